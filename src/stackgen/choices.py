@@ -1,0 +1,131 @@
+"""The few choices that decide a stack. The only place where outside data about them is parsed."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stackgen.errors import UsageError
+
+
+class Stack(StrEnum):
+    """A template that stackgen can recommend."""
+
+    NODE = "node-ts"
+    HYBRID = "hybrid-node-python-ml"
+    DJANGO = "python-django"
+    GO = "go"
+
+
+class Product(StrEnum):
+    """What is being built."""
+
+    SAAS = "saas"
+    WEB = "web"
+    MOBILE = "mobile"
+    REALTIME = "realtime"
+    API = "api"
+    DATA_SCIENCE = "data-science"
+    DEVOPS_TOOL = "devops-tool"
+    MICROSERVICE = "microservice"
+
+
+class Ai(StrEnum):
+    """Where artificial intelligence stands in the product."""
+
+    NONE = "none"
+    FEATURE = "feature"
+    CORE = "core"
+
+
+class Bottleneck(StrEnum):
+    """What the work waits for: input and output, or the processor."""
+
+    IO = "io"
+    CPU = "cpu"
+
+
+class Team(StrEnum):
+    """The language that the team knows best."""
+
+    MIXED = "mixed"
+    TYPESCRIPT = "typescript"
+    PYTHON = "python"
+    GO = "go"
+
+
+class Choices(BaseModel):
+    """What the recommendation is made from; every field has a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    product: Product = Product.SAAS
+    ai: Ai = Ai.NONE
+    bottleneck: Bottleneck = Bottleneck.IO
+    team: Team = Team.MIXED
+
+
+DOMAINS: Mapping[str, type[StrEnum]] = {
+    "product": Product,
+    "ai": Ai,
+    "bottleneck": Bottleneck,
+    "team": Team,
+}
+"""The values that each field of `Choices` accepts, in the order in which they are asked."""
+
+MEANINGS: Mapping[str, str] = {
+    "product": "What are you building?",
+    "ai": "Does it use AI?",
+    "bottleneck": "What will it spend its time on?",
+    "team": "Which language does the team know best?",
+}
+
+LABELS: Mapping[str, str] = {
+    "saas": "a SaaS product",
+    "web": "a web application",
+    "mobile": "the backend of a mobile app",
+    "realtime": "a real-time application: chat, dashboards, collaboration",
+    "api": "an API for other programs",
+    "data-science": "a data or scientific product",
+    "devops-tool": "a DevOps tool",
+    "microservice": "a small service among others",
+    "none": "no AI",
+    "feature": "calls a model that somebody else serves",
+    "core": "a model of our own is the product",
+    "io": "waiting for databases, networks and files",
+    "cpu": "computing",
+    "mixed": "several, or it does not matter",
+    "typescript": "TypeScript or JavaScript",
+    "python": "Python",
+    "go": "Go",
+}
+
+
+def parse(data: Mapping[str, object]) -> Choices:
+    """Give the choices in `data`, defaults for the rest.
+
+    Raises `UsageError` for the first value that is not one of its field's values.
+    """
+    for key, value in data.items():
+        known = [member.value for member in DOMAINS[key]]
+        if value not in known:
+            raise UsageError(f"{key}: {value!r} is not one of {', '.join(known)}", suggest(str(value), known))
+    try:
+        return Choices.model_validate(dict(data))
+    except ValidationError as error:
+        raise UsageError(f"the choices cannot be used: {error.errors()[0]['msg']}") from error
+
+
+def parse_stack(value: object) -> Stack:
+    """Give the stack called `value`; raises `UsageError` when there is none."""
+    known = [member.value for member in Stack]
+    if value not in known:
+        raise UsageError(f"stack: {value!r} is not one of {', '.join(known)}", suggest(str(value), known))
+    return Stack(str(value))
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Give a "did you mean" for the nearest of the known words, or an empty string."""
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,81 @@
+"""From choices to a stack, with its reasons. Pure: the same choices always give the same answer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stackgen.article import CAUTIONS, LANGUAGES, RULES, STRENGTHS, TITLES, Rule
+from stackgen.choices import DOMAINS, Choices, Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """One change of one choice that would lead to another stack."""
+
+    key: str
+    old: str
+    new: str
+    stack: Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The stack to use, and why. `recommended` is the rule's stack, `stack` the user's where it was overridden."""
+
+    stack: Stack
+    recommended: Stack
+    rule: str
+    section: str
+    reasons: tuple[str, ...]
+    cautions: tuple[str, ...]
+    runner_up: Stack
+    runner_up_reason: str
+    flips: tuple[Flip, ...]
+    choices: Choices
+
+    @property
+    def overridden(self) -> bool:
+        """Whether the user insisted on another stack than the rules pick."""
+        return self.stack is not self.recommended
+
+
+def recommend(choices: Choices, override: Stack | None = None) -> Recommendation:
+    """Give the first matching rule's stack, or the one insisted on, with all that speaks for and against it."""
+    rule = _match(choices)
+    stack = override or rule.stack
+    runner_up = rule.stack if stack is not rule.stack else _runner_up(rule, choices)
+    return Recommendation(
+        stack=stack,
+        recommended=rule.stack,
+        rule=rule.id,
+        section=rule.section,
+        reasons=rule.reasons,
+        cautions=tuple(c.text for c in CAUTIONS if stack in c.stacks and c.when.holds(choices)),
+        runner_up=runner_up,
+        runner_up_reason=f"{TITLES[runner_up]} {STRENGTHS[runner_up]}.",
+        flips=tuple(_flips(choices, rule.stack)),
+        choices=choices,
+    )
+
+
+def _match(choices: Choices) -> Rule:
+    return next(rule for rule in RULES if rule.when.holds(choices))
+
+
+def _runner_up(rule: Rule, choices: Choices) -> Stack:
+    home = LANGUAGES.get(choices.team)
+    if home is None or home is rule.stack or _is_half_of(home, rule.stack):
+        return rule.runner_up
+    return home
+
+
+def _is_half_of(home: Stack, stack: Stack) -> bool:
+    return stack is Stack.HYBRID and home is Stack.NODE
+
+
+def _flips(choices: Choices, stack: Stack) -> Iterator[Flip]:
+    for key, domain in DOMAINS.items():
+        current = getattr(choices, key)
+        for value in domain:
+            changed = _match(choices.model_copy(update={key: value})).stack
+            if changed is not stack:
+                yield Flip(key, current.value, value.value, changed)
