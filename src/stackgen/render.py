@@ -1,0 +1,257 @@
+"""Generates, previews and updates projects: the only room that knows copier."""
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from stackgen import repository, source
+from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
+from stackgen.project import Project, read, require_known
+
+if TYPE_CHECKING:
+    from stackgen.plan import Plan
+
+Progress = Callable[[str], None]
+_MARKER = b"<<<<<<< before updating"
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A new project, the files that were written, and whether it was made a git repository."""
+
+    project: Project
+    files: tuple[str, ...]
+    repository: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateReport:
+    """What an update did.
+
+    `kept` are files that the new release drops, but which the user had changed; `conflicts` are
+    files with markers that only a person can settle.
+    """
+
+    path: Path
+    from_version: str
+    to_version: str
+    changed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+
+
+def check_destination(destination: Path) -> None:
+    """Refuse a place where nothing new can be written."""
+    parent = destination.parent
+    if destination.is_symlink():
+        raise _refused(f"{destination} is a symbolic link", "name the folder that it points to")
+    if destination.exists() and not destination.is_dir():
+        raise _refused(f"{destination} is a file", "choose another name or another --output-dir")
+    if destination.is_dir() and any(destination.iterdir()):
+        raise _refused(f"{destination} is not empty", "choose another name or another --output-dir")
+    if not parent.is_dir():
+        raise _refused(f"{parent} is not a folder", "create it first, or choose another --output-dir")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise _refused(f"{parent} cannot be written to", "choose another --output-dir")
+
+
+def generate(plan: "Plan", progress: Progress | None = None) -> Generated:
+    """Write the project, whole or not at all, and make it a git repository with a first commit."""
+    say = progress or _silent
+    check_destination(plan.destination)
+    with _workshop(plan.destination.parent) as workshop:
+        made = workshop / plan.destination.name
+        say("Rendering")
+        _copy(plan, made)
+        files = _files(made)
+        started = plan.git and not repository.contains(plan.destination.parent)
+        if started:
+            say("Committing")
+            repository.start(made)
+        _move(made, plan.destination)
+    return Generated(read(plan.destination), files, started)
+
+
+def preview(plan: "Plan") -> tuple[str, ...]:
+    """List the files that `generate` would write."""
+    check_destination(plan.destination)
+    with _workshop(None) as workshop:
+        made = workshop / plan.destination.name
+        _copy(plan, made)
+        return _files(made)
+
+
+def update(
+    project: Project,
+    data: Mapping[str, object],
+    environment: Mapping[str, str],
+    version: str | None = None,
+    progress: Progress | None = None,
+) -> UpdateReport:
+    """Carry a project to `version` (None: the newest release), or to other answers, or both."""
+    repository.require_clean(project.path)
+    target = _target(project, environment, version)
+    if target == project.version and all(project.answers.get(key) == value for key, value in data.items()):
+        return UpdateReport(project.path, project.version, project.version)
+    (progress or _silent)("Updating")
+    with _terminable(), repository.restored_on_failure(project.path), _copier():
+        from copier import run_update
+
+        run_update(project.path, data=dict(data), vcs_ref=target, defaults=True, overwrite=True, quiet=True)
+        kept = _keep_edited(project)
+    return _report(project, kept)
+
+
+def _target(project: Project, environment: Mapping[str, str], version: str | None) -> str:
+    releases = source.refresh(project.source, environment)
+    if version:
+        return version
+    if not source.is_release(project.version) or not releases:
+        return source.HEAD
+    require_known(project, releases)
+    return releases[-1]
+
+
+def _copy(plan: "Plan", made: Path) -> None:
+    with _copier():
+        from copier import run_copy
+
+        run_copy(plan.source, made, data=dict(plan.answers), vcs_ref=plan.version, defaults=True, quiet=True)
+    if not (made / ".copier-answers.yml").exists():
+        message = f"the template {plan.source} writes no .copier-answers.yml, so its projects could not be updated"
+        raise SourceError(message, "add the answers file to the template")
+
+
+@contextmanager
+def _copier() -> Iterator[None]:
+    """Keep copier's own words from the user, and turn its failures into one line."""
+    from copier.errors import CopierError
+    from jinja2 import TemplateError
+    from plumbum import ProcessExecutionError
+
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    except StackgenError:
+        raise
+    except ProcessExecutionError as error:
+        raise _unreadable(str(error.stderr)) from error
+    except (CopierError, TemplateError) as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise _unreadable(str(error)) from error
+    except (ValueError, TypeError) as error:
+        raise _misused(str(error)) from error
+    except OSError as error:
+        message = f"the project cannot be written: {error.strerror or error}"
+        raise DestinationError(message, "check the free space and your permissions there") from error
+
+
+def _unreadable(reason: str) -> SourceError:
+    lines = [line.strip() for line in reason.splitlines() if line.strip()] or ["copier failed"]
+    return SourceError(f"the template cannot be used: {lines[-1].removeprefix('fatal: ')}")
+
+
+def _misused(reason: str) -> StackgenError:
+    line = " ".join(reason.split())
+    if line.startswith("Unknown revision"):
+        return SourceError(f"the template has no such version: {line}", "leave the version out to take the newest")
+    return UsageError(f"the answers do not fit the template: {line}")
+
+
+@contextmanager
+def _workshop(beside: Path | None) -> Iterator[Path]:
+    """Give a folder to work in, which is gone afterwards, however the work ends."""
+    with _terminable():
+        folder = Path(tempfile.mkdtemp(prefix=".stackgen-", dir=beside))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM unwind the stack as Ctrl-C does, so that nothing half-written stays."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _keep_edited(project: Project) -> tuple[str, ...]:
+    """Bring back the files that the update deleted although the user had changed them."""
+    deleted = [name for code, name in repository.status(project.path) if "D" in code and code not in repository.UNMERGED]
+    if not deleted:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="stackgen-") as folder:
+        before = Path(folder, project.path.name)
+        from copier import run_copy
+
+        answers = dict(project.answers)
+        run_copy(project.source, before, data=answers, vcs_ref=project.version, defaults=True, quiet=True)
+        edited = [name for name in deleted if not _is_same(project.path, name, before / name)]
+    for name in edited:
+        repository.git(project.path, "checkout", "--quiet", "HEAD", "--", name)
+    return tuple(sorted(edited))
+
+
+def _is_same(project: Path, name: str, rendered: Path) -> bool:
+    committed = repository.git(project, "rev-parse", f"HEAD:./{name}").stdout.strip()
+    if not rendered.is_file():
+        return False
+    return committed == repository.git(project, "hash-object", f"--path={name}", str(rendered)).stdout.strip()
+
+
+def _report(project: Project, kept: tuple[str, ...]) -> UpdateReport:
+    changes = repository.status(project.path)
+    names = sorted(name for _, name in changes)
+    unmerged = {name for code, name in changes if code in repository.UNMERGED}
+    marked = {name for name in names if name.endswith(".rej") or _has_marker(project.path / name)}
+    after = read(project.path).version
+    return UpdateReport(project.path, project.version, after, tuple(names), kept, tuple(sorted(unmerged | marked)))
+
+
+def _has_marker(path: Path) -> bool:
+    return path.is_file() and any(line.rstrip() == _MARKER for line in path.read_bytes().splitlines())
+
+
+def _files(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()))
+
+
+def _move(made: Path, destination: Path) -> None:
+    try:
+        if destination.exists():
+            destination.rmdir()
+        made.rename(destination)
+    except OSError as error:
+        message = f"{destination} cannot be written: {error.strerror}"
+        raise DestinationError(message, "choose another name or another --output-dir") from error
+
+
+def _refused(message: str, hint: str) -> DestinationError:
+    return DestinationError(message, hint)
+
+
+def _silent(_stage: str) -> None:
+    """Report nothing."""

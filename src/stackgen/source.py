@@ -1,0 +1,242 @@
+"""Where templates come from: a source that was asked for, a checkout, or the wheel's own bundle."""
+
+import atexit
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from stackgen.errors import SourceError
+
+BUNDLE = "templates.bundle"
+DATA_DIR = "~/.local/share/stackgen"
+HEAD = "HEAD"
+UPGRADE = "upgrade stackgen, for example with `uv tool upgrade stackgen` or `pip install --upgrade stackgen`"
+_PACKAGE = Path(__file__).parent
+_CHECKOUT = _PACKAGE.parents[1]
+_ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+_LOCK_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A template: what a project records as its source, the version to render, and its questions.
+
+    `questions` is the folder that holds copier.yml and every file which that includes.
+    """
+
+    url: str
+    version: str | None
+    questions: Path
+
+
+def find(explicit: str | None, environment: Mapping[str, str], version: str | None = None) -> Source:
+    """Give the template to generate from: the one asked for, the checkout, or the bundle."""
+    asked = explicit or environment.get("STACKGEN_TEMPLATE")
+    if asked:
+        return _from_anywhere(asked, version)
+    if is_checkout():
+        return Source(str(_CHECKOUT), version or HEAD, _CHECKOUT)
+    return _from_bundle(environment, version)
+
+
+def is_checkout() -> bool:
+    """Tell whether stackgen runs from its own repository (an editable install)."""
+    return not (_PACKAGE / BUNDLE).exists() and (_CHECKOUT / "copier.yml").exists()
+
+
+def refresh(url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Make a project's recorded source ready for an update and list its releases, oldest first."""
+    recorded, _ = _placement(environment)
+    if url in {recorded, f"{DATA_DIR}/{BUNDLE}"} and not is_checkout():
+        _place(_PACKAGE / BUNDLE, Path(url).expanduser())
+    return _sorted(_tags(_expand(url)))
+
+
+def is_release(version: str) -> bool:
+    """Tell whether `version` names a release, as v1.2.3 does."""
+    try:
+        return not Version(version).is_prerelease and "-" not in version and "+" not in version
+    except InvalidVersion:
+        return False
+
+
+def _from_bundle(environment: Mapping[str, str], version: str | None) -> Source:
+    ours = _PACKAGE / BUNDLE
+    if not ours.exists():
+        message = "this installation of stackgen has no templates"
+        raise SourceError(message, "install it again, or name a template with --template")
+    recorded, target = _placement(environment)
+    _place(ours, target)
+    newest = _sorted(_bundle_tags(ours.read_bytes()))[-1]
+    if version in {None, newest}:
+        return Source(recorded, newest, _PACKAGE / "_template")
+    return Source(recorded, version, _clone(str(target), version))
+
+
+def _placement(environment: Mapping[str, str]) -> tuple[str, Path]:
+    """Give the bundle's path as projects record it, and as this machine knows it."""
+    override = environment.get("STACKGEN_DATA_DIR")
+    if override:
+        target = Path(override).expanduser().absolute() / BUNDLE
+        return target.as_posix(), target
+    recorded = f"{DATA_DIR}/{BUNDLE}"
+    try:
+        return recorded, Path(recorded).expanduser()
+    except RuntimeError:
+        message = "the home folder is unknown, so there is no place for the templates"
+        raise SourceError(message, "set STACKGEN_DATA_DIR to a folder that you can write to") from None
+
+
+def _place(ours: Path, target: Path) -> None:
+    """Put the bundle where projects look for it, unless what stands there is as good."""
+    content = ours.read_bytes()
+    try:
+        if not _is_wanted(content, target):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(content, target)
+    except OSError as error:
+        message = f"the templates cannot be placed at {target}: {error.strerror or error}"
+        raise SourceError(message, "set STACKGEN_DATA_DIR to a folder that you can write to") from error
+
+
+def _is_wanted(content: bytes, target: Path) -> bool:
+    """Tell whether `content` should replace `target`: never by something older."""
+    try:
+        placed = target.read_bytes()
+    except FileNotFoundError:
+        return True
+    if placed == content:
+        return False
+    there, here = _sorted(_bundle_tags(placed)), _sorted(_bundle_tags(content))
+    if not there or not _is_whole(placed) or Version(there[-1]) < Version(here[-1]):
+        return True
+    if here[-1] not in there:
+        message = f"{target} holds newer templates ({there[-1]}), but not this stackgen's own ({here[-1]})"
+        raise SourceError(message, UPGRADE)
+    return there[-1] == here[-1] and set(there) < set(here)
+
+
+def _replace(content: bytes, target: Path) -> None:
+    """Swap `target` for `content` in one step; whoever holds the lock file writes into it."""
+    lock = target.with_name(f"{target.name}.lock")
+    descriptor = _acquire(lock)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        # Another process may have placed a newer one while this one waited for the lock.
+        if _is_wanted(content, target):
+            lock.replace(target)
+        else:
+            lock.unlink()
+    except BaseException:
+        lock.unlink(missing_ok=True)
+        raise
+
+
+def _acquire(lock: Path) -> int:
+    while True:
+        try:
+            return os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o644)
+        except FileExistsError:
+            # Writing takes milliseconds: an old lock was left behind by a process that was killed.
+            with suppress(FileNotFoundError):
+                if time.time() - lock.stat().st_mtime > _LOCK_SECONDS:
+                    lock.unlink()
+            time.sleep(0.02)
+
+
+def _bundle_tags(content: bytes) -> list[str]:
+    """List the tags in a git bundle's header, which is plain text up to the first empty line."""
+    header, end, _ = content.partition(b"\n\n")
+    if not end or not header.startswith(b"# v"):
+        return []
+    return re.findall(r"^[0-9a-f]{40,64} refs/tags/(\S+)$", header.decode(errors="replace"), re.MULTILINE)
+
+
+def _is_whole(content: bytes) -> bool:
+    """Tell whether a bundle's pack is complete: it ends with the checksum of all before it."""
+    pack = content.partition(b"\n\n")[2]
+    return pack.startswith(b"PACK") and hashlib.sha1(pack[:-20], usedforsecurity=False).digest() == pack[-20:]
+
+
+def _sorted(tags: list[str]) -> tuple[str, ...]:
+    return tuple(sorted(filter(is_release, tags), key=Version))
+
+
+def _from_anywhere(asked: str, version: str | None) -> Source:
+    path = Path(asked).expanduser()
+    if path.is_dir():
+        asked = str(path.resolve())
+        if not (path / ".git").exists() and not (path / "HEAD").exists():
+            return Source(asked, None, _with_questions(path.resolve()))
+    elif path.exists():
+        asked = str(path.resolve())
+    url = _expand(asked)
+    releases = _sorted(_tags(url))
+    chosen = version or (releases[-1] if releases else HEAD)
+    if chosen == HEAD and (path / "copier.yml").exists():
+        return Source(asked, HEAD, path.resolve())
+    return Source(asked, chosen, _clone(url, chosen))
+
+
+def _expand(url: str) -> str:
+    """Give git's own spelling of the shorthands that copier takes."""
+    for alias, address in _ALIASES.items():
+        if url.startswith(alias):
+            return f"{address}{url.removeprefix(alias).lstrip('/').removesuffix('.git')}.git"
+    return str(Path(url).expanduser()) if url.startswith("~") else url.removeprefix("git+")
+
+
+def _tags(url: str) -> list[str]:
+    path = Path(url)
+    if path.is_file():
+        return _bundle_tags(path.read_bytes())
+    listing = _git("ls-remote", "--tags", "--refs", "--", url, about=url)
+    return [line.rpartition("refs/tags/")[2] for line in listing.splitlines()]
+
+
+def _clone(url: str, version: str) -> Path:
+    folder = tempfile.mkdtemp(prefix="stackgen-template-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _git("clone", "--quiet", "--no-checkout", "--", url, folder, about=url)
+    for reference in (version, f"origin/{version}"):
+        with suppress(SourceError):
+            commit = _git("-C", folder, "rev-parse", "--verify", f"{reference}^{{commit}}", about=url).strip()
+            _git("-C", folder, "checkout", "--quiet", "--detach", commit, about=url)
+            return _with_questions(Path(folder))
+    message = f"{url} has no version {version}"
+    raise SourceError(message, "leave the version out to take the newest release")
+
+
+def _with_questions(folder: Path) -> Path:
+    if not (folder / "copier.yml").exists():
+        message = f"{folder} is not a template: it has no copier.yml"
+        raise SourceError(message, "name a git repository, a git bundle or a folder made for copier")
+    return folder
+
+
+def _git(*arguments: str, about: str) -> str:
+    environment = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}}
+    # A repository that wants a password fails at once instead of waiting for one.
+    environment["GIT_TERMINAL_PROMPT"] = "0"
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, env=environment, check=False)
+    except FileNotFoundError:
+        message = "git is not installed, and templates cannot be had without it"
+        raise SourceError(message, "install git") from None
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["git failed"])[-1].removeprefix("fatal: ")
+        message = f"the template {about} cannot be read: {reason}"
+        raise SourceError(message, "check the address and your access to it")
+    return done.stdout
