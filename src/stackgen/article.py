@@ -55,7 +55,7 @@ TITLES: Mapping[Stack, str] = {
 }
 
 STRENGTHS: Mapping[Stack, str] = {
-    Stack.NODE: "handles many connections that wait, with one language on both sides of the wire and the largest ecosystem",
+    Stack.NODE: "handles many connections that wait, with one language on both sides and the largest ecosystem",
     Stack.HYBRID: "keeps the model in Python, where its libraries are, and everything else on Node.js",
     Stack.DJANGO: "comes with batteries included, reads easily and has the data and science libraries at hand",
     Stack.GO: "compiles to one fast binary and uses every core without effort",
@@ -141,12 +141,12 @@ CAUTIONS: tuple[Caution, ...] = (
     Caution(
         (Stack.NODE, Stack.HYBRID),
         Condition(),
-        "Put CPU-heavy work into a job or a worker thread, never on the event loop: one long calculation stops everyone.",
+        "Put CPU-heavy work into a job or a worker, never on the event loop: one long calculation stops everyone.",
     ),
     Caution(
         (Stack.NODE, Stack.GO),
         Condition({"ai": (Ai.FEATURE,)}),
-        "Call the hosted model with a deadline and a fallback; once a model of your own becomes the product, choose again.",
+        "Call the hosted model with a deadline and a fallback; once your own model is the product, choose again.",
     ),
     Caution(
         (Stack.NODE, Stack.GO, Stack.DJANGO),
@@ -166,7 +166,7 @@ CAUTIONS: tuple[Caution, ...] = (
     Caution(
         (Stack.DJANGO,),
         Condition(),
-        "Python is slower than the other two, and many simultaneous connections take more care: keep long work in the worker.",
+        "Python is slower than the other two, and many connections take more care: keep long work in the worker.",
     ),
     Caution(
         (Stack.DJANGO,),
@@ -211,8 +211,18 @@ CAUTIONS: tuple[Caution, ...] = (
 )
 
 COMPARISON: tuple[tuple[str, str, str, str], ...] = (
-    ("Primary use", "SaaS, web applications, real-time APIs", "AI and machine learning, data, science", "DevOps tools, microservices"),
-    ("Performance", "excellent while the work waits (I/O)", "good, but the slowest", "best when the work computes (CPU)"),
+    (
+        "Primary use",
+        "SaaS, web applications, real-time APIs",
+        "AI and machine learning, data, science",
+        "DevOps tools, microservices",
+    ),
+    (
+        "Performance",
+        "excellent while the work waits (I/O)",
+        "good, but the slowest",
+        "best when the work computes (CPU)",
+    ),
     ("Concurrency", "excellent: non-blocking I/O", "good, with more care", "best: goroutines"),
     ("Ecosystem", "1st: npm", "2nd: PyPI", "3rd: small and growing"),
     ("Hiring", "very many, full stack", "very many, data science", "few, of high quality"),

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stackgen.errors import UsageError
@@ -100,6 +101,32 @@ LABELS: Mapping[str, str] = {
     "python": "Python",
     "go": "Go",
 }
+
+
+def load(text: str, origin: str) -> dict[str, object]:
+    """Give the mapping in `text` (YAML, of which JSON is a part); raises `UsageError` naming `origin`."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{origin} is neither YAML nor JSON: {str(error).splitlines()[0]}") from error
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise UsageError(f"{origin} must hold keys and values, such as 'product: web'")
+    return data
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Give the key and the value of `key=value`; raises `UsageError` when it has no `=`."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--data {text!r} is not of the form key=value")
+    return key.strip(), value
+
+
+def split(data: Mapping[str, object]) -> tuple[dict[str, object], Stack | None, dict[str, object]]:
+    """Part `data` into the choices, the stack insisted on and the answers to the template's questions."""
+    deciding = {key: value for key, value in data.items() if key in DOMAINS}
+    answers = {key: value for key, value in data.items() if key not in DOMAINS and key != "stack"}
+    return deciding, parse_stack(data["stack"]) if "stack" in data else None, answers
 
 
 def parse(data: Mapping[str, object]) -> Choices:

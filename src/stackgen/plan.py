@@ -1,8 +1,14 @@
-"""What is going to be generated, decided before anything is touched."""
+"""What is going to be generated, decided before anything is touched. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from stackgen.article import TITLES
+from stackgen.choices import DOMAINS
+from stackgen.errors import SourceError
+from stackgen.questions import Questions
+from stackgen.recommend import Recommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +25,51 @@ class Plan:
     destination: Path
     answers: Mapping[str, object]
     git: bool = True
+
+
+def resolve(questions: Questions, recommendation: Recommendation, given: Mapping[str, object]) -> dict[str, object]:
+    """Give all answers for the recommended stack; raises `SourceError` when the template lacks that stack."""
+    stack = recommendation.stack.value
+    if stack not in questions.stacks():
+        raise SourceError(
+            f"this template offers no {stack} yet, only {', '.join(questions.stacks())}",
+            "pass --stack with one of those, or --template with another source",
+        )
+    return questions.resolve({**given, "stack": stack})
+
+
+def make(  # noqa: PLR0913 - one field each of the plan, by keyword
+    *,
+    source: str,
+    version: str | None,
+    output_dir: Path,
+    recommendation: Recommendation,
+    answers: Mapping[str, object],
+    git: bool,
+) -> Plan:
+    """Put the plan together: the project goes to a folder of its own name in `output_dir`."""
+    return Plan(
+        source=source,
+        version=version,
+        destination=output_dir / str(answers["name"]),
+        answers={**answers, "decision": decision(recommendation)},
+        git=git,
+    )
+
+
+def decision(recommendation: Recommendation) -> dict[str, object]:
+    """Give the decision as the project records it: plain data that stays the same when our rules change."""
+    r = recommendation
+    return {
+        "stack": r.stack.value,
+        "title": TITLES[r.stack],
+        "overridden": r.overridden,
+        "recommended": TITLES[r.recommended],
+        "rule": r.rule,
+        "section": r.section,
+        "choices": [{"key": key, "value": getattr(r.choices, key).value} for key in DOMAINS],
+        "reasons": list(r.reasons),
+        "cautions": list(r.cautions),
+        "runner_up": {"title": TITLES[r.runner_up], "reason": r.runner_up_reason},
+        "flips": [{"key": f.key, "from": f.old, "to": f.new, "title": TITLES[f.stack]} for f in r.flips],
+    }

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -200,7 +200,9 @@ def _terminable() -> Iterator[None]:
 
 def _keep_edited(project: Project) -> tuple[str, ...]:
     """Bring back the files that the update deleted although the user had changed them."""
-    deleted = [name for code, name in repository.status(project.path) if "D" in code and code not in repository.UNMERGED]
+    deleted = [
+        name for code, name in repository.status(project.path) if "D" in code and code not in repository.UNMERGED
+    ]
     if not deleted:
         return ()
     with tempfile.TemporaryDirectory(prefix="stackgen-") as folder:

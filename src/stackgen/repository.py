@@ -48,7 +48,9 @@ def require_clean(path: Path) -> None:
     """Refuse a folder that git could not bring back as it is now."""
     done = git(path, "status", "--porcelain", "--", ".", check=False)
     if done.returncode:
-        raise DestinationError(f"{path} is not a git repository", "run `git init && git add . && git commit -m Start` in it first")
+        raise DestinationError(
+            f"{path} is not a git repository", "run `git init && git add . && git commit -m Start` in it first"
+        )
     if done.stdout:
         raise DestinationError(f"{path} has uncommitted changes", "commit or stash them, then update again")
 

@@ -1,0 +1,303 @@
+"""The command line: parse, call, echo, exit. What it says is made by `console`, what it asks by `prompts`.
+
+Everything but typer is imported where it is used, so that help, completion and `--version` start at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+if TYPE_CHECKING:
+    from stackgen.console import Style
+    from stackgen.errors import StackgenError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="stackgen",
+    help="Recommends a backend stack, generates the project and keeps it up to date.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _complete(key: str) -> Callable[[str], list[str]]:
+    def values(incomplete: str) -> list[str]:
+        from stackgen.choices import DOMAINS, Stack
+
+        domain = Stack if key == "stack" else DOMAINS[key]
+        return [member.value for member in domain if member.value.startswith(incomplete)]
+
+    return values
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stackgen {version()}")
+        raise typer.Exit
+
+
+def version() -> str:
+    """Give the installed version of stackgen."""
+    from importlib.metadata import version as installed
+
+    return installed("stackgen")
+
+
+ProductFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--product",
+        help="What is built: saas, web, mobile, realtime, api, data-science, devops-tool or microservice.",
+        autocompletion=_complete("product"),
+        show_default="saas",
+    ),
+]
+AiFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--ai",
+        help="none, feature (calls a model that somebody else serves) or core (our own model is the product).",
+        autocompletion=_complete("ai"),
+        show_default="none",
+    ),
+]
+BottleneckFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--bottleneck",
+        help="What the work waits for: io or cpu.",
+        autocompletion=_complete("bottleneck"),
+        show_default="io",
+    ),
+]
+TeamFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--team",
+        help="What the team knows best: mixed, typescript, python or go. Never decides alone.",
+        autocompletion=_complete("team"),
+        show_default="mixed",
+    ),
+]
+StackFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        help="Insist on node-ts, hybrid-node-python-ml, python-django or go.",
+        autocompletion=_complete("stack"),
+    ),
+]
+AnswersFlag = Annotated[
+    str | None, typer.Option("--answers", metavar="FILE|-", help="Read choices and answers from YAML or JSON.")
+]
+DataFlag = Annotated[
+    list[str] | None, typer.Option("--data", "-d", metavar="KEY=VALUE", help="One choice or answer; repeatable.")
+]
+YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: defaults for all that is not given.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
+TemplateFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--template", envvar="STACKGEN_TEMPLATE", metavar="SOURCE", help="Another template: a git URL or a path."
+    ),
+]
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Recommends a backend stack, generates the project and keeps it up to date."""
+
+
+@app.command()
+def new(
+    name: Annotated[str | None, typer.Argument(help="The project's name, and its folder's.")] = None,
+    product: ProductFlag = None,
+    ai: AiFlag = None,
+    bottleneck: BottleneckFlag = None,
+    team: TeamFlag = None,
+    stack: StackFlag = None,
+    answers: AnswersFlag = None,
+    data: DataFlag = None,
+    output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the project's folder goes.")] = Path(),
+    template: TemplateFlag = None,
+    yes: YesFlag = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, write nothing.")] = False,
+    no_git: Annotated[bool, typer.Option("--no-git", help="Make no git repository.")] = False,
+    json: JsonFlag = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Recommend a stack and generate a project."""
+    from stackgen import session
+
+    given = session.gather(
+        answers, data, name=name, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
+    )
+    request = session.prepare(given, template, output_dir, git=not no_git, ask=_may_ask(yes=yes or json or quiet))
+    with _spinner("Rendering", show=not (json or quiet)):
+        outcome = session.preview(request) if dry_run else session.generate(request)
+    if not quiet:
+        _say("new", json=json, data=outcome.data, text=outcome.text)
+
+
+@app.command()
+def recommend(
+    product: ProductFlag = None,
+    ai: AiFlag = None,
+    bottleneck: BottleneckFlag = None,
+    team: TeamFlag = None,
+    stack: StackFlag = None,
+    answers: AnswersFlag = None,
+    data: DataFlag = None,
+    yes: YesFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Recommend a stack, with reasons and what would change the pick."""
+    from stackgen import console, session
+
+    given = session.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
+    result = session.advise(given, ask=_may_ask(yes=yes or json))
+    _say(
+        "recommend",
+        json=json,
+        data=lambda: console.recommendation_data(result),
+        text=lambda style: console.recommendation_text(result, style),
+    )
+
+
+@app.command()
+def compare(json: JsonFlag = False) -> None:
+    """Compare Node.js, Python and Go, and show what each template holds."""
+    from stackgen import console
+
+    _say("compare", json=json, data=console.comparison_data, text=console.comparison_text)
+
+
+@app.command()
+def stacks(template: TemplateFlag = None, json: JsonFlag = False) -> None:
+    """List the stacks."""
+    from stackgen import console, session
+
+    offered = session.questions_of(template).stacks()
+    _say(
+        "stacks",
+        json=json,
+        data=lambda: console.stacks_data(offered),
+        text=lambda style: console.stacks_text(offered, style),
+    )
+
+
+@app.command()
+def schema(stack: StackFlag = None, template: TemplateFlag = None, json: JsonFlag = False) -> None:
+    """Print the JSON Schema of everything that `new` accepts."""
+    from stackgen import console, session
+
+    result = session.schema_of(template, stack)
+    _say("schema", json=json, data=lambda: result, text=lambda _: console.plain_json(result))
+
+
+@app.command()
+def update(
+    path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    data: DataFlag = None,
+    json: JsonFlag = False,
+) -> None:
+    """Bring a project to the newest release of its template, keeping what you changed."""
+    from stackgen import session
+
+    with _spinner("Updating", show=not json):
+        outcome = session.update(path, data)
+    _say("update", json=json, data=outcome.data, text=outcome.text)
+    outcome.settle()
+
+
+def _may_ask(*, yes: bool) -> bool:
+    return not yes and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _style(stream: object) -> "Style":
+    from stackgen.console import Style
+
+    tty = getattr(stream, "isatty", lambda: False)()
+    return Style(color=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+
+
+def _say(command: str, *, json: bool, data: Callable[[], dict[str, object]], text: Callable[["Style"], str]) -> None:
+    from stackgen import console
+
+    typer.echo(console.success(version(), command, data()) if json else text(_style(sys.stdout)))
+
+
+@contextmanager
+def _spinner(message: str, *, show: bool) -> Iterator[None]:
+    if not (show and sys.stderr.isatty()):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code; an expected failure is one line, a bug a log file."""
+    from stackgen.errors import StackgenError, UsageError
+
+    try:
+        code = app(args=list(arguments), prog_name="stackgen", standalone_mode=False) or 0
+    except StackgenError as error:
+        return _fail(error, arguments)
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message())
+            return UsageError.exit_code
+        return _fail(UsageError(error.format_message(), "see stackgen --help"), arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last line of defence, so that users never see a traceback
+        return _bug(error, arguments)
+    if code == INTERRUPTED:
+        typer.echo("stackgen: interrupted, nothing was left behind", err=True)
+    return int(code)
+
+
+def _fail(error: "StackgenError", arguments: Sequence[str]) -> int:
+    from stackgen import console
+
+    if "--json" in arguments:
+        typer.echo(console.failure(version(), _command(arguments), error))
+    else:
+        typer.echo(console.error_text(error, _style(sys.stderr)), err=True)
+    return error.exit_code
+
+
+def _bug(error: Exception, arguments: Sequence[str]) -> int:
+    import tempfile
+    import traceback
+
+    from stackgen.errors import StackgenError
+
+    with tempfile.NamedTemporaryFile("w", prefix="stackgen-", suffix=".log", delete=False, encoding="utf-8") as log:
+        log.write(f"stackgen {version()}, Python {sys.version}, {sys.platform}\n{list(arguments)}\n")
+        traceback.print_exception(error, file=log)
+    summary = f"{type(error).__name__}: {error}"
+    return _fail(StackgenError(f"unexpected failure: {summary}", f"please report it with {log.name}"), arguments)
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return next((word for word in arguments if not word.startswith("-")), "")
+
+
+def main() -> NoReturn:
+    """Run the command of this process and exit with its code."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,232 @@
+"""Results as text for people or as one versioned JSON envelope. Returns strings, never prints."""
+
+import json
+import shlex
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackgen.article import COMPARISON, CONTENTS, TITLES
+from stackgen.choices import DOMAINS, Choices, Stack
+from stackgen.errors import StackgenError
+from stackgen.recommend import Recommendation
+from stackgen.render import UpdateReport
+
+SCHEMA = 1
+"""Version of the JSON envelope; it changes when a key is removed or changes its meaning."""
+
+WIDTH = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Puts emphasis on text where the terminal shows it."""
+
+    color: bool = False
+
+    def bold(self, text: str) -> str:
+        """Give the text in bold."""
+        return self._wrap("1", text)
+
+    def accent(self, text: str) -> str:
+        """Give the text in the accent colour."""
+        return self._wrap("36", text)
+
+    def _wrap(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
+
+
+def success(version: str, command: str, result: Mapping[str, object]) -> str:
+    """Give the envelope of a command that did what it was asked."""
+    return _envelope(version, command, {"ok": True, "result": result})
+
+
+def failure(version: str, command: str, error: StackgenError) -> str:
+    """Give the envelope of an expected failure."""
+    details = {"code": error.code, "exit_code": error.exit_code, "message": error.message, "hint": error.hint}
+    return _envelope(version, command, {"ok": False, "error": details})
+
+
+def _envelope(version: str, command: str, outcome: Mapping[str, object]) -> str:
+    head = {"stackgen": {"schema": SCHEMA, "version": version}, "command": command}
+    return json.dumps({**head, **outcome}, indent=2, ensure_ascii=False)
+
+
+def recommendation_data(r: Recommendation) -> dict[str, object]:
+    """Give the recommendation as JSON data."""
+    return {
+        "stack": r.stack.value,
+        "title": TITLES[r.stack],
+        "overridden": r.overridden,
+        "recommended": r.recommended.value,
+        "rule": r.rule,
+        "section": r.section,
+        "choices": r.choices.model_dump(mode="json"),
+        "reasons": list(r.reasons),
+        "cautions": list(r.cautions),
+        "runner_up": {"stack": r.runner_up.value, "title": TITLES[r.runner_up], "reason": r.runner_up_reason},
+        "flips": [{"key": f.key, "from": f.old, "to": f.new, "stack": f.stack.value} for f in r.flips],
+    }
+
+
+def recommendation_text(r: Recommendation, style: Style) -> str:
+    """Give the recommendation as a person reads it."""
+    return "\n".join(_recommendation_lines(r, style))
+
+
+def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
+    yield f"{style.bold(style.accent(r.stack.value))}  {TITLES[r.stack]}"
+    if r.overridden:
+        yield from _bullets([f"Chosen by you. The article would pick {r.recommended.value}, because:"], "!")
+    yield ""
+    yield style.bold(f"Why ({r.rule}; article: {r.section})")
+    yield from _bullets(r.reasons)
+    if r.cautions:
+        yield style.bold("Mind")
+        yield from _bullets(r.cautions)
+    yield style.bold("Runner-up")
+    yield from _bullets([f"{r.runner_up.value}: {r.runner_up_reason}"])
+    yield style.bold("What would change the pick")
+    yield from _bullets(flip_lines(r))
+
+
+def flip_lines(r: Recommendation) -> list[str]:
+    """Give one line for each choice and stack that a single change would lead to."""
+    grouped: dict[tuple[str, Stack], list[str]] = {}
+    for flip in r.flips:
+        grouped.setdefault((flip.key, flip.stack), []).append(flip.new)
+    lines = [f"{key} = {' or '.join(values)} → {stack.value}" for (key, stack), values in grouped.items()]
+    return lines or ["no single choice would"]
+
+
+def _bullets(lines: Iterable[str], mark: str = "-") -> Iterator[str]:
+    for line in lines:
+        yield textwrap.fill(line, WIDTH, initial_indent=f"  {mark} ", subsequent_indent="    ")
+
+
+def comparison_data() -> dict[str, object]:
+    """Give the article's table and what our templates hold, as JSON data."""
+    rows = [{"subject": s, "node": n, "python": p, "go": g} for s, n, p, g in COMPARISON]
+    return {"rows": rows, "templates": {stack.value: list(CONTENTS[stack]) for stack in Stack}}
+
+
+def comparison_text(style: Style) -> str:
+    """Give the article's table and what our templates hold."""
+    header = ("", "Node.js (TypeScript)", "Python", "Go")
+    lines = [*_table((header, *COMPARISON), style), "", style.bold("What our templates hold")]
+    for stack in Stack:
+        lines.append(f"{style.accent(stack.value)}  {TITLES[stack]}")
+        lines += _bullets(CONTENTS[stack])
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Sequence[str]], style: Style) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for index, row in enumerate(rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield style.bold(line) if index == 0 else line
+
+
+def stacks_data(offered: Iterable[str]) -> dict[str, object]:
+    """Give the four stacks and whether the template at hand offers them, as JSON data."""
+    available = set(offered)
+    return {"stacks": [{"stack": s.value, "title": TITLES[s], "available": s.value in available} for s in Stack]}
+
+
+def stacks_text(offered: Iterable[str], style: Style) -> str:
+    """Give the four stacks and whether the template at hand offers them."""
+    available = set(offered)
+    rows = [(s.value, TITLES[s], "" if s.value in available else "not in this release") for s in Stack]
+    return "\n".join(_table((("stack", "", ""), *rows), style))
+
+
+def generated_text(
+    recommendation: Recommendation,
+    destination: Path,
+    commands: Iterable[str],
+    warnings: Iterable[str],
+    equivalent: str,
+    style: Style,
+) -> str:
+    """Give the page that `new` ends with: what was picked and why, where it is, and what to run next."""
+    lines = [recommendation_text(recommendation, style), ""]
+    lines += [f"{style.bold('Created')} {destination}", *(f"  ! {warning}" for warning in warnings), ""]
+    lines += [style.bold("Next"), f"  cd {shlex.quote(_short(destination))}", *(f"  {c}" for c in commands), ""]
+    lines += [style.bold("The same again, without a question"), f"  {equivalent}"]
+    return "\n".join(lines)
+
+
+def preview_text(
+    recommendation: Recommendation, answers: Mapping[str, object], destination: Path, files: Sequence[str], style: Style
+) -> str:
+    """Give what `new` would write, file by file."""
+    lines = [recommendation_text(recommendation, style), "", style.bold("Answers")]
+    lines += [f"  {key}: {value}" for key, value in answers.items()]
+    lines += ["", style.bold(f"Would write {len(files)} files to {destination}"), *(f"  {name}" for name in files)]
+    return "\n".join(lines)
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def equivalent_command(
+    name: str, choices: Choices, stack: Stack | None, answers: Mapping[str, object], options: Iterable[str]
+) -> str:
+    """Give the command that makes the same project without asking; `answers` holds what differs from the defaults."""
+    words = ["stackgen", "new", name, "--yes"]
+    for key in DOMAINS:
+        words += [f"--{key}", getattr(choices, key).value]
+    words += ["--stack", stack.value] if stack else []
+    for key, value in answers.items():
+        words += ["--data", f"{key}={_flag_value(value)}"]
+    return shlex.join([*words, *options])
+
+
+def _flag_value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def update_data(report: UpdateReport) -> dict[str, object]:
+    """Give what an update did as JSON data."""
+    return {
+        "path": str(report.path),
+        "from": report.from_version,
+        "to": report.to_version,
+        "changed": list(report.changed),
+        "kept": list(report.kept),
+        "conflicts": list(report.conflicts),
+    }
+
+
+def update_text(report: UpdateReport, style: Style) -> str:
+    """Give what an update did as a person reads it."""
+    if not report.changed and report.from_version == report.to_version:
+        return f"Already current: {report.to_version}"
+    lines = [style.bold(f"Updated {report.from_version} → {report.to_version}")]
+    lines += [f"  {'!' if name in report.conflicts else '-'} {name}" for name in report.changed]
+    if report.kept:
+        lines += ["The template has dropped these, but you had changed them, so they stay:"]
+        lines += [f"  - {name}" for name in report.kept]
+    if not report.conflicts:
+        lines += ["Review it with git diff, run the project's checks, then commit."]
+    return "\n".join(lines)
+
+
+def plain_json(data: object) -> str:
+    """Give the data as JSON, without an envelope."""
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def error_text(error: StackgenError, style: Style) -> str:
+    """Give the one line that says what is wrong, and one that says what to do."""
+    hint = f"\n  {error.hint}" if error.hint else ""
+    return f"{style.bold('stackgen:')} {_one_line(error.message)}{hint}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

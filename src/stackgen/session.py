@@ -1,0 +1,193 @@
+"""What each command does, from what was given to an outcome: the visible list of steps."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackgen import choices, console, plan, project, questions, recommend, render, schema, source, toolchain
+from stackgen.choices import Choices
+from stackgen.console import Style
+from stackgen.errors import ConflictError, UsageError
+from stackgen.plan import Plan
+from stackgen.questions import Questions
+from stackgen.recommend import Recommendation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command has to say, as JSON data and as text; `settle` raises what must not pass as success."""
+
+    data: Callable[[], dict[str, object]]
+    text: Callable[[Style], str]
+    settle: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A project that is ready to be generated."""
+
+    plan: Plan
+    recommendation: Recommendation
+    equivalent: str
+
+
+def gather(answers: str | None, data: Iterable[str] | None, **flags: str | None) -> dict[str, object]:
+    """Give all that was given: the answers file, then --data, then flags, the later the stronger."""
+    given: dict[str, object] = _read(answers) if answers else {}
+    given |= dict(choices.pair(text) for text in data or ())
+    return given | {key: value for key, value in flags.items() if value is not None}
+
+
+def _read(file: str) -> dict[str, object]:
+    if file == "-":
+        return choices.load(sys.stdin.read(), "standard input")
+    try:
+        return choices.load(Path(file).read_text(encoding="utf-8"), file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the answers file {file} cannot be read: {_reason(error)}") from error
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
+
+
+def advise(given: Mapping[str, object], *, ask: bool) -> Recommendation:
+    """Recommend a stack for what was given, asking for missing choices where there is somebody to ask."""
+    deciding, override, _ = choices.split(given)
+    return recommend.recommend(_choices(deciding, ask=ask), override)
+
+
+def _choices(given: Mapping[str, object], *, ask: bool) -> Choices:
+    parsed = choices.parse(given)
+    if not ask:
+        return parsed
+    from stackgen import prompts  # questionary is slow to import
+
+    return choices.parse(prompts.ask_choices(given))
+
+
+def prepare(given: Mapping[str, object], template: str | None, output_dir: Path, *, git: bool, ask: bool) -> Request:
+    """Settle everything about a new project without touching anything."""
+    deciding, override, rest = choices.split(given)
+    origin = source.find(template, os.environ)
+    asked = questions.read(origin.questions)
+    asked.refuse_unknown(rest, choices.DOMAINS)
+    if "name" not in rest and not ask:
+        raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
+    recommendation = recommend.recommend(_choices(deciding, ask=ask), override)
+    if ask:
+        recommendation, rest = _ask(recommendation, asked, rest, insisted=override is not None)
+    answers = plan.resolve(asked, recommendation, rest)
+    planned = plan.make(
+        source=origin.url,
+        version=origin.version,
+        output_dir=output_dir,
+        recommendation=recommendation,
+        answers=answers,
+        git=git,
+    )
+    return Request(planned, recommendation, _equivalent(asked, recommendation, answers, template, git=git))
+
+
+def _ask(
+    recommendation: Recommendation, asked: Questions, given: Mapping[str, object], *, insisted: bool
+) -> tuple[Recommendation, dict[str, object]]:
+    from stackgen import prompts
+
+    if not insisted:
+        override = prompts.ask_stack(recommendation, asked.stacks())
+        recommendation = recommend.recommend(recommendation.choices, override)
+    return recommendation, prompts.ask_answers(asked, recommendation.stack, given)
+
+
+def _equivalent(
+    asked: Questions, recommendation: Recommendation, answers: Mapping[str, object], template: str | None, *, git: bool
+) -> str:
+    defaults = asked.resolve({"name": answers["name"], "stack": recommendation.stack.value})
+    changed = {key: value for key, value in answers.items() if defaults.get(key) != value}
+    return console.equivalent_command(
+        str(answers["name"]),
+        recommendation.choices,
+        recommendation.stack if recommendation.overridden else None,
+        changed,
+        [*(["--template", template] if template else []), *([] if git else ["--no-git"])],
+    )
+
+
+def preview(request: Request) -> Outcome:
+    """Show what `generate` would write, without writing it."""
+    files = render.preview(request.plan)
+    shown = _recorded(request.plan)
+    return Outcome(
+        data=lambda: {**_data(request), "dry_run": True, "files": list(files)},
+        text=lambda style: console.preview_text(request.recommendation, shown, request.plan.destination, files, style),
+    )
+
+
+def generate(request: Request) -> Outcome:
+    """Write the project; what it lacks on this machine is part of the outcome."""
+    made = render.generate(request.plan)
+    stack = request.recommendation.stack
+    warnings = toolchain.problems(stack)
+    commands = toolchain.TOOLCHAINS[stack].commands
+    return Outcome(
+        data=lambda: {
+            **_data(request),
+            "dry_run": False,
+            "files": list(made.files),
+            "git": made.repository,
+            "warnings": list(warnings),
+            "next": [f"cd {request.plan.destination}", *commands],
+        },
+        text=lambda style: console.generated_text(
+            request.recommendation, request.plan.destination, commands, warnings, request.equivalent, style
+        ),
+    )
+
+
+def _recorded(planned: Plan) -> dict[str, object]:
+    return {key: value for key, value in planned.answers.items() if key != "decision"}
+
+
+def _data(request: Request) -> dict[str, object]:
+    return {
+        **console.recommendation_data(request.recommendation),
+        "answers": _recorded(request.plan),
+        "destination": str(request.plan.destination.absolute()),
+        "source": request.plan.source,
+        "version": request.plan.version,
+        "command": request.equivalent,
+    }
+
+
+def questions_of(template: str | None) -> Questions:
+    """Give the questions of the template at hand."""
+    return questions.read(source.find(template, os.environ).questions)
+
+
+def schema_of(template: str | None, stack: str | None) -> dict[str, object]:
+    """Give the JSON Schema of what `new` accepts; raises `UsageError` for a stack that the template lacks."""
+    asked = questions_of(template)
+    if stack is not None and stack not in asked.stacks():
+        raise UsageError(
+            f"stack: {stack!r} is not one of {', '.join(asked.stacks())}", choices.suggest(stack, asked.stacks())
+        )
+    return schema.schema(asked, stack)
+
+
+def update(path: Path, data: Iterable[str] | None) -> Outcome:
+    """Bring the project in `path` to the newest release; a conflict is reported, then raised by `settle`."""
+    report = render.update(project.read(path.absolute()), dict(choices.pair(text) for text in data or ()), os.environ)
+
+    def settle() -> None:
+        if report.conflicts:
+            raise ConflictError(
+                f"{len(report.conflicts)} file(s) have conflicts: {', '.join(report.conflicts)}",
+                "settle them, then git add and commit; git checkout . && git clean -fd takes the update back",
+            )
+
+    return Outcome(
+        data=lambda: console.update_data(report), text=lambda style: console.update_text(report, style), settle=settle
+    )

@@ -1,0 +1,87 @@
+"""The house rules that a reader relies on: who may import whom, and how large things may grow."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import stackgen
+
+ROOMS = (
+    "errors", "choices", "article", "recommend", "questions", "schema", "plan", "source", "project",
+    "repository", "render",
+    "toolchain", "verify", "console", "prompts", "session", "cli",
+)  # fmt: skip
+PACKAGE = Path(stackgen.__file__).parent
+PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+MAY_IMPORT = {
+    "copier": {"render"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "questionary": {"prompts"},
+    "subprocess": {"source", "repository", "toolchain", "verify"},
+}
+LONGEST_FILE = 300
+LONGEST_FUNCTION = 60
+P90_FUNCTION = 40
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def tree_of(room: str) -> ast.Module:
+    return ast.parse((PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
+
+
+def test_every_file_of_the_package_is_a_known_room() -> None:
+    assert set(PRESENT) <= set(ROOMS)
+
+
+@pytest.mark.parametrize("room", PRESENT)
+def test_a_room_imports_only_rooms_before_it(room: str) -> None:
+    before = set(ROOMS[: ROOMS.index(room)])
+    inside = {name.split(".")[1] for name in imports(tree_of(room)) if name.startswith("stackgen.")}
+    assert inside & set(ROOMS) <= before
+
+
+@pytest.mark.parametrize("room", PRESENT)
+def test_a_library_stays_in_the_rooms_it_belongs_to(room: str) -> None:
+    for name in imports(tree_of(room)):
+        allowed = MAY_IMPORT.get(name.split(".")[0])
+        assert allowed is None or room in allowed, f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("room", [room for room in PRESENT if room != "cli"])
+def test_only_the_command_line_prints(room: str) -> None:
+    calls = (node.func for node in ast.walk(tree_of(room)) if isinstance(node, ast.Call))
+    assert not any(isinstance(call, ast.Name) and call.id == "print" for call in calls)
+
+
+@pytest.mark.parametrize("room", PRESENT)
+def test_no_file_outgrows_its_readers(room: str) -> None:
+    assert len((PACKAGE / f"{room}.py").read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+def test_functions_stay_small() -> None:
+    lengths = sorted(
+        node.end_lineno - node.lineno + 1
+        for room in PRESENT
+        for node in ast.walk(tree_of(room))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno
+    )
+    assert lengths[-1] <= LONGEST_FUNCTION
+    assert lengths[int(len(lengths) * 0.9)] < P90_FUNCTION
+
+
+@pytest.mark.parametrize("room", PRESENT)
+def test_public_functions_and_classes_say_what_they_give(room: str) -> None:
+    for node in tree_of(room).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{room}.{node.name}"

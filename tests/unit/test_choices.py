@@ -1,0 +1,78 @@
+"""Outside data becomes choices here or is refused with one line."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackgen import choices
+from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
+from stackgen.errors import UsageError
+
+
+def test_nothing_given_is_a_saas_that_waits_for_io() -> None:
+    assert choices.parse({}) == Choices(product="saas", ai="none", bottleneck="io", team="mixed")
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, m.value) for key, domain in DOMAINS.items() for m in domain])
+def test_every_documented_value_is_accepted(key: str, value: str) -> None:
+    assert getattr(choices.parse({key: value}), key) == value
+    assert LABELS[value]
+    assert MEANINGS[key]
+
+
+def test_a_misspelt_value_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        choices.parse({"product": "mobil"})
+    assert "'mobil' is not one of saas" in caught.value.message
+    assert caught.value.hint == "did you mean 'mobile'?"
+
+
+@pytest.mark.parametrize("value", [True, 1, None, ["saas"], {"saas": 1}, "", "SAAS"])
+def test_values_of_another_type_are_refused(value: object) -> None:
+    with pytest.raises(UsageError):
+        choices.parse({"product": value})
+
+
+def test_a_stack_is_parsed_by_name_only() -> None:
+    assert choices.parse_stack("go") is Stack.GO
+    with pytest.raises(UsageError) as caught:
+        choices.parse_stack("golang")
+    assert "node-ts" in caught.value.message
+
+
+def test_answers_are_split_into_choices_stack_and_the_rest() -> None:
+    assert choices.split({"ai": "core", "stack": "go", "name": "x", "ci": "none"}) == (
+        {"ai": "core"},
+        Stack.GO,
+        {"name": "x", "ci": "none"},
+    )
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just text", "", "1: 2", "a: [", "\x00", "a: !!python/name:os.system"])
+def test_an_answers_file_that_holds_no_plain_mapping_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choices.load(text, "answers.yml")
+    assert caught.value.message.startswith("answers.yml")
+    assert "\n" not in caught.value.message
+
+
+def test_answers_files_may_be_yaml_or_json() -> None:
+    assert choices.load("name: my-shop\nproduct: web\n", "x") == {"name": "my-shop", "product": "web"}
+    assert choices.load('{"name": "my-shop"}', "x") == {"name": "my-shop"}
+
+
+def test_a_data_flag_splits_at_the_first_equals_sign() -> None:
+    assert choices.pair("description=a=b") == ("description", "a=b")
+    for text in ("description", "=x", ""):
+        with pytest.raises(UsageError):
+            choices.pair(text)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(DOMAINS)), st.text()))
+def test_any_text_is_either_a_choice_or_a_usage_error(data: dict[str, str]) -> None:
+    known = all(value in [member.value for member in DOMAINS[key]] for key, value in data.items())
+    if known:
+        assert all(getattr(choices.parse(data), key) == value for key, value in data.items())
+    else:
+        with pytest.raises(UsageError):
+            choices.parse(data)
