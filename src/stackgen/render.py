@@ -159,14 +159,14 @@ def _copier() -> Iterator[None]:
 
 
 def _unreadable(reason: str) -> SourceError:
-    lines = [line.strip() for line in reason.splitlines() if line.strip()] or ["copier failed"]
-    return SourceError(f"the template cannot be used: {lines[-1].removeprefix('fatal: ')}")
+    return SourceError(f"the template cannot be used: {source.git_reason(reason)}", "check the template")
 
 
 def _misused(reason: str) -> StackgenError:
     line = " ".join(reason.split())
     if line.startswith("Unknown revision"):
-        return SourceError(f"the template has no such version: {line}", "leave the version out to take the newest")
+        hint = "a project made from uncommitted templates cannot be updated: generate it from a commit"
+        return SourceError(f"the template no longer has the version needed: {line}", hint)
     return UsageError(f"the answers do not fit the template: {line}")
 
 

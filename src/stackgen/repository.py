@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stackgen.errors import DestinationError, SourceError
+from stackgen.source import git_reason
 
 UNMERGED = frozenset({"DD", "AU", "UD", "UA", "DU", "AA", "UU"})
 _IDENTITY = ("-c", "user.name=stackgen", "-c", "user.email=stackgen@localhost")
@@ -24,8 +25,7 @@ def git(folder: Path, *arguments: str, check: bool = True) -> "subprocess.Comple
         message = "git is not installed, and projects cannot be made without it"
         raise SourceError(message, "install git") from None
     if check and done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
-        message = f"git {arguments[0]} failed in {folder}: {reason}"
+        message = f"git {arguments[0]} failed in {folder}: {git_reason(done.stderr)}"
         raise DestinationError(message, "put that right in git, then try again")
     return done
 

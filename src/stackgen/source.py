@@ -63,11 +63,17 @@ def refresh(url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def is_release(version: str) -> bool:
-    """Tell whether `version` names a release, as v1.2.3 does."""
+    """Tell whether `version` names a release, as v1.2.3 does and a commit (4f5e6a7, or 1234567) does not."""
     try:
-        return not Version(version).is_prerelease and "-" not in version and "+" not in version
+        return not Version(version).is_prerelease and not version.isdecimal() and not {"-", "+"} & set(version)
     except InvalidVersion:
         return False
+
+
+def git_reason(complaint: str) -> str:
+    """Give the one line of git's complaint that says what is wrong."""
+    lines = [line.strip() for line in complaint.splitlines() if line.strip()] or ["git gave no reason"]
+    return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1]).removeprefix("fatal: ")
 
 
 def _from_bundle(environment: Mapping[str, str], version: str | None) -> Source:
@@ -215,7 +221,7 @@ def _clone(url: str, version: str) -> Path:
             commit = _git("-C", folder, "rev-parse", "--verify", f"{reference}^{{commit}}", about=url).strip()
             _git("-C", folder, "checkout", "--quiet", "--detach", commit, about=url)
             return _with_questions(Path(folder))
-    message = f"{url} has no version {version}"
+    message = f"the template {url!r} has no version {version!r}"
     raise SourceError(message, "leave the version out to take the newest release")
 
 
@@ -236,7 +242,6 @@ def _git(*arguments: str, about: str) -> str:
         message = "git is not installed, and templates cannot be had without it"
         raise SourceError(message, "install git") from None
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["git failed"])[-1].removeprefix("fatal: ")
-        message = f"the template {about} cannot be read: {reason}"
+        message = f"the template {about!r} cannot be read: {git_reason(done.stderr)}"
         raise SourceError(message, "check the address and your access to it")
     return done.stdout
