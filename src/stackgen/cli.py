@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
+from typer.models import OptionInfo
 
 if TYPE_CHECKING:
     from stackgen.console import Style
@@ -52,50 +53,24 @@ def version() -> str:
     return installed("stackgen")
 
 
-ProductFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--product",
-        help="What is built: saas, web, mobile, realtime, api, data-science, devops-tool or microservice.",
-        autocompletion=_complete("product"),
-        show_default="saas",
-    ),
-]
-AiFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--ai",
-        help="none, feature (calls a model that somebody else serves) or core (our own model is the product).",
-        autocompletion=_complete("ai"),
-        show_default="none",
-    ),
-]
-BottleneckFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--bottleneck",
-        help="What the work waits for: io or cpu.",
-        autocompletion=_complete("bottleneck"),
-        show_default="io",
-    ),
-]
-TeamFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--team",
-        help="What the team knows best: mixed, typescript, python or go. Never decides alone.",
-        autocompletion=_complete("team"),
-        show_default="mixed",
-    ),
-]
-StackFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--stack",
-        help="Insist on node-ts, hybrid-node-python-ml, python-django or go.",
-        autocompletion=_complete("stack"),
-    ),
-]
+def _choice(key: str, text: str) -> OptionInfo:
+    option: OptionInfo = typer.Option(
+        f"--{key}", metavar="VALUE", help=text, autocompletion=_complete(key), show_default=False
+    )
+    return option
+
+
+PRODUCTS = "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool or microservice."
+AI_ROLES = "none (default), feature (calls a model somebody else serves) or core (our own model is the product)."
+BOTTLENECKS = "What the work waits for: io (default) or cpu."
+TEAMS = "What the team knows best: mixed (default), typescript, python or go. Never decides alone."
+STACKS = "Insist on node-ts, hybrid-node-python-ml, python-django or go instead of the recommended one."
+
+ProductFlag = Annotated[str | None, _choice("product", PRODUCTS)]
+AiFlag = Annotated[str | None, _choice("ai", AI_ROLES)]
+BottleneckFlag = Annotated[str | None, _choice("bottleneck", BOTTLENECKS)]
+TeamFlag = Annotated[str | None, _choice("team", TEAMS)]
+StackFlag = Annotated[str | None, _choice("stack", STACKS)]
 AnswersFlag = Annotated[
     str | None, typer.Option("--answers", metavar="FILE|-", help="Read choices and answers from YAML or JSON.")
 ]
@@ -138,9 +113,9 @@ def new(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Recommend a stack and generate a project."""
-    from stackgen import session
+    from stackgen import intake, session
 
-    given = session.gather(
+    given = intake.gather(
         answers, data, name=name, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
     )
     request = session.prepare(given, template, output_dir, git=not no_git, ask=_may_ask(yes=yes or json or quiet))
@@ -163,10 +138,10 @@ def recommend(
     json: JsonFlag = False,
 ) -> None:
     """Recommend a stack, with reasons and what would change the pick."""
-    from stackgen import console, session
+    from stackgen import console, intake
 
-    given = session.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
-    result = session.advise(given, ask=_may_ask(yes=yes or json))
+    given = intake.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
+    result = intake.advise(given, ask=_may_ask(yes=yes or json))
     _say(
         "recommend",
         json=json,

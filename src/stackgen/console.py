@@ -6,12 +6,15 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stackgen.article import COMPARISON, CONTENTS, TITLES
 from stackgen.choices import DOMAINS, Choices, Stack
 from stackgen.errors import StackgenError
 from stackgen.recommend import Recommendation
-from stackgen.render import UpdateReport
+
+if TYPE_CHECKING:
+    from stackgen.render import UpdateReport
 
 SCHEMA = 1
 """Version of the JSON envelope; it changes when a key is removed or changes its meaning."""
@@ -191,7 +194,7 @@ def _flag_value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def update_data(report: UpdateReport) -> dict[str, object]:
+def update_data(report: "UpdateReport") -> dict[str, object]:
     """Give what an update did as JSON data."""
     return {
         "path": str(report.path),
@@ -203,7 +206,7 @@ def update_data(report: UpdateReport) -> dict[str, object]:
     }
 
 
-def update_text(report: UpdateReport, style: Style) -> str:
+def update_text(report: "UpdateReport", style: Style) -> str:
     """Give what an update did as a person reads it."""
     if not report.changed and report.from_version == report.to_version:
         return f"Already current: {report.to_version}"

@@ -164,10 +164,13 @@ def _unreadable(reason: str) -> SourceError:
 
 def _misused(reason: str) -> StackgenError:
     line = " ".join(reason.split())
+    if line.startswith(("Invalid choice", "Validation error", "Question")):
+        hint = "`stackgen schema` shows what each answer may be"
+        return UsageError(f"the answers do not fit the template: {line}", hint)
     if line.startswith("Unknown revision"):
         hint = "a project made from uncommitted templates cannot be updated: generate it from a commit"
-        return SourceError(f"the template no longer has the version needed: {line}", hint)
-    return UsageError(f"the answers do not fit the template: {line}")
+        return SourceError(f"the template does not have the version needed: {line}", hint)
+    return _unreadable(line)
 
 
 @contextmanager

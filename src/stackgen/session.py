@@ -1,13 +1,11 @@
 """What each command does, from what was given to an outcome: the visible list of steps."""
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import choices, console, plan, project, questions, recommend, render, schema, source, toolchain
-from stackgen.choices import Choices
+from stackgen import choices, console, intake, plan, project, questions, recommend, render, schema, source, toolchain
 from stackgen.console import Style
 from stackgen.errors import ConflictError, UsageError
 from stackgen.plan import Plan
@@ -33,41 +31,6 @@ class Request:
     equivalent: str
 
 
-def gather(answers: str | None, data: Iterable[str] | None, **flags: str | None) -> dict[str, object]:
-    """Give all that was given: the answers file, then --data, then flags, the later the stronger."""
-    given: dict[str, object] = _read(answers) if answers else {}
-    given |= dict(choices.pair(text) for text in data or ())
-    return given | {key: value for key, value in flags.items() if value is not None}
-
-
-def _read(file: str) -> dict[str, object]:
-    if file == "-":
-        return choices.load(sys.stdin.read(), "standard input")
-    try:
-        return choices.load(Path(file).read_text(encoding="utf-8"), file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the answers file {file} cannot be read: {_reason(error)}") from error
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
-
-
-def advise(given: Mapping[str, object], *, ask: bool) -> Recommendation:
-    """Recommend a stack for what was given, asking for missing choices where there is somebody to ask."""
-    deciding, override, _ = choices.split(given)
-    return recommend.recommend(_choices(deciding, ask=ask), override)
-
-
-def _choices(given: Mapping[str, object], *, ask: bool) -> Choices:
-    parsed = choices.parse(given)
-    if not ask:
-        return parsed
-    from stackgen import prompts  # questionary is slow to import
-
-    return choices.parse(prompts.ask_choices(given))
-
-
 def prepare(given: Mapping[str, object], template: str | None, output_dir: Path, *, git: bool, ask: bool) -> Request:
     """Settle everything about a new project without touching anything."""
     deciding, override, rest = choices.split(given)
@@ -76,7 +39,7 @@ def prepare(given: Mapping[str, object], template: str | None, output_dir: Path,
     asked.refuse_unknown(rest, choices.DOMAINS)
     if "name" not in rest and not ask:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
-    recommendation = recommend.recommend(_choices(deciding, ask=ask), override)
+    recommendation = recommend.recommend(intake.complete(deciding, ask=ask), override)
     if ask:
         recommendation, rest = _ask(recommendation, asked, rest, insisted=override is not None)
     answers = plan.resolve(asked, recommendation, rest)

@@ -11,10 +11,10 @@ import stackgen
 ROOMS = (
     "errors", "choices", "article", "recommend", "questions", "schema", "plan", "source", "project",
     "repository", "render",
-    "toolchain", "verify", "console", "prompts", "session", "cli",
+    "toolchain", "verify", "console", "prompts", "intake", "session", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
-PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 MAY_IMPORT = {
     "copier": {"render"},
     "typer": {"cli"},

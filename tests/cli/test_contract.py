@@ -1,0 +1,158 @@
+"""The contract with scripts: one JSON envelope, documented exit codes, one line for an expected failure."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from stackgen import cli, errors, intake
+
+Stackgen = Callable[..., Run]
+COMMANDS = [["recommend"], ["compare"], ["stacks"], ["schema"], ["new", "my-shop", "--dry-run"], ["new", "my-shop"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_prints_one_envelope(stackgen: Stackgen, command: list[str]) -> None:
+    run = stackgen(*command, "--json")
+    assert (run.code, run.err) == (0, "")
+    assert set(run.json) == {"stackgen", "command", "ok", "result"}
+    assert run.json["stackgen"] == {"schema": 1, "version": cli.version()}
+    assert (run.json["command"], run.json["ok"]) == (command[0], True)
+
+
+def test_an_expected_failure_prints_the_same_envelope_with_an_error(stackgen: Stackgen) -> None:
+    run = stackgen("recommend", "--ai", "cor", "--json")
+    assert run.code == 2
+    assert set(run.json) == {"stackgen", "command", "ok", "error"}
+    assert run.json["error"] == {
+        "code": "usage",
+        "exit_code": 2,
+        "message": "ai: 'cor' is not one of none, feature, core",
+        "hint": "did you mean 'core'?",
+    }
+
+
+def test_wrong_flags_are_usage_errors_in_json_too(stackgen: Stackgen) -> None:
+    run = stackgen("recommend", "--nosuch", "--json")
+    assert (run.code, run.json["error"]["code"]) == (2, "usage")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["nosuch"],
+        ["new", "my-shop", "--nosuch"],
+        ["recommend", "--ai"],
+        ["recommend", "extra"],
+        ["new"],
+        ["new", "CON"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(stackgen: Stackgen, command: list[str]) -> None:
+    run = stackgen(*command)
+    assert run.code == 2
+    assert run.out == ""
+    assert len(run.err.splitlines()) <= 2
+    assert run.err.startswith("stackgen: ")
+
+
+def test_a_missing_name_names_the_argument_the_flag_and_the_key(stackgen: Stackgen) -> None:
+    err = stackgen("new", "--yes").err
+    assert all(word in err for word in ("NAME", "--data name=", "'name'"))
+
+
+def test_exit_codes_are_the_documented_ones() -> None:
+    family = {kind.code: kind.exit_code for kind in errors.StackgenError.__subclasses__()}
+    assert family == {"usage": 2, "destination": 3, "source": 4, "conflict": 5, "check": 6}
+    assert errors.StackgenError.exit_code == 1
+    page = (Path(__file__).parents[2] / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
+    for kind in (errors.StackgenError, *errors.StackgenError.__subclasses__()):
+        assert f"| {kind.exit_code} | `{kind.code}` |" in page
+    assert "| 130 |" in page
+
+
+def test_a_bad_destination_is_exit_code_3(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "my-shop").mkdir()
+    (tmp_path / "my-shop" / "mine.txt").write_text("mine")
+    assert stackgen("new", "my-shop", "--yes").code == 3
+
+
+def test_a_template_that_cannot_be_had_is_exit_code_4(stackgen: Stackgen) -> None:
+    run = stackgen("new", "my-shop", "--yes", "--template", "/nosuch/template")
+    assert run.code == 4
+    assert "Traceback" not in run.err
+
+
+def test_a_project_that_is_none_is_exit_code_3(stackgen: Stackgen) -> None:
+    assert stackgen("update").code == 3
+
+
+def test_a_bug_is_exit_code_1_with_the_traceback_in_a_file(
+    stackgen: Stackgen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    def broken(*_: object, **__: object) -> None:
+        message = "something nobody thought of"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(intake, "advise", broken)
+    run = stackgen("recommend")
+    assert run.code == 1
+    assert "Traceback" not in run.err + run.out
+    assert "RuntimeError: something nobody thought of" in run.err
+    (log,) = tmp_path.glob("stackgen-*.log")
+    assert str(log) in run.err
+    assert "Traceback" in log.read_text()
+
+
+def test_an_interrupt_is_exit_code_130(stackgen: Stackgen, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(intake, "advise", interrupted)
+    run = stackgen("recommend")
+    assert (run.code, run.out) == (130, "")
+    assert len(run.err.splitlines()) == 1
+
+
+def test_quiet_prints_nothing(stackgen: Stackgen, tmp_path: Path) -> None:
+    run = stackgen("new", "my-shop", "--yes", "--quiet")
+    assert (run.code, run.out, run.err) == (0, "", "")
+    assert (tmp_path / "my-shop" / ".copier-answers.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "forbidden"),
+    [
+        (["--version"], {"copier", "questionary", "pydantic", "jinja2", "rich"}),
+        (["--help"], {"copier", "questionary", "pydantic", "jinja2"}),
+        (["recommend", "--yes", "--json"], {"copier", "questionary", "jinja2"}),
+        (["compare"], {"copier", "questionary", "jinja2"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_quick_commands_import_nothing_slow(arguments: list[str], forbidden: set[str]) -> None:
+    script = (
+        "import sys; from stackgen import cli; code = cli.run(sys.argv[1:]);"
+        "print('\\n' + ' '.join(sorted(sys.modules))); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    assert forbidden.isdisjoint(done.stdout.splitlines()[-1].split())
+
+
+def test_answers_come_from_standard_input() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stackgen", "recommend", "--answers", "-", "--json"],
+        input='{"product": "devops-tool"}',
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["result"]["stack"] == "go"

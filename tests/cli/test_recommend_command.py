@@ -1,0 +1,90 @@
+"""`recommend`, `compare`, `stacks` and `schema`: what they print, for people and for programs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+from conftest import Run
+
+from stackgen.choices import DOMAINS, Stack
+
+Stackgen = Callable[..., Run]
+
+
+def test_recommend_reads_flags(stackgen: Stackgen) -> None:
+    result = stackgen("recommend", "--ai", "core", "--json").json["result"]
+    assert result["stack"] == "hybrid-node-python-ml"
+    assert result["rule"] == "ai-at-the-core"
+    assert result["choices"] == {"product": "saas", "ai": "core", "bottleneck": "io", "team": "mixed"}
+
+
+def test_recommend_reads_an_answers_file_and_flags_win(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "answers.yml").write_text("product: microservice\nname: ignored-here\n")
+    assert stackgen("recommend", "--answers", "answers.yml", "--json").json["result"]["stack"] == "go"
+    flags = ("--product", "web", "--answers", "answers.yml", "--json")
+    assert stackgen("recommend", *flags).json["result"]["stack"] == "node-ts"
+    data = ("-d", "product=data-science", "--answers", "answers.yml", "--json")
+    assert stackgen("recommend", *data).json["result"]["stack"] == "python-django"
+
+
+def test_recommend_json_carries_all_that_is_promised(stackgen: Stackgen) -> None:
+    result = stackgen("recommend", "--yes", "--json").json["result"]
+    assert {"stack", "rule", "reasons", "cautions", "runner_up", "flips"} <= result.keys()
+    assert {flip["stack"] for flip in result["flips"]} == {"go", "python-django", "hybrid-node-python-ml"}
+
+
+def test_an_override_says_what_the_article_would_have_picked(stackgen: Stackgen) -> None:
+    run = stackgen("recommend", "--stack", "go")
+    assert "Chosen by you. The article would pick node-ts" in run.out
+    assert stackgen("recommend", "--stack", "go", "--json").json["result"]["recommended"] == "node-ts"
+
+
+def test_text_output_has_no_colours_when_nobody_looks(stackgen: Stackgen) -> None:
+    for command in ("recommend", "compare", "stacks"):
+        assert "\x1b" not in stackgen(command).out
+
+
+def test_compare_has_the_three_languages_and_every_template(stackgen: Stackgen) -> None:
+    out = stackgen("compare").out
+    assert all(word in out for word in ("Node.js (TypeScript)", "Python", "Go", "Hiring", *Stack))
+    assert len(stackgen("compare", "--json").json["result"]["rows"]) == 5
+
+
+def test_stacks_lists_all_four(stackgen: Stackgen) -> None:
+    listed = stackgen("stacks", "--json").json["result"]["stacks"]
+    assert {entry["stack"] for entry in listed} == set(Stack)
+    assert any(entry["available"] for entry in listed)
+
+
+def test_the_schema_accepts_what_new_accepts_and_nothing_else(stackgen: Stackgen) -> None:
+    schema = json.loads(stackgen("schema", "--stack", "node-ts").out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    accepts = jsonschema.Draft202012Validator(schema).is_valid
+    assert accepts({"name": "my-shop"})
+    assert accepts({"name": "my-shop", "product": "web", "deploy": "kubernetes", "stack": "node-ts"})
+    assert not accepts({})
+    assert not accepts({"name": "my-shop", "stack": "go"})
+    assert not accepts({"name": "my-shop", "nosuch": 1})
+    assert not accepts({"name": "my-shop", "ai": "maybe"})
+
+
+def test_the_schema_of_all_stacks_holds_each_stacks_own(stackgen: Stackgen) -> None:
+    whole = json.loads(stackgen("schema").out)
+    jsonschema.Draft202012Validator.check_schema(whole)
+    for name in whole["$defs"]:
+        single = json.loads(stackgen("schema", "--stack", name).out)
+        assert whole["$defs"][name]["properties"] == single["properties"]
+
+
+@pytest.mark.parametrize("key", [*DOMAINS, "stack"])
+def test_help_names_every_value_of_a_flag(stackgen: Stackgen, key: str) -> None:
+    words = " ".join(stackgen("new", "--help").out.replace("-\n", "-").split())
+    for member in Stack if key == "stack" else DOMAINS[key]:
+        assert member.value in words.replace("- ", "-")
+
+
+def test_help_names_every_command(stackgen: Stackgen) -> None:
+    out = stackgen("--help").out
+    assert all(f"  {command} " in out for command in ("new", "recommend", "compare", "stacks", "schema", "update"))
