@@ -1,0 +1,82 @@
+import fastify from 'fastify';
+import {
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { Config } from './config.ts';
+import type { Database } from './db/database.ts';
+import { loggerOptions, requestId } from './http/logging.ts';
+import { watchMethods } from './http/method-not-allowed.ts';
+import { registerOpenApi } from './http/openapi.ts';
+import { registerProblems, sendError } from './http/problems.ts';
+import { registerSecurity } from './http/security.ts';
+import { createMailer, type Mailer } from './mail/mailer.ts';
+import type { App, AppModule, Services } from './module.ts';
+import { createRequires } from './modules/auth/access.ts';
+import { createAuth } from './modules/auth/better-auth.ts';
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly database: Database;
+  readonly modules: readonly AppModule[];
+  readonly mailer?: Mailer;
+  /** Where log lines go instead of to standard output. */
+  readonly logStream?: { write(line: string): void };
+}
+
+/** Puts the application together; it neither listens nor migrates. */
+export async function buildApp(options: AppOptions): Promise<App> {
+  const { config, database } = options;
+  const app = createServer(options);
+  const mailer = options.mailer ?? (await createMailer(config.MAIL_URL, config.MAIL_FROM, app.log));
+  const auth = createAuth(config, database, mailer, app.log);
+  const requires = createRequires(auth, database);
+  const services: Services = { config, database, mailer, auth, requires };
+
+  registerProblems(app);
+  registerRequestHeaders(app);
+  const answerOtherMethods = watchMethods(app);
+  await registerSecurity(app, config);
+  await registerOpenApi(app);
+  for (const module of options.modules) {
+    const env = { ...config.modules[module.name] };
+    await app.register(async (scope: App) => module.register(scope, services, env));
+  }
+  answerOtherMethods();
+  return app;
+}
+
+function createServer({ config, logStream }: AppOptions): App {
+  const logger = loggerOptions(config);
+  const app = fastify({
+    logger: logStream ? { ...logger, stream: logStream } : logger,
+    genReqId: requestId,
+    trustProxy: config.TRUST_PROXY,
+    bodyLimit: config.BODY_LIMIT,
+    // Addresses that cannot be decoded never reach a route, so they come here.
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser('text/plain');
+  return app;
+}
+
+function registerRequestHeaders(app: App): void {
+  app.decorate('draining', false);
+  app.decorateRequest('access', null);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    // Kept connections would come back to a server that is going away.
+    if (app.draining) reply.header('connection', 'close');
+  });
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Set at SIGTERM: the instance still answers, but wants no new work. */
+    draining: boolean;
+  }
+}

@@ -1,0 +1,36 @@
+import { ConfigError } from '../config.ts';
+import { sqlState } from '../db/errors.ts';
+import { DatabaseInUseError } from '../db/lock-file.ts';
+
+/** Runs a program; what its operator can repair is told in plain words, without a stack trace. */
+export async function runOrExplain(program: () => Promise<void>): Promise<void> {
+  try {
+    await program();
+  } catch (error) {
+    console.error(explain(error) ?? error);
+    process.exitCode = 1;
+  }
+}
+
+function explain(error: unknown): string | undefined {
+  if (error instanceof ConfigError || error instanceof DatabaseInUseError) return error.message;
+  switch (sqlState(error)) {
+    case 'EADDRINUSE':
+      return `${(error as Error).message}: another process has this port; set PORT to a free one`;
+    case 'ECONNREFUSED':
+    case 'ENOTFOUND':
+      return 'The database cannot be reached: is DATABASE_URL right, and PostgreSQL running?';
+    case '28P01':
+    case '28000':
+    case '3D000':
+      return `PostgreSQL refuses DATABASE_URL: ${rootCause(error).message}`;
+    default:
+      return undefined;
+  }
+}
+
+function rootCause(error: unknown): Error {
+  let current = error as Error;
+  while (current.cause instanceof Error) current = current.cause;
+  return current;
+}

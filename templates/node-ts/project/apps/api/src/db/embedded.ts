@@ -1,0 +1,33 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { drizzle } from 'drizzle-orm/pglite';
+import type { Database, Db } from './database.ts';
+import { lockFile } from './lock-file.ts';
+
+/** PGlite in a directory that this process alone may use. */
+export async function openEmbedded(directory: string): Promise<Database> {
+  mkdirSync(dirname(directory), { recursive: true });
+  const unlock = lockFile(`${directory}.lock`);
+  try {
+    const client = await PGlite.create(directory);
+    return embedded(client, unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+/** Wraps a PGlite that somebody else has opened, such as a test's copy in memory. */
+export function embedded(client: PGlite, afterClose: () => void = () => undefined): Database {
+  // Both drivers return results with `rows`, which is all that this application uses.
+  const db = drizzle(client) as unknown as Db;
+  return {
+    db,
+    withMigrationLock: (work) => work(db),
+    async close() {
+      await client.close();
+      afterClose();
+    },
+  };
+}

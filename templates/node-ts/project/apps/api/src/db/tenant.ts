@@ -1,0 +1,22 @@
+import { sql } from 'drizzle-orm';
+import type { Database, Transaction } from './database.ts';
+
+/** The role that every tenant's queries run as: it owns nothing, so policies bind it. */
+export const TENANT_ROLE = 'app_tenant';
+
+/**
+ * Runs `work` in a transaction in which PostgreSQL itself shows and accepts only the rows of
+ * one organization. Both settings end with the transaction, so a pooled connection forgets them.
+ */
+export function withTenant<Result>(
+  database: Database,
+  organizationId: string,
+  work: (tx: Transaction) => Promise<Result>,
+): Promise<Result> {
+  return database.db.transaction(async (tx) => {
+    await tx.execute(
+      sql`select set_config('app.organization_id', ${organizationId}, true), set_config('role', ${TENANT_ROLE}, true)`,
+    );
+    return work(tx);
+  });
+}

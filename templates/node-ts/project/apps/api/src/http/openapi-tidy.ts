@@ -1,0 +1,56 @@
+import { STATUS_CODES } from 'node:http';
+
+const REFERENCE = '#/components/schemas/';
+const INPUT = 'Input';
+
+/**
+ * The zod provider lists every schema twice, as input and as output. Readers and client
+ * generators want those that are used, under the names that we gave them.
+ */
+export function tidyDocument<Document extends object>(document: Document): Document {
+  const tidy = structuredClone(document) as Document & { components?: { schemas?: Schemas } };
+  const schemas = tidy.components?.schemas ?? {};
+  dropUnused(tidy, schemas);
+
+  const names = new Map<string, string>();
+  for (const name of Object.keys(schemas)) {
+    const given = name.endsWith(INPUT) ? name.slice(0, -INPUT.length) : name;
+    names.set(name, given in schemas ? name : given);
+  }
+  if (tidy.components) {
+    tidy.components.schemas = Object.fromEntries(
+      Object.entries(schemas).map(([name, schema]) => [names.get(name) ?? name, schema]),
+    );
+  }
+  return JSON.parse(JSON.stringify(tidy), (key, value: unknown) => {
+    if (key === '$ref' && typeof value === 'string') return renamed(value, names);
+    return isRecord(value) && key in STATUS_CODES ? described(key, value) : value;
+  }) as Document;
+}
+
+type Schemas = Record<string, unknown>;
+
+/** Again and again, because what only an unused schema refers to is unused too. */
+function dropUnused(document: object, schemas: Schemas): void {
+  for (;;) {
+    const text = JSON.stringify(document);
+    const unused = Object.keys(schemas).filter((name) => !text.includes(`"${REFERENCE}${name}"`));
+    if (unused.length === 0) return;
+    for (const name of unused) delete schemas[name];
+  }
+}
+
+function renamed(reference: string, names: ReadonlyMap<string, string>): string {
+  if (!reference.startsWith(REFERENCE)) return reference;
+  const name = reference.slice(REFERENCE.length);
+  return `${REFERENCE}${names.get(name) ?? name}`;
+}
+
+function described(status: string, response: Record<string, unknown>) {
+  const isDefault = response['description'] === 'Default Response';
+  return isDefault ? { ...response, description: STATUS_CODES[status] } : response;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,53 @@
+import { STATUS_CODES } from 'node:http';
+import { Problem } from '@app/contracts';
+import swagger from '@fastify/swagger';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { App } from '../module.ts';
+import { tidyDocument } from './openapi-tidy.ts';
+import { PROBLEM_TYPE } from './problems.ts';
+
+/** Collects the routes' schemas into an OpenAPI 3.1 document and serves it. */
+export async function registerOpenApi(app: App): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'API',
+        version: '1',
+        description:
+          'Accounts, sessions and organizations live at /api/auth, as better-auth has them.',
+      },
+      components: {
+        securitySchemes: {
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: 'app.session_token',
+            description: 'Set by POST /api/auth/sign-in/email; on https `__Secure-` precedes it',
+          },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: (source) => tidyDocument(jsonSchemaTransformObject(source)),
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+}
+
+/** Response schemas of the problems that a route answers with, and of those that any may. */
+export function problems<const Status extends number>(...statuses: readonly Status[]) {
+  const entries = statuses.map((status) => [status, problem(STATUS_CODES[status] ?? 'Error')]);
+  return {
+    ...(Object.fromEntries(entries) as Record<Status, ProblemResponse>),
+    default: problem('Any other error'),
+  };
+}
+
+interface ProblemResponse {
+  description: string;
+  content: { [PROBLEM_TYPE]: { schema: typeof Problem } };
+}
+
+function problem(description: string): ProblemResponse {
+  return { description, content: { [PROBLEM_TYPE]: { schema: Problem } } };
+}

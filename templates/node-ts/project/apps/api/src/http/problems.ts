@@ -1,0 +1,81 @@
+import { STATUS_CODES } from 'node:http';
+import type { FieldError, Problem } from '@app/contracts';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import type { App } from '../module.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+/** An expected failure: throw it anywhere in a request. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly statusCode: number;
+  readonly code: string;
+
+  constructor(statusCode: number, code: string, detail: string) {
+    super(detail);
+    this.statusCode = statusCode;
+    this.code = code;
+  }
+}
+
+/** Turns everything that goes wrong into RFC 9457 problems. */
+export function registerProblems(app: App): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendError(error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendError(
+      new ProblemError(404, 'not_found', 'There is nothing at this address'),
+      request,
+      reply,
+    ),
+  );
+}
+
+/** Answers with the problem that `error` stands for; what is not expected is logged, not told. */
+export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
+  const problem = toProblem(error, request.id);
+  if (problem.status >= 500) request.log.error({ err: error }, 'request failed');
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+}
+
+function toProblem(error: FastifyError, requestId: string): Problem {
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    return {
+      ...problem(400, 'invalid_request', 'The request does not have the expected form', requestId),
+      errors: fieldErrors(error),
+    };
+  }
+  const status = error.statusCode ?? 500;
+  if (status < 400 || status >= 500) {
+    return problem(500, 'internal_error', 'Something went wrong on our side', requestId);
+  }
+  return problem(status, codeOf(error, status), error.message, requestId);
+}
+
+function problem(status: number, code: string, detail: string, requestId: string): Problem {
+  const title = STATUS_CODES[status] ?? 'Error';
+  return { type: 'about:blank', title, status, code, detail, requestId };
+}
+
+/** Our own codes as they are; Fastify's FST_... ones become the status in words. */
+function codeOf(error: FastifyError, status: number): string {
+  if (error instanceof ProblemError) return error.code;
+  return (STATUS_CODES[status] ?? 'error').toLowerCase().replaceAll(/[^a-z]+/g, '_');
+}
+
+const PARTS: Readonly<Record<string, FieldError['in']>> = {
+  body: 'body',
+  querystring: 'query',
+  params: 'params',
+  headers: 'headers',
+};
+
+function fieldErrors(error: FastifyError): FieldError[] {
+  const part = PARTS[error.validationContext ?? 'body'] ?? 'body';
+  return (error.validation ?? []).map((issue) => ({
+    in: part,
+    // RFC 6901: the whole part is the empty pointer.
+    path: issue.instancePath === '/' ? '' : issue.instancePath,
+    message: issue.message ?? 'is not valid',
+  }));
+}

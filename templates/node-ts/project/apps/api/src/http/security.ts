@@ -1,0 +1,44 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import type { Config } from '../config.ts';
+import type { App } from '../module.ts';
+import { ProblemError } from './problems.ts';
+
+const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
+
+/** Headers, CORS, rate limit and the check of origins: for every route, whoever adds it. */
+export async function registerSecurity(app: App, config: Config): Promise<void> {
+  await app.register(helmet, {
+    // An API serves no pages: nothing may be loaded, framed or run from its answers.
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    strictTransportSecurity: config.PUBLIC_URL.startsWith('https:'),
+  });
+  await app.register(cors, {
+    origin: [...config.CORS_ORIGINS],
+    credentials: true,
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    allowedHeaders: ['content-type', 'if-match', 'x-request-id'],
+    exposedHeaders: ['etag', 'location', 'x-request-id', 'retry-after'],
+    maxAge: 600,
+  });
+  await app.register(rateLimit, {
+    max: config.RATE_LIMIT_MAX,
+    timeWindow: '1 minute',
+    errorResponseBuilder: (_request, { after }) =>
+      new ProblemError(429, 'too_many_requests', `Too many requests: try again in ${after}`),
+  });
+  registerOriginCheck(app, new Set([config.PUBLIC_URL, ...config.CORS_ORIGINS]));
+}
+
+/** Browsers name the page that writes: one that we do not know may not use our cookies. */
+function registerOriginCheck(app: App, known: ReadonlySet<string>): void {
+  app.addHook('onRequest', async (request) => {
+    const { origin } = request.headers;
+    if (origin === undefined || SAFE_METHODS.includes(request.method) || known.has(origin)) return;
+    throw new ProblemError(403, 'unknown_origin', 'This origin may not change anything here');
+  });
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { pendingMigrations } from '../../db/migrations.ts';
+import { defineModule } from '../../module.ts';
+
+const DEADLINE_MS = 2_000;
+
+const Ready = z.object({
+  status: z.enum(['ready', 'draining', 'unavailable']),
+  database: z.enum(['up', 'down']),
+  pendingMigrations: z.array(z.string()),
+});
+type Ready = z.infer<typeof Ready>;
+
+/** /livez says that the process runs; /readyz says whether it should be sent requests. */
+export const health = defineModule({
+  name: 'health',
+  register(app, { database }) {
+    // Probes come often, from one address, and must be answered.
+    const options = { config: { rateLimit: false }, logLevel: 'warn' } as const;
+
+    app.get(
+      '/livez',
+      {
+        ...options,
+        schema: { tags: ['health'], response: { 200: z.object({ status: z.literal('alive') }) } },
+      },
+      async () => ({ status: 'alive' as const }),
+    );
+
+    app.get(
+      '/readyz',
+      { ...options, schema: { tags: ['health'], response: { 200: Ready, 503: Ready } } },
+      async (request, reply) => {
+        const state = await readiness();
+        if (state.status === 'unavailable') request.log.warn({ state }, 'not ready');
+        return reply.code(state.status === 'ready' ? 200 : 503).send(state);
+      },
+    );
+
+    async function readiness(): Promise<Ready> {
+      try {
+        const pending = await within(DEADLINE_MS, pendingMigrations(database.db));
+        const serving = app.draining ? 'draining' : 'ready';
+        const status = pending.length > 0 ? 'unavailable' : serving;
+        return { status, database: 'up', pendingMigrations: pending };
+      } catch {
+        return { status: 'unavailable', database: 'down', pendingMigrations: [] };
+      }
+    }
+  },
+});
+
+async function within<Value>(milliseconds: number, work: Promise<Value>): Promise<Value> {
+  const deadline = AbortSignal.timeout(milliseconds);
+  return Promise.race([
+    work,
+    new Promise<never>((_resolve, reject) => {
+      deadline.addEventListener('abort', () => reject(deadline.reason), { once: true });
+    }),
+  ]);
+}

@@ -1,0 +1,69 @@
+import type { NewProject, ProjectChanges, ProjectQuery } from '@app/contracts';
+import { and, desc, eq, ilike, sql } from 'drizzle-orm';
+import type { Transaction } from '../../db/database.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { projects } from './schema.ts';
+
+export type ProjectRow = typeof projects.$inferSelect;
+
+// No query here names the organization: withTenant has, and PostgreSQL keeps to it.
+
+export async function listProjects(tx: Transaction, query: ProjectQuery) {
+  const rows = await tx
+    .select()
+    .from(projects)
+    .where(
+      and(
+        query.status && eq(projects.status, query.status),
+        query.search === undefined
+          ? undefined
+          : ilike(projects.name, `%${escapeLike(query.search)}%`),
+        query.cursor === undefined ? undefined : olderThan(query.cursor),
+      ),
+    )
+    .orderBy(desc(projects.createdAt), desc(projects.id))
+    .limit(query.limit + 1);
+  const items = rows.slice(0, query.limit);
+  const last = rows.length > query.limit ? items.at(-1) : undefined;
+  return { items, nextCursor: last ? encodeCursor(last) : null };
+}
+
+export async function findProject(tx: Transaction, id: string): Promise<ProjectRow | undefined> {
+  const [row] = await tx.select().from(projects).where(eq(projects.id, id));
+  return row;
+}
+
+export async function insertProject(tx: Transaction, values: NewProject): Promise<ProjectRow> {
+  const [row] = await tx.insert(projects).values(values).returning();
+  if (!row) throw new Error('PostgreSQL returned no row for an insert');
+  return row;
+}
+
+/** Changes the row if it still has that version; undefined means that it has not. */
+export async function updateProject(
+  tx: Transaction,
+  id: string,
+  version: number,
+  changes: ProjectChanges,
+): Promise<ProjectRow | undefined> {
+  const [row] = await tx
+    .update(projects)
+    .set({ ...changes, version: version + 1, updatedAt: new Date() })
+    .where(and(eq(projects.id, id), eq(projects.version, version)))
+    .returning();
+  return row;
+}
+
+export async function deleteProject(tx: Transaction, id: string): Promise<boolean> {
+  const rows = await tx.delete(projects).where(eq(projects.id, id)).returning({ id: projects.id });
+  return rows.length > 0;
+}
+
+function olderThan(cursor: string) {
+  const { createdAt, id } = decodeCursor(cursor);
+  return sql`(${projects.createdAt}, ${projects.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)`;
+}
+
+function escapeLike(text: string): string {
+  return text.replaceAll(/[\\%_]/g, '\\$&');
+}

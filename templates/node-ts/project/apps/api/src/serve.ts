@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildApp } from './app.ts';
+import type { Config } from './config.ts';
+import { type Database, openDatabase } from './db/database.ts';
+import { migrate } from './db/migrations.ts';
+import type { App, AppModule } from './module.ts';
+
+/** How long the last connections get to close after the deadline, before the process just ends. */
+const FORCE_AFTER_MS = 2_000;
+
+/** Opens the database, listens, and goes away in good order when asked to. */
+export async function serve(config: Config, modules: readonly AppModule[]): Promise<App> {
+  const database = await openDatabase(config);
+  try {
+    const app = await buildApp({ config, database, modules });
+    app.addHook('onClose', () => database.close());
+    if (config.MIGRATE_ON_START) await migrateAndLog(app, database);
+    await app.listen({ host: config.HOST, port: config.PORT });
+    stopOnSignals(app, config);
+    return app;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function migrateAndLog(app: App, database: Database): Promise<void> {
+  const applied = await migrate(database);
+  if (applied.length > 0) app.log.info({ applied }, 'database migrated');
+}
+
+/** Repeated signals change nothing: process groups and impatient people send several. */
+function stopOnSignals(app: App, config: Config): void {
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      app.log.info({ signal }, 'stopping');
+      void stop(app, config);
+    });
+  }
+}
+
+/** Unready first, so that no new requests come; then those in flight finish, up to a deadline. */
+async function stop(app: App, config: Config): Promise<void> {
+  app.draining = true;
+  await sleep(config.SHUTDOWN_DELAY_MS);
+
+  const deadline = setTimeout(() => {
+    app.log.warn('the deadline has passed: closing the connections that are left');
+    app.server.closeAllConnections();
+    setTimeout(() => process.exit(1), FORCE_AFTER_MS).unref();
+  }, config.SHUTDOWN_TIMEOUT_MS);
+
+  try {
+    await app.close();
+    app.log.info('stopped');
+    process.exitCode = 0;
+  } catch (error) {
+    app.log.error({ err: error }, 'could not stop cleanly');
+    process.exitCode = 1;
+  } finally {
+    clearTimeout(deadline);
+  }
+}

@@ -1,0 +1,52 @@
+import { getSchema } from 'better-auth/db';
+import { getTableColumns } from 'drizzle-orm';
+import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../src/config.ts';
+import { openDatabase } from '../src/db/database.ts';
+import { createAuth } from '../src/modules/auth/better-auth.ts';
+import * as schema from '../src/modules/auth/schema.ts';
+
+const tables: Record<string, PgTable> = {
+  user: schema.users,
+  session: schema.sessions,
+  account: schema.accounts,
+  verification: schema.verifications,
+  organization: schema.organizations,
+  member: schema.members,
+  invitation: schema.invitations,
+};
+const TYPES: Record<string, string> = { string: 'string', boolean: 'boolean', date: 'date' };
+
+const database = await openDatabase({
+  DATABASE_URL: 'postgresql://nobody@localhost',
+  DATABASE_POOL_MAX: 1,
+});
+const silent = { send: async () => undefined };
+// biome-ignore lint/suspicious/noExplicitAny: nothing is logged while the options are read
+const auth = createAuth(loadConfig({}), database, silent, {} as any);
+const expected = getSchema(auth.options);
+
+describe('our tables hold what better-auth expects', () => {
+  it('knows all of its models', () => {
+    expect(Object.keys(expected).toSorted()).toEqual(Object.keys(tables).toSorted());
+  });
+
+  it.each(Object.keys(tables))('%s', (model) => {
+    const table = tables[model] as PgTable;
+    const columns = getTableColumns(table);
+    const fields = Object.entries(expected[model]?.fields ?? {});
+    const actual = fields.map(([name]) => [name, columns[name]?.dataType, columns[name]?.notNull]);
+    const wanted = fields.map(([name, field]) => [
+      name,
+      TYPES[String(field.type)],
+      field.required === true,
+    ]);
+    expect(actual).toEqual(wanted);
+
+    const unique = fields.filter(([, field]) => field.unique).map(([name]) => name);
+    expect(unique.filter((name) => !columns[name]?.isUnique)).toEqual([]);
+    const referring = fields.filter(([, field]) => field.references).length;
+    expect(getTableConfig(table).foreignKeys).toHaveLength(referring);
+  });
+});

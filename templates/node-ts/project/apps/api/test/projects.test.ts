@@ -1,0 +1,221 @@
+import type { Problem, Project, ProjectPage } from '@app/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  addMember,
+  type Client,
+  signUp,
+  signUpOwner,
+  startApp,
+  type TestApp,
+} from './support/app.ts';
+
+const PATH = '/api/v1/projects';
+let test: TestApp;
+let owner: Client;
+
+beforeAll(async () => {
+  test = await startApp();
+  owner = (await signUpOwner(test.app, 'acme')).client;
+});
+afterAll(() => test.close());
+
+async function create(name: string, client = owner): Promise<Project> {
+  const response = await client.post(PATH, { name });
+  expect(response.statusCode, response.body).toBe(201);
+  return response.json();
+}
+
+const change = (id: string, etag: string | undefined, payload: object, client = owner) =>
+  client.send('PATCH', `${PATH}/${id}`, { payload, headers: etag ? { 'if-match': etag } : {} });
+
+describe('a project', () => {
+  it('is created, read, changed and deleted', async () => {
+    const created = await owner.post(PATH, { name: '  Apollo  ', description: 'To the moon' });
+    expect(created.statusCode).toBe(201);
+    const project = created.json<Project>();
+    expect(project).toMatchObject({ name: 'Apollo', status: 'active', version: 1 });
+    expect(created.headers).toMatchObject({ location: `${PATH}/${project.id}`, etag: '"1"' });
+
+    const read = await owner.get(`${PATH}/${project.id}`);
+    expect(read.json()).toEqual(project);
+
+    const changed = await change(project.id, read.headers.etag as string, { status: 'archived' });
+    expect(changed.json()).toMatchObject({ name: 'Apollo', status: 'archived', version: 2 });
+    expect(changed.headers['etag']).toBe('"2"');
+
+    const url = `${PATH}/${project.id}`;
+    expect((await owner.send('DELETE', url)).statusCode).toBe(204);
+    expect((await owner.send('DELETE', url)).statusCode).toBe(404);
+    expect((await owner.get(url)).json()).toMatchObject({ code: 'project_not_found' });
+  });
+
+  it('does not say which organization it belongs to', async () => {
+    expect(Object.keys(await create('Discreet'))).not.toContain('organizationId');
+  });
+
+  it('refuses a change made to an older version, and the one that names none', async () => {
+    const { id } = await create('Contested');
+    expect((await change(id, '"1"', { name: 'First' })).statusCode).toBe(200);
+    const second = await change(id, '"1"', { name: 'Second' });
+    expect(second.statusCode).toBe(412);
+    expect(second.json()).toMatchObject({ code: 'stale_version' });
+    expect((await change(id, undefined, { name: 'Third' })).statusCode).toBe(428);
+    expect((await change(id, 'W/"x"', { name: 'Fourth' })).statusCode).toBe(412);
+    expect((await owner.get(`${PATH}/${id}`)).json()).toMatchObject({ name: 'First' });
+  });
+
+  it('lets one of two simultaneous changes win', async () => {
+    const { id } = await create('Raced');
+    const both = await Promise.all(['A', 'B'].map((name) => change(id, '"1"', { name })));
+    expect(both.map((response) => response.statusCode).toSorted()).toEqual([200, 412]);
+  });
+
+  it('has a name of its own in its organization', async () => {
+    const { id } = await create('Unique');
+    const again = await owner.post(PATH, { name: 'Unique' });
+    expect(again.statusCode).toBe(409);
+    expect(again.json()).toMatchObject({ code: 'name_taken' });
+    await create('Other');
+    expect((await change(id, '"1"', { name: 'Other' })).statusCode).toBe(409);
+  });
+});
+
+describe('the list', () => {
+  let client: Client;
+  const names = ['one', 'two', 'three', 'four', '100%', 'a_b'];
+
+  beforeAll(async () => {
+    client = (await signUpOwner(test.app, 'lister')).client;
+    for (const name of names) await create(name, client);
+  });
+
+  const list = async (query: string) => {
+    const response = await client.get(`${PATH}?${query}`);
+    expect(response.statusCode, response.body).toBe(200);
+    return response.json<ProjectPage>();
+  };
+
+  it('goes through every project once, newest first', async () => {
+    const seen: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page = await list(`limit=4${cursor && `&cursor=${cursor}`}`);
+      seen.push(...page.items.map((item) => item.name));
+      cursor = page.nextCursor;
+    }
+    expect(seen).toEqual(names.toReversed());
+  });
+
+  it('is not disturbed by a project that appears between two pages', async () => {
+    const first = await list('limit=4');
+    const { id } = await create('newcomer', client);
+    const second = await list(`limit=4&cursor=${first.nextCursor}`);
+    expect(second.items.map((item) => item.name)).toEqual(['two', 'one']);
+    await client.send('DELETE', `${PATH}/${id}`);
+  });
+
+  it('filters by status and by part of the name, taken literally', async () => {
+    expect((await list('status=archived')).items).toEqual([]);
+    expect((await list('search=T')).items.map((item) => item.name)).toEqual(['three', 'two']);
+    expect((await list('search=%25')).items.map((item) => item.name)).toEqual(['100%']);
+    expect((await list('search=_')).items.map((item) => item.name)).toEqual(['a_b']);
+  });
+
+  const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  it.each([
+    'x',
+    '%00',
+    "' or 1=1 --",
+    encoded(null),
+    encoded(['2026-01-01T00:00:00Z']),
+    encoded(['not a date', '0190e0c4-0000-7000-8000-000000000000']),
+    encoded(['2026-01-01T00:00:00Z', "'; drop table projects; --"]),
+    encoded(['-271821-04-20T00:00:00.000Z', '0190e0c4-0000-7000-8000-000000000000']),
+  ])('refuses the cursor %j', async (cursor) => {
+    const response = await client.get(`${PATH}?cursor=${encodeURIComponent(cursor)}`);
+    expect(response.statusCode).toBe(400);
+    expect(response.headers['content-type']).toContain('application/problem+json');
+  });
+
+  it.each(['limit=0', 'limit=101', 'limit=ten', 'status=lost', 'search=', 'search=%00'])(
+    'refuses the query %s and names the field',
+    async (query) => {
+      const response = await client.get(`${PATH}?${query}`);
+      expect(response.statusCode).toBe(400);
+      const path = `/${query.split('=')[0]}`;
+      expect(response.json<Problem>().errors).toMatchObject([{ in: 'query', path }]);
+    },
+  );
+});
+
+describe('bad input', () => {
+  it.each([
+    [{}, '/name'],
+    [{ name: 1 }, '/name'],
+    [{ name: '   ' }, '/name'],
+    [{ name: 'x'.repeat(121) }, '/name'],
+    [{ name: 'nul\u0000' }, '/name'],
+    [{ name: 'x', description: ['y'] }, '/description'],
+    [{ name: 'x', organizationId: 'somebody else' }, ''],
+  ])('refuses to create %j and points at %j', async (payload, path) => {
+    const response = await owner.post(PATH, payload);
+    expect(response.statusCode).toBe(400);
+    expect(response.json<Problem>()).toMatchObject({
+      code: 'invalid_request',
+      errors: [{ in: 'body', path }],
+    });
+  });
+
+  it('refuses a change of nothing, of the version, and an id that is none', async () => {
+    const { id } = await create('Steady');
+    expect((await change(id, '"1"', {})).statusCode).toBe(400);
+    expect((await change(id, '"1"', { version: 7 })).statusCode).toBe(400);
+    const response = await owner.get(`${PATH}/1`);
+    expect(response.json<Problem>().errors).toMatchObject([{ in: 'params', path: '/id' }]);
+  });
+});
+
+describe('who may do what', () => {
+  it('asks for a session and then for an organization', async () => {
+    const stranger = await test.app.inject({ url: PATH });
+    expect(stranger.statusCode).toBe(401);
+    expect(stranger.json()).toMatchObject({ code: 'unauthenticated', status: 401 });
+    const loner = await signUp(test.app, 'loner@example.com');
+    expect((await loner.get(PATH)).json()).toMatchObject({ code: 'no_active_organization' });
+  });
+
+  it.each([
+    ['viewer', { read: 200, create: 403, update: 403, delete: 403 }],
+    ['member', { read: 200, create: 201, update: 200, delete: 403 }],
+    ['admin', { read: 200, create: 201, update: 200, delete: 204 }],
+  ])('lets a %s do %j', async (role, expected) => {
+    const { id } = await create(`For the ${role}`);
+    const client = await addMember(test, owner, `${role}@example.com`, role);
+    const statuses = {
+      read: (await client.get(`${PATH}/${id}`)).statusCode,
+      create: (await client.post(PATH, { name: `By the ${role}` })).statusCode,
+      update: (await change(id, '"1"', { description: role }, client)).statusCode,
+      delete: (await client.send('DELETE', `${PATH}/${id}`)).statusCode,
+    };
+    expect(statuses).toEqual(expected);
+  });
+
+  it('hides the projects of other organizations', async () => {
+    const { id } = await create('Hidden');
+    const other = (await signUpOwner(test.app, 'rival')).client;
+    const url = `${PATH}/${id}`;
+    expect((await other.get(url)).statusCode).toBe(404);
+    expect((await change(id, '"1"', { name: 'Mine' }, other)).statusCode).toBe(404);
+    expect((await other.send('DELETE', url)).statusCode).toBe(404);
+    expect((await other.get(PATH)).json<ProjectPage>().items).toEqual([]);
+    expect((await owner.get(url)).statusCode).toBe(200);
+  });
+
+  it('ends with the membership, even where the session goes on', async () => {
+    const email = 'leaver@example.com';
+    const leaver = await addMember(test, owner, email, 'member');
+    expect((await leaver.get(PATH)).statusCode).toBe(200);
+    await owner.post('/api/auth/organization/remove-member', { memberIdOrEmail: email });
+    expect((await leaver.get(PATH)).statusCode).toBe(403);
+  });
+});

@@ -1,0 +1,4 @@
+export * from './pagination.ts';
+export * from './problem.ts';
+export * from './projects.ts';
+export * from './text.ts';

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { PageQuery, page } from './pagination.ts';
+import { text } from './text.ts';
+
+export const ProjectStatus = z.enum(['active', 'archived']);
+export type ProjectStatus = z.infer<typeof ProjectStatus>;
+
+const name = text(120).min(1);
+const description = text(2000);
+
+export const Project = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    description: z.string(),
+    status: ProjectStatus,
+    version: z.int().describe('Grows by one with every change; the ETag is made from it'),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Project' });
+export type Project = z.infer<typeof Project>;
+
+export const ProjectPage = page(Project).meta({ id: 'ProjectPage' });
+export type ProjectPage = z.infer<typeof ProjectPage>;
+
+export const ProjectQuery = PageQuery.extend({
+  status: ProjectStatus.optional(),
+  search: text(120).min(1).optional().describe('Part of the name'),
+});
+export type ProjectQuery = z.infer<typeof ProjectQuery>;
+
+export const NewProject = z
+  .strictObject({ name, description: description.default('') })
+  .meta({ id: 'NewProject' });
+export type NewProject = z.infer<typeof NewProject>;
+
+export const ProjectChanges = z
+  .strictObject({
+    name: name.optional(),
+    description: description.optional(),
+    status: ProjectStatus.optional(),
+  })
+  .refine((changes) => Object.keys(changes).length > 0, 'Name at least one field to change')
+  .meta({ id: 'ProjectChanges' });
+export type ProjectChanges = z.infer<typeof ProjectChanges>;
