@@ -65,7 +65,7 @@ def test_the_project_is_written_as_previewed(plan: Plan, capfd: pytest.CaptureFi
     assert capfd.readouterr() == ("", "")
 
 
-def test_it_becomes_a_repository_with_everything_in_its_first_commit(plan: Plan, tmp_path: Path) -> None:
+def test_it_becomes_a_repository_with_everything_in_its_first_commit(plan: Plan) -> None:
     assert render.generate(plan).repository
     assert git(plan.destination, "status", "--porcelain", "--ignored") == ""
     assert git(plan.destination, "branch", "--show-current") == "main"
@@ -221,7 +221,7 @@ def test_a_plan_that_does_not_fit_leaves_nothing(
 def test_an_interrupted_run_removes_what_it_wrote_and_nothing_else(
     toy: Repository, plan: Plan, place: Path, number: signal.Signals
 ) -> None:
-    toy.commit({f"templates/demo/project/file-{index}.txt.jinja": "[= name =]\n" for index in range(1500)})
+    toy.commit({f"templates/demo/project/file-{index}.txt.jinja": "[= name =]\n" for index in range(400)})
     (place / "mine.txt").write_text("mine")
     process = subprocess.Popen(
         [sys.executable, "-c", GENERATE, plan.source, str(plan.destination)],
