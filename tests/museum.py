@@ -71,6 +71,12 @@ class Repository:
         git(self.path, "commit", "--quiet", "--allow-empty", "--message", version or "Change")
         return git(self.path, "rev-parse", "HEAD")
 
+    def release(self, version: str) -> str:
+        """Set the version in the real pyproject.toml and commit."""
+        lines = (self.path / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+        lines = [f'version = "{version}"' if line.startswith("version = ") else line for line in lines]
+        return self.commit({"pyproject.toml": "\n".join(lines) + "\n"})
+
     def link(self, links: Mapping[str, str]) -> None:
         """Make symbolic links."""
         for name, target in links.items():
@@ -89,6 +95,20 @@ def start_repository(path: Path) -> Repository:
     path.mkdir(parents=True)
     git(path, "init", "--quiet", "--initial-branch=main")
     return Repository(path)
+
+
+def repository_of_today(path: Path) -> Repository:
+    """Clone this repository with all its history, and commit what is not committed yet."""
+    git(path.parent, "clone", "--quiet", "--no-local", str(ROOT), str(path))
+    present = set(git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")[:-1])
+    for name in git(path, "ls-files", "-z").split("\0")[:-1]:
+        (path / name).unlink()
+    for name in filter(lambda name: os.path.lexists(ROOT / name), present):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, path / name, follow_symlinks=False)
+    repository = Repository(path)
+    repository.commit()
+    return repository
 
 
 def toy_repository(path: Path) -> Repository:
