@@ -1,6 +1,7 @@
 """The few choices that decide a stack. The only place where outside data about them is parsed."""
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
@@ -104,14 +105,21 @@ LABELS: Mapping[str, str] = {
 
 
 def load(text: str, origin: str) -> dict[str, object]:
-    """Give the mapping in `text` (YAML, of which JSON is a part); raises `UsageError` naming `origin`."""
+    """Give the mapping in `text`, JSON or YAML; raises `UsageError` naming `origin`."""
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{origin} is neither YAML nor JSON: {str(error).splitlines()[0]}") from error
+        data = json.loads(text)
+    except ValueError:
+        data = _load_yaml(text, origin)
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise UsageError(f"{origin} must hold keys and values, such as 'product: web'")
     return data
+
+
+def _load_yaml(text: str, origin: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{origin} is neither YAML nor JSON: {str(error).splitlines()[0]}") from error
 
 
 def pair(text: str) -> tuple[str, str]:

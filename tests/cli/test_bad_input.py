@@ -1,0 +1,283 @@
+"""Bad input is refused in one line with nothing written; odd but honest input comes out as it went in."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import copier
+import pytest
+import yaml
+from bad_input import HOSTILE_TEXTS, REFUSED_NAMES
+from conftest import Run
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from stackgen import questions
+from stackgen.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+Stackgen = Callable[..., Run]
+PLAIN = "plainwordthatnothingelseholds"
+STACKS = questions.read(ROOT).stacks()
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("name", REFUSED_NAMES.values(), ids=REFUSED_NAMES)
+def test_a_bad_name_is_refused_and_nothing_is_written(stackgen: Stackgen, tmp_path: Path, name: str) -> None:
+    for arguments in (["--", name], ["--data", f"name={name}"]):
+        run = stackgen("new", "--yes", *arguments)
+        assert run.code == 2
+        assert run.out == ""
+        assert len(run.err.splitlines()) <= 2
+        assert contents(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", REFUSED_NAMES.values(), ids=REFUSED_NAMES)
+def test_copier_itself_refuses_the_same_names(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="Validation error for question 'name'"):
+        copier.run_copy(str(ROOT), tmp_path / "x", data={"name": name}, vcs_ref="HEAD", defaults=True, quiet=True)
+    assert contents(tmp_path) == []
+
+
+@given(st.from_regex(r"\A[a-z][a-z0-9]{0,18}(-[a-z0-9]{1,9}){0,2}\Z"))
+def test_every_name_of_the_right_form_is_accepted_unless_reserved_or_too_short(name: str) -> None:
+    asked = questions.read(ROOT)
+    reserved = yaml.safe_load((ROOT / "templates/common/reserved-names.yml").read_text())["reserved_names"]["default"]
+    if len(name) < 2 or name in sum(yaml.safe_load(reserved), []):  # noqa: RUF017
+        with pytest.raises(UsageError):
+            asked.resolve({"name": name, "stack": STACKS[0]})
+    else:
+        assert asked.resolve({"name": name, "stack": STACKS[0]})["name"] == name
+
+
+@given(st.text())
+def test_any_other_name_is_refused(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        with pytest.raises(UsageError):
+            questions.read(ROOT).resolve({"name": name, "stack": STACKS[0]})
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A project of each stack whose free texts are a plain word."""
+    return {stack: render(tmp_path_factory.mktemp("plain"), stack, PLAIN) for stack in STACKS}
+
+
+def render(folder: Path, stack: str, text: str) -> Path:
+    data = {"name": "my-shop", "stack": stack, "description": text, "owner": text, "license": "mit"}
+    data["deploy"] = "kubernetes"
+    copier.run_copy(str(ROOT), folder / "my-shop", data=data, vcs_ref="HEAD", defaults=True, quiet=True)
+    return folder / "my-shop"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
+def test_hostile_text_comes_out_as_it_went_in(tmp_path: Path, plain: dict[str, Path], stack: str, text: str) -> None:
+    check_texts(render(tmp_path, stack, text), plain[stack], text)
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
+def test_hostile_text_passes_through_an_answers_file(stackgen: Stackgen, tmp_path: Path, text: str) -> None:
+    (tmp_path / "answers.json").write_text(json.dumps({"description": text, "owner": text}))
+    run = stackgen("new", "my-shop", "--yes", "--dry-run", "--answers", "answers.json", "--json")
+    assert run.code == 0, run.err
+    assert (run.json["result"]["answers"]["description"], run.json["result"]["answers"]["owner"]) == (text, text)
+
+
+@settings(
+    max_examples=5, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=80).filter(str.strip))
+def test_any_text_comes_out_as_it_went_in(
+    tmp_path_factory: pytest.TempPathFactory, plain: dict[str, Path], text: str
+) -> None:
+    for stack in STACKS:
+        check_texts(render(tmp_path_factory.mktemp("text"), stack, text), plain[stack], text)
+
+
+def check_texts(project: Path, plain: Path, text: str) -> None:
+    """The project differs from one with plain texts by nothing but these texts, in data, prose and code."""
+    assert project_files(project) == project_files(plain)
+    expected = dict(documents(plain))
+    for path, document in documents(project):
+        assert document == replaced(expected[path], text), path
+    for path in project_files(plain):
+        before, after = (plain / path).read_text(encoding="utf-8"), (project / path).read_text(encoding="utf-8")
+        if path not in expected and PLAIN not in before:
+            assert after == before, path
+        if path.endswith(".md"):
+            assert len(after.split("\n")) == len(before.split("\n")), path
+
+
+def project_files(project: Path) -> list[str]:
+    found = (path.relative_to(project) for path in project.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in found if path.parts[0] != ".git")
+
+
+def replaced(document: object, text: str) -> object:
+    if isinstance(document, str):
+        return document.replace(PLAIN, text)
+    if isinstance(document, dict):
+        return {replaced(key, text): replaced(value, text) for key, value in document.items()}
+    if isinstance(document, list):
+        return [replaced(value, text) for value in document]
+    return document
+
+
+def documents(project: Path) -> Iterator[tuple[str, object]]:
+    for name in project_files(project):
+        if name.endswith((".json", ".yaml", ".yml", ".toml")):
+            body = (project / name).read_text(encoding="utf-8")
+            if name.endswith(".toml"):
+                yield name, tomllib.loads(body)
+            elif name.endswith(".json"):
+                yield name, json.loads(body)
+            elif name != ".copier-answers.yml":
+                yield name, list(yaml.load_all(body, Loader=AnyTag))
+            else:
+                yield (
+                    name,
+                    {key: value for key, value in yaml.safe_load(body).items() if key in {"description", "owner"}},
+                )
+
+
+class AnyTag(yaml.SafeLoader):
+    """Reads GitLab's `!reference` and the like as plain data."""
+
+
+AnyTag.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_sequence(node))
+
+
+def test_an_owner_must_not_be_blank_and_texts_have_an_end(stackgen: Stackgen, tmp_path: Path) -> None:
+    assert stackgen("new", "my-shop", "--yes", "-d", "owner=  ").code == 2
+    assert stackgen("new", "my-shop", "--yes", "-d", f"owner={'x' * 201}").code == 2
+    assert stackgen("new", "my-shop", "--yes", "-d", f"description={'x' * 501}").code == 2
+    assert contents(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\rb", "a\x1b[31mb", "\ud800"], ids=["NUL", "return", "escape", "surrogate"])
+def test_control_characters_are_refused(stackgen: Stackgen, tmp_path: Path, text: str) -> None:
+    for key in ("description", "owner"):
+        run = stackgen("new", "my-shop", "--yes", "-d", f"{key}={text}")
+        assert run.code == 2
+        assert "control characters" in run.err
+    assert contents(tmp_path) == []
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_one(stackgen: Stackgen, tmp_path: Path) -> None:
+    run = stackgen("new", "my-shop", "--yes", "-d", "licence=mit")
+    assert run.code == 2
+    assert "unknown key 'licence'" in run.err
+    assert "did you mean 'license'?" in run.err
+    assert contents(tmp_path) == []
+
+
+def test_a_bad_value_is_refused_with_the_nearest_one(stackgen: Stackgen, tmp_path: Path) -> None:
+    run = stackgen("new", "my-shop", "--yes", "-d", "deploy=kubernets")
+    assert run.code == 2
+    assert "did you mean 'kubernetes'?" in run.err
+    assert contents(tmp_path) == []
+
+
+def test_a_computed_key_cannot_be_set(stackgen: Stackgen) -> None:
+    assert stackgen("new", "my-shop", "--yes", "-d", "kubernetes=true").code == 2
+    assert stackgen("new", "my-shop", "--yes", "-d", "decision={}").code == 2
+
+
+@pytest.mark.parametrize("body", ["[1, 2]", "name: [", "\udce9".encode("utf-8", "surrogateescape").decode("latin-1")])
+def test_an_answers_file_that_cannot_be_read_is_refused(stackgen: Stackgen, tmp_path: Path, body: str) -> None:
+    (tmp_path / "answers.yml").write_bytes(body.encode("latin-1"))
+    assert stackgen("new", "my-shop", "--yes", "--answers", "answers.yml").code == 2
+    assert stackgen("new", "my-shop", "--yes", "--answers", "nosuch.yml").code == 2
+
+
+def test_a_folder_that_is_not_empty_is_refused_untouched(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "my-shop").mkdir()
+    (tmp_path / "my-shop" / "mine.txt").write_text("mine")
+    run = stackgen("new", "my-shop", "--yes")
+    assert run.code == 3
+    assert contents(tmp_path) == ["my-shop", "my-shop/mine.txt"]
+
+
+def test_a_file_in_the_way_is_refused_untouched(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "my-shop").write_text("mine")
+    assert stackgen("new", "my-shop", "--yes").code == 3
+    assert (tmp_path / "my-shop").read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+def test_a_symbolic_link_in_the_way_is_refused_untouched(stackgen: Stackgen, tmp_path: Path, target: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "my-shop").symlink_to(target)
+    assert stackgen("new", "my-shop", "--yes").code == 3
+    assert contents(tmp_path) == ["elsewhere", "my-shop"]
+
+
+def test_a_missing_output_folder_is_refused(stackgen: Stackgen, tmp_path: Path) -> None:
+    assert stackgen("new", "my-shop", "--yes", "--output-dir", "nosuch").code == 3
+    assert contents(tmp_path) == []
+
+
+def test_an_empty_folder_is_used(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "my-shop").mkdir()
+    assert stackgen("new", "my-shop", "--yes").code == 0
+    assert (tmp_path / "my-shop" / ".git").is_dir()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_parent_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    parent = tmp_path / "locked"
+    parent.mkdir()
+    parent.chmod(0o555)
+    command = [sys.executable, "-m", "stackgen", "new", "my-shop", "--yes", "--output-dir", str(parent)]
+    if os.geteuid() == 0:
+        # Root may write anywhere: take that away for the one process.
+        command = [
+            "setpriv",
+            "--bounding-set=-all",
+            "--inh-caps=-all",
+            "--no-new-privs",
+            "--ambient-caps=-all",
+            *command,
+        ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    assert contents(parent) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_removes_what_it_wrote_and_nothing_else(tmp_path: Path, how: signal.Signals) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    command = [sys.executable, "-m", "stackgen", "new", "my-shop", "--yes"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while len(contents(tmp_path)) < 3 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert contents(tmp_path) == ["mine.txt"]
+
+
+def test_inside_a_repository_no_other_one_is_made(stackgen: Stackgen, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert stackgen("new", "my-shop", "--yes").code == 0
+    assert not (tmp_path / "my-shop" / ".git").exists()
+
+
+def test_no_git_means_no_git(stackgen: Stackgen, tmp_path: Path) -> None:
+    assert stackgen("new", "my-shop", "--yes", "--no-git").code == 0
+    assert not (tmp_path / "my-shop" / ".git").exists()
