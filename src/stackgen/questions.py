@@ -82,6 +82,12 @@ class Questions:
             if key not in self.keys():
                 raise UsageError(f"unknown key {key!r}", suggest(key, known) or f"known keys: {', '.join(known)}")
 
+    def check_given(self, given: Mapping[str, object]) -> None:
+        """Raise `UsageError` for the first given value that is refused, before anything else is asked."""
+        for question in self.items:
+            if question.key in given:
+                self.check(question, given[question.key], given)
+
     def check(self, question: Question, value: object, context: Mapping[str, object]) -> object:
         """Give the value as the question's type; raises `UsageError` when it is refused."""
         answer = _cast(question, value)

@@ -37,6 +37,7 @@ def prepare(given: Mapping[str, object], template: str | None, output_dir: Path,
     origin = source.find(template, os.environ)
     asked = questions.read(origin.questions)
     asked.refuse_unknown(rest, choices.DOMAINS)
+    asked.check_given(rest)
     if "name" not in rest and not ask:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
     recommendation = recommend.recommend(intake.complete(deciding, ask=ask), override)
