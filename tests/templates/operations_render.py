@@ -1,0 +1,86 @@
+"""Every project the templates can produce, as far as operations are concerned, each distinct file looked at once."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import copier
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "templates"
+STACKS = sorted(questions.parent.name for questions in TEMPLATES.glob("*/questions.yml"))
+# The application's sources are not looked at here, and rendering them would take most of the time.
+SOURCES = ("*.ts", "*.tsx", "*.py", "*.go", "*.sql", "drizzle")
+FACTORS = ("deploy", "ci", "license")
+NAME = "my-shop"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A rendered project and the answers it was made from."""
+
+    path: Path
+    stack: str
+    deploy: str
+    ci: str
+    license: str
+
+    def __str__(self) -> str:
+        return f"{self.stack}, {self.deploy}, {self.ci}, {self.license}"
+
+    def files(self, *patterns: str) -> list[Path]:
+        """Give the project's files that match one of the patterns."""
+        return sorted(path for pattern in patterns for path in self.path.glob(pattern) if path.is_file())
+
+
+class _CopierLoader(yaml.SafeLoader):
+    """Reads copier.yml and passes over its `!include` documents."""
+
+
+_CopierLoader.add_constructor("!include", lambda _loader, _node: {})
+
+
+def choices(question: str) -> list[str]:
+    """Give the values that copier.yml offers for a question."""
+    documents = yaml.load_all((ROOT / "copier.yml").read_text(encoding="utf-8"), _CopierLoader)
+    merged: dict[str, Any] = {key: value for document in documents for key, value in (document or {}).items()}
+    return list(merged[question]["choices"].values())
+
+
+def render_all(folder: Path) -> list[Project]:
+    """Render each stack with every combination of the answers that shape its operational files."""
+    template = folder / "template"
+    ignore = shutil.ignore_patterns(*SOURCES)
+    shutil.copytree(TEMPLATES, template / "templates", symlinks=True, ignore=ignore)
+    shutil.copy(ROOT / "copier.yml", template)
+    combinations = product(STACKS, *(choices(factor) for factor in FACTORS))
+    return [_render(template, folder / f"project-{number}", *row) for number, row in enumerate(combinations)]
+
+
+def _render(template: Path, path: Path, stack: str, *values: str) -> Project:
+    answers = dict(zip(FACTORS, values, strict=True))
+    copier.run_copy(
+        str(template), path, data={"name": NAME, "stack": stack, **answers}, defaults=True, quiet=True, unsafe=False
+    )
+    return Project(path, stack, **answers)
+
+
+def distinct(projects: Iterable[Project], *patterns: str) -> list[Path]:
+    """Give the matching files of all projects, of those with the same place and content only the first."""
+    return [project.path / relative for project, relative in _first_of_each(projects, patterns)]
+
+
+def _first_of_each(projects: Iterable[Project], patterns: tuple[str, ...]) -> Iterator[tuple[Project, Path]]:
+    seen: set[tuple[Path, str]] = set()
+    for project in projects:
+        for path in project.files(*patterns):
+            relative = path.relative_to(project.path)
+            key = relative, hashlib.sha256(path.read_bytes()).hexdigest()
+            if key not in seen:
+                seen.add(key)
+                yield project, relative

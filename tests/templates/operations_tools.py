@@ -1,0 +1,95 @@
+"""The validators that generated files are put through: some from PyPI, some built once from pinned Go modules."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+GO_MODULES = {
+    "kustomize": "sigs.k8s.io/kustomize/kustomize/v5@v5.8.1",
+    "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
+}
+COMPOSE_CONFIG = Path(__file__).with_name("compose_config")
+BUILD_SECONDS = 600
+RUN_SECONDS = 120
+
+
+class ToolError(AssertionError):
+    """A validator is not there; a check that cannot be made must not pass."""
+
+
+def run(
+    command: Iterable[str | Path], cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a tool without colours and give what it said, whether or not it found anything."""
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**(os.environ if environment is None else environment), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=RUN_SECONDS,
+    )
+
+
+def findings(
+    command: Iterable[str | Path], cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Give what a tool complained about; nothing when it is content."""
+    result = run(command, cwd, environment)
+    if result.returncode == 0:
+        return ""
+    return f"{result.stdout}{result.stderr}" or f"exit code {result.returncode} without a word"
+
+
+def python_tool(name: str) -> Path:
+    """Give a validator that the development dependencies bring."""
+    path = BIN / name
+    if not path.is_file():
+        raise ToolError(f"{name} is missing from {BIN}: install the dev dependencies with `uv sync`")
+    return path
+
+
+def go_tool(name: str) -> Path:
+    """Give a validator built from its pinned Go module."""
+    return _built(name, GO_MODULES[name].encode(), ["install", GO_MODULES[name]], None)
+
+
+def compose_config() -> Path:
+    """Give the command that loads a compose file as `docker compose config` does, without Docker."""
+    sources = b"".join(path.read_bytes() for path in sorted(COMPOSE_CONFIG.iterdir()))
+    return _built("compose_config", sources, ["install", "."], COMPOSE_CONFIG)
+
+
+def _built(name: str, sources: bytes, command: list[str], cwd: Path | None) -> Path:
+    folder = ROOT / ".cache" / "tools" / hashlib.sha256(sources).hexdigest()[:16]
+    if not (folder / name).is_file():
+        _build(command, cwd, folder)
+    return folder / name
+
+
+def _build(command: list[str], cwd: Path | None, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent) as scratch:
+        built = Path(scratch) / "bin"
+        result = subprocess.run(
+            [str(python_tool("go")), *command],
+            cwd=cwd,
+            env={**os.environ, "GOBIN": str(built), "GOTOOLCHAIN": "local"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=BUILD_SECONDS,
+        )
+        if result.returncode != 0:
+            need = "it needs the Go module proxy or a filled module cache"
+            raise ToolError(f"`go {' '.join(command)}` failed; {need}:\n{result.stderr}")
+        with suppress(OSError):  # another process has been faster
+            built.rename(folder)
