@@ -124,6 +124,18 @@ def test_many_processes_at_once_leave_the_newest_bundle_whole(old: Installation,
         placed(new).unlink()
 
 
+def test_an_older_process_that_had_to_wait_does_not_undo_the_newer_one(old: Installation, new: Installation) -> None:
+    lock = placed(new).with_name("templates.bundle.lock")
+    lock.parent.mkdir(parents=True)
+    lock.write_text("the newer one is writing")
+    process = old.start(FIND)
+    time.sleep(1)
+    placed(new).write_bytes(bundle(new))
+    lock.unlink()
+    assert json.loads(process.communicate(timeout=60)[0])[1] == "v0.1.0"
+    assert placed(new).read_bytes() == bundle(new)
+
+
 def test_a_lock_left_by_a_killed_process_does_not_last(new: Installation) -> None:
     lock = placed(new).with_name("templates.bundle.lock")
     lock.parent.mkdir(parents=True)

@@ -1,5 +1,6 @@
 """What the build hook packs: every release, from git objects alone, the same bytes every time."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -63,10 +64,14 @@ def test_a_tag_wins(toy: Repository, annotated: tuple[str, ...]) -> None:
 
 
 def test_two_builds_give_the_same_bytes_however_the_clone_is_packed(toy: Repository, tmp_path: Path) -> None:
+    lines = [hashlib.sha256(bytes([index])).hexdigest() for index in range(200)]
+    for turn in range(8):
+        lines[turn * 20] = f"changed in turn {turn}"
+        toy.commit({"templates/common/long.txt": "\n".join(lines)}, f"1.{turn}.0")
     first = toy.pack(tmp_path / "first")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", "--no-local", str(toy.path), str(clone))
-    git(clone, "repack", "-adfq", "--depth=1")
+    git(clone, "repack", "-adfq", "--depth=2", "--window=3")
     second = Repository(clone).pack(tmp_path / "second")
     assert (first / "templates.bundle").read_bytes() == (second / "templates.bundle").read_bytes()
 

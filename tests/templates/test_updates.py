@@ -1,0 +1,217 @@
+"""The update laws, for every stack and from every release: nothing lost, nothing left behind.
+
+Beside the real releases stands a synthetic one, LAST, which differs from today's templates in nearly
+every file, so that the laws are put to the test even when little has changed since the last release.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import copier
+import pytest
+from museum import ROOT, Repository, git, repository_of_today
+
+import hatch_build
+from stackgen import project, questions, render
+from stackgen.errors import UsageError
+from stackgen.plan import Plan
+
+LAST, NEXT = "89.0.0", "90.0.0"
+NAME = "my-shop"
+# Keys and lists as the tool records them, in an order that YAML would not choose.
+DECISION: Mapping[str, object] = MappingProxyType(
+    {
+        "stack": "node-ts",
+        "title": "Node/TypeScript",
+        "overridden": False,
+        "recommended": "Node/TypeScript",
+        "rule": "default",
+        "section": "a section",
+        "choices": [{"key": "product", "value": "saas"}, {"key": "ai", "value": "none"}],
+        "reasons": ['z: it\'s "so"', "a # {{ x }} ${{ y }}"],
+        "cautions": [],
+        "runner_up": {"title": "Go", "reason": "no: yes"},
+        "flips": [{"key": "ai", "from": "none", "to": "core", "title": "Hybrid"}],
+    }
+)
+OURS = "a line of the project's own"
+EDITED_FROM = 12
+NEVER_EDITED = {".copier-answers.yml", ".gitattributes"}
+
+
+@cache
+def released() -> Mapping[str, str]:
+    return hatch_build.find_releases(hatch_build.Git(ROOT))
+
+
+def stacks_of(commit: str) -> list[str]:
+    names = git(ROOT, "ls-tree", "-r", "--name-only", commit, "--", "templates").splitlines()
+    return [name.split("/")[1] for name in names if name.endswith("/questions.yml")]
+
+
+def rows(stack: str) -> list[dict[str, object]]:
+    """Give sets of answers that together hold every value of every question once."""
+    asked = questions.read(ROOT)
+    choosable = [question for question in asked.asked(stack) if len(question.values) > 1 and question.key != "stack"]
+    count = max((len(question.values) for question in choosable), default=1)
+    return [dict(_row(asked, stack, index)) for index in range(count)]
+
+
+def _row(asked: questions.Questions, stack: str, index: int) -> Iterator[tuple[str, object]]:
+    row: dict[str, object] = {"stack": stack, "name": NAME}
+    for question in asked.asked(stack):
+        if len(question.values) > 1 and question.key != "stack":
+            try:
+                asked.resolve({**row, question.key: question.values[index % len(question.values)]})
+            except UsageError:
+                continue  # it is not asked with these answers
+            row[question.key] = question.values[index % len(question.values)]
+    yield from row.items()
+
+
+def cases() -> Iterator[tuple[str, dict[str, object]]]:
+    """Pair the synthetic release with every set of answers, and each real one with one set."""
+    for stack in questions.read(ROOT).stacks():
+        yield from ((LAST, row) for row in rows(stack))
+    for index, (version, commit) in enumerate(released().items()):
+        for stack in stacks_of(commit):
+            sets = rows(stack)
+            yield version, sets[index % len(sets)]
+
+
+CASES = [
+    pytest.param(version, row, id="-".join([version, *(str(row[key]) for key in row if key != "name")]))
+    for version, row in cases()
+]
+TODAY = [case for case in CASES if case.values[0] == LAST]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Pack every real release, a synthetic one, and after it today's templates."""
+    workshop = tmp_path_factory.mktemp("updates")
+    repository = repository_of_today(workshop / "repository")
+    repository.commit(differing(repository))
+    repository.release(LAST)
+    git(repository.path, "checkout", "--quiet", "HEAD~2", "--", "templates")
+    for name in git(repository.path, "diff", "--cached", "--name-only", "--diff-filter=D", "HEAD~2").splitlines():
+        (repository.path / name).unlink()
+    for old in repository.path.glob("templates/*/project/old-only.txt"):
+        old.unlink()
+    repository.release(NEXT)
+    assert git(repository.path, "diff", "--stat", "HEAD~3", "HEAD", "--", "templates") == ""
+    return str(repository.pack(workshop / "packed") / "templates.bundle")
+
+
+def differing(repository: Repository) -> dict[str, str | None]:
+    """Change the end of every file, leave out some, and add one to each stack."""
+    templates = repository.path / "templates"
+    links = [path.resolve() for path in templates.rglob("*") if path.is_symlink()]
+    plain = [path for path in sorted(templates.rglob("*")) if path.is_file() and not path.is_symlink()]
+    changed: dict[str, str | None] = {}
+    for index, path in enumerate(plain):
+        name = path.relative_to(repository.path).as_posix()
+        linked = any(path.is_relative_to(link) for link in links)
+        if (path.suffix == ".yml" and path.parent.parent == templates) or "copier" in path.name:
+            continue
+        if index % 5 == 0 and not linked and "/project/" in name:
+            changed[name] = None
+        else:
+            changed[name] = path.read_text(encoding="utf-8") + "a line that the next release drops\n"
+    for folder in templates.glob("*/project"):
+        if not folder.is_symlink():
+            name = f"{folder.relative_to(repository.path).as_posix()}/old-only.txt"
+            changed[name] = "a file that the next release drops\n" * 2 * EDITED_FROM
+    return changed
+
+
+def make(bundle: str, version: str, row: Mapping[str, object], folder: Path) -> project.Project:
+    folder.mkdir()
+    plan = Plan(bundle, f"v{version}", folder / NAME, {**row, "decision": dict(DECISION)})
+    return render.generate(plan).project
+
+
+def content(folder: Path) -> dict[str, tuple[bytes, bool]]:
+    """Give every tracked or new file's bytes, and whether it is executable."""
+    command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others"]
+    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")[:-1]
+    paths = {name: folder / name for name in names if (folder / name).is_file()}
+    return {name: (path.read_bytes(), bool(path.stat().st_mode & 0o100)) for name, path in paths.items()}
+
+
+Fresh = Callable[[Mapping[str, object]], dict[str, tuple[bytes, bool]]]
+
+
+@pytest.fixture(scope="module")
+def fresh(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    """Give what today's templates render from answers; the same answers are rendered once."""
+
+    @cache
+    def render_once(row: tuple[tuple[str, object], ...]) -> dict[str, tuple[bytes, bool]]:
+        return content(make(bundle, NEXT, dict(row), tmp_path_factory.mktemp("fresh") / "made").path)
+
+    return lambda row: render_once(tuple(row.items()))
+
+
+def edit(made: project.Project) -> set[str]:
+    """Put a line at the top of every file of some length, and add a file; give the names."""
+    edited = {"ours.txt"}
+    (made.path / "ours.txt").write_text(f"{OURS}\n", encoding="utf-8")
+    for name, (old, _) in content(made.path).items():
+        if old.count(b"\n") >= EDITED_FROM and name not in NEVER_EDITED:
+            (made.path / name).write_bytes(OURS.encode() + b"\n" + old)
+            edited.add(name)
+    git(made.path, "add", "--all")
+    git(made.path, "commit", "--quiet", "--message=Ours")
+    return edited
+
+
+@pytest.mark.parametrize(("version", "row"), TODAY)
+def test_an_update_to_the_same_release_changes_nothing(
+    bundle: str, tmp_path: Path, version: str, row: dict[str, object]
+) -> None:
+    made = make(bundle, version, row, tmp_path / "made")
+    edit(made)
+    copier.run_update(made.path, vcs_ref=f"v{version}", defaults=True, overwrite=True, quiet=True)
+    assert git(made.path, "status", "--porcelain", "--ignored") == ""
+
+
+@pytest.mark.parametrize(("version", "row"), CASES)
+def test_an_updated_project_is_a_fresh_one(
+    bundle: str, fresh: Fresh, tmp_path: Path, version: str, row: dict[str, object]
+) -> None:
+    made = make(bundle, version, row, tmp_path / "made")
+    report = render.update(made, {}, {})
+    assert (report.to_version, report.kept, report.conflicts) == (f"v{NEXT}", (), ())
+    assert content(made.path) == fresh(row)
+
+
+@pytest.mark.parametrize(("version", "row"), CASES)
+def test_the_projects_own_work_survives(
+    bundle: str, fresh: Fresh, tmp_path: Path, version: str, row: dict[str, object]
+) -> None:
+    made = make(bundle, version, row, tmp_path / "made")
+    today = fresh(row)
+    edited = edit(made)
+    report = render.update(made, {}, {})
+    after = content(made.path)
+    assert [name for name in edited if OURS.encode() not in after[name][0]] == []
+    assert set(report.conflicts) <= edited
+    assert {name for name in after if name not in edited and after[name] != today.get(name)} == set()
+    if version == LAST:
+        assert report.conflicts == ()
+        kept = {name for name in edited if name in after and name not in today and name != "ours.txt"}
+        assert set(report.kept) == kept
+        expected = {name: (OURS.encode() + b"\n" + today[name][0], today[name][1]) for name in edited & set(today)}
+        assert {name: after[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("version", [LAST, *released()])
+def test_the_decision_comes_through_unchanged(bundle: str, tmp_path: Path, version: str) -> None:
+    stack = stacks_of(released()[version])[0] if version in released() else questions.read(ROOT).stacks()[0]
+    made = make(bundle, version, {"stack": stack, "name": NAME}, tmp_path / "made")
+    render.update(made, {}, {})
+    assert project.read(made.path).answers["decision"] == made.answers["decision"] == DECISION
