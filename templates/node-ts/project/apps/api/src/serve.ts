@@ -53,14 +53,19 @@ async function stop(app: App, config: Config): Promise<void> {
     setTimeout(() => process.exit(1), FORCE_AFTER_MS).unref();
   }, config.SHUTDOWN_TIMEOUT_MS);
 
+  const code = await close(app);
+  clearTimeout(deadline);
+  // Work that was cut off may still hold timers, which would keep the process alive.
+  process.exit(code);
+}
+
+async function close(app: App): Promise<number> {
   try {
     await app.close();
     app.log.info('stopped');
-    process.exitCode = 0;
+    return 0;
   } catch (error) {
     app.log.error({ err: error }, 'could not stop cleanly');
-    process.exitCode = 1;
-  } finally {
-    clearTimeout(deadline);
+    return 1;
   }
 }

@@ -3,9 +3,9 @@ import { getTableColumns } from 'drizzle-orm';
 import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../src/config.ts';
-import { openDatabase } from '../src/db/database.ts';
 import { createAuth } from '../src/modules/auth/better-auth.ts';
 import * as schema from '../src/modules/auth/schema.ts';
+import { unreachableDatabase } from './support/database.ts';
 
 const tables: Record<string, PgTable> = {
   user: schema.users,
@@ -18,10 +18,7 @@ const tables: Record<string, PgTable> = {
 };
 const TYPES: Record<string, string> = { string: 'string', boolean: 'boolean', date: 'date' };
 
-const database = await openDatabase({
-  DATABASE_URL: 'postgresql://nobody@localhost',
-  DATABASE_POOL_MAX: 1,
-});
+const database = unreachableDatabase();
 const silent = { send: async () => undefined };
 // biome-ignore lint/suspicious/noExplicitAny: nothing is logged while the options are read
 const auth = createAuth(loadConfig({}), database, silent, {} as any);

@@ -41,7 +41,7 @@ describe('a project', () => {
 
     const changed = await change(project.id, read.headers.etag as string, { status: 'archived' });
     expect(changed.json()).toMatchObject({ name: 'Apollo', status: 'archived', version: 2 });
-    expect(changed.headers['etag']).toBe('"2"');
+    expect(changed.headers.etag).toBe('"2"');
 
     const url = `${PATH}/${project.id}`;
     expect((await owner.send('DELETE', url)).statusCode).toBe(204);

@@ -22,9 +22,15 @@ export async function openEmbedded(directory: string): Promise<Database> {
 export function embedded(client: PGlite, afterClose: () => void = () => undefined): Database {
   // Both drivers return results with `rows`, which is all that this application uses.
   const db = drizzle(client) as unknown as Db;
+  let lastMigration = Promise.resolve();
   return {
     db,
-    withMigrationLock: (work) => work(db),
+    // No other process can be here, so it is enough that calls wait for each other.
+    withMigrationLock(work) {
+      const current = lastMigration.then(() => work(db));
+      lastMigration = current.catch(() => undefined);
+      return current;
+    },
     async close() {
       await client.close();
       afterClose();

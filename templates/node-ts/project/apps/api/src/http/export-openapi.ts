@@ -1,18 +1,13 @@
 import { buildApp } from '../app.ts';
 import { loadConfig } from '../config.ts';
-import { openDatabase } from '../db/database.ts';
+import { openPostgres } from '../db/postgres.ts';
 import { modules } from '../modules/index.ts';
 
 /** The OpenAPI document as text, made from the routes alone: no server, no database. */
 export async function exportOpenApi(): Promise<string> {
-  // A pool connects at the first query, and there is none.
-  const env = {
-    NODE_ENV: 'test',
-    LOG_LEVEL: 'silent',
-    DATABASE_URL: 'postgresql://nobody@localhost',
-  };
-  const config = loadConfig(env, modules);
-  const database = await openDatabase(config);
+  const config = loadConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent' }, modules);
+  // A pool connects at its first query, and here there is none.
+  const database = openPostgres('postgresql://nobody@localhost', 1);
   const app = await buildApp({ config, database, modules });
   await app.ready();
   const document = app.swagger();

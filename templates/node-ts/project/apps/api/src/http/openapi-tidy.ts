@@ -47,7 +47,7 @@ function renamed(reference: string, names: ReadonlyMap<string, string>): string 
 }
 
 function described(status: string, response: Record<string, unknown>) {
-  const isDefault = response['description'] === 'Default Response';
+  const isDefault = response.description === 'Default Response';
   return isDefault ? { ...response, description: STATUS_CODES[status] } : response;
 }
 

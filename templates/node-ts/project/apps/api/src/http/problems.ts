@@ -35,7 +35,11 @@ export function registerProblems(app: App): void {
 export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
   const problem = toProblem(error, request.id);
   if (problem.status >= 500) request.log.error({ err: error }, 'request failed');
-  return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+  return reply
+    .code(problem.status)
+    .header('x-request-id', request.id)
+    .type(PROBLEM_TYPE)
+    .send(problem);
 }
 
 function toProblem(error: FastifyError, requestId: string): Problem {

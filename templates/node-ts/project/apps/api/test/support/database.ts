@@ -1,29 +1,41 @@
 import { randomBytes } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
+import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/database.ts';
 import { embedded } from '../../src/db/embedded.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
 
 /** A migrated database of the caller's own; closing it removes it. */
 export async function copyDatabase(): Promise<Database> {
   const template = inject('template');
-  if ('dump' in template) {
-    return embedded(await PGlite.create({ loadDataDir: await openAsBlob(template.dump) }));
-  }
+  if ('dump' in template) return embedded(await loadDump(template.dump));
   const { url, drop } = await createPostgres(template.server, `template ${template.name}`);
   const database = await openDatabase({ DATABASE_URL: url, DATABASE_POOL_MAX: 4 });
   return { ...database, close: () => database.close().then(drop) };
 }
 
-/** An empty database on the same kind of server as `copyDatabase`. */
+/** Without a directory, the copy lives in memory. */
+export async function loadDump(dump: string, directory?: string): Promise<PGlite> {
+  const loadDataDir = await openAsBlob(dump);
+  return PGlite.create({ loadDataDir, ...(directory && { dataDir: directory }) });
+}
+
+/** A database of the caller's own with nothing in it. */
 export async function emptyDatabase(): Promise<Database> {
-  const template = inject('template');
-  if ('dump' in template) return embedded(await PGlite.create());
-  const { url, drop } = await createPostgres(template.server);
-  const database = await openDatabase({ DATABASE_URL: url, DATABASE_POOL_MAX: 4 });
-  return { ...database, close: () => database.close().then(drop) };
+  const database = await copyDatabase();
+  for (const schema of ['drizzle', 'public']) {
+    await database.db.execute(sql.raw(`drop schema ${schema} cascade`));
+  }
+  await database.db.execute(sql`create schema public`);
+  return database;
+}
+
+/** For tests that never ask it anything: it would connect to nothing. */
+export function unreachableDatabase(): Database {
+  return openPostgres('postgresql://nobody@127.0.0.1:1/none', 1);
 }
 
 export async function createPostgres(server: string, options = '') {

@@ -18,7 +18,7 @@ declare module 'vitest' {
 
 /** Migrates one database for all test files: copying it is much cheaper than migrating again. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = process.env['TEST_DATABASE_URL'];
+  const server = process.env.TEST_DATABASE_URL;
   return server ? preparePostgres(project, server) : prepareEmbedded(project);
 }
 

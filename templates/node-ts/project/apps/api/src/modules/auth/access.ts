@@ -1,5 +1,5 @@
 import { and, eq } from 'drizzle-orm';
-import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyRequest, preParsingAsyncHookHandler } from 'fastify';
 import type { Database } from '../../db/database.ts';
 import { ProblemError } from '../../http/problems.ts';
 import type { Auth } from './better-auth.ts';
@@ -13,8 +13,11 @@ export interface Access {
   readonly role: string;
 }
 
-/** Makes hooks that let a request pass only with a permission in the active organization. */
-export type Requires = (permission: Permission) => onRequestAsyncHookHandler;
+/**
+ * Makes hooks that let a request pass only with a permission in the active organization.
+ * They are for `preParsing`: behind the rate limit, before anybody reads the body.
+ */
+export type Requires = (permission: Permission) => preParsingAsyncHookHandler;
 
 declare module 'fastify' {
   interface FastifyRequest {

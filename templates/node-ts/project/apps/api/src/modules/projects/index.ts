@@ -29,7 +29,7 @@ export const projects = defineModule({
     app.get(
       PATH,
       {
-        onRequest: requires('project:read'),
+        preParsing: requires('project:read'),
         schema: {
           ...base,
           operationId: 'listProjects',
@@ -51,7 +51,7 @@ export const projects = defineModule({
     app.post(
       PATH,
       {
-        onRequest: requires('project:create'),
+        preParsing: requires('project:create'),
         schema: {
           ...base,
           operationId: 'createProject',
@@ -72,7 +72,7 @@ export const projects = defineModule({
     app.get(
       `${PATH}/:id`,
       {
-        onRequest: requires('project:read'),
+        preParsing: requires('project:read'),
         schema: {
           ...base,
           operationId: 'readProject',
@@ -93,7 +93,7 @@ export const projects = defineModule({
     app.patch(
       `${PATH}/:id`,
       {
-        onRequest: requires('project:update'),
+        preParsing: requires('project:update'),
         schema: {
           ...base,
           operationId: 'updateProject',
@@ -122,7 +122,7 @@ export const projects = defineModule({
     app.delete(
       `${PATH}/:id`,
       {
-        onRequest: requires('project:delete'),
+        preParsing: requires('project:delete'),
         schema: {
           ...base,
           operationId: 'deleteProject',

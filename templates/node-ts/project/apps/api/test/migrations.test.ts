@@ -1,0 +1,78 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Database } from '../src/db/database.ts';
+import { DatabaseInUseError, lockFile } from '../src/db/lock-file.ts';
+import { migrate, pendingMigrations } from '../src/db/migrations.ts';
+import { emptyDatabase } from './support/database.ts';
+
+const ALL = ['0000_initial', '0001_row_level_security'];
+const folder = mkdtempSync(join(tmpdir(), 'migrations-'));
+let database: Database;
+
+beforeAll(async () => {
+  cpSync(new URL('../drizzle', import.meta.url), folder, { recursive: true });
+  database = await emptyDatabase();
+});
+afterAll(async () => {
+  await database.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Adds a migration to the copied folder, dated so many milliseconds after the last one. */
+function addMigration(tag: string, text: string, after: number): void {
+  const path = join(folder, 'meta/_journal.json');
+  const journal = JSON.parse(readFileSync(path, 'utf8'));
+  const entry = journal.entries.at(-1);
+  journal.entries.push({ ...entry, idx: entry.idx + 1, tag, when: entry.when + after });
+  writeFileSync(path, JSON.stringify(journal));
+  writeFileSync(join(folder, `${tag}.sql`), text);
+}
+
+describe('migrations', () => {
+  it('are all pending in an empty database, and run once when several processes start', async () => {
+    expect(await pendingMigrations(database.db, folder)).toEqual(ALL);
+    await Promise.all([1, 2, 3].map(() => migrate(database, folder)));
+    expect(await pendingMigrations(database.db, folder)).toEqual([]);
+    expect(await migrate(database, folder)).toEqual([]);
+  });
+
+  it('leave nothing behind when one of them fails', async () => {
+    addMigration(
+      '0002_broken',
+      'create table half (id int);\n--> statement-breakpoint\nnonsense',
+      1,
+    );
+    await expect(migrate(database, folder)).rejects.toThrow();
+    expect(await pendingMigrations(database.db, folder)).toEqual(['0002_broken']);
+    writeFileSync(join(folder, '0002_broken.sql'), 'create table half (id int)');
+    expect(await migrate(database, folder)).toEqual(['0002_broken']);
+  });
+
+  it('say so when one is older than the last that ran, which drizzle would pass over', async () => {
+    addMigration('0003_late', 'select 1', -100);
+    await expect(migrate(database, folder)).rejects.toThrow('0003_late');
+  });
+});
+
+describe('the lock of an embedded database', () => {
+  const path = join(folder, 'data.lock');
+
+  it('is held by one process at a time', () => {
+    writeFileSync(path, String(process.ppid));
+    expect(() => lockFile(path)).toThrow(DatabaseInUseError);
+    rmSync(path);
+    const unlock = lockFile(path);
+    expect(readFileSync(path, 'utf8')).toBe(String(process.pid));
+    unlock();
+  });
+
+  it.each(['999999999', '', 'garbage'])(
+    'is taken over from a holder that is gone (%j)',
+    (holder) => {
+      writeFileSync(path, holder);
+      lockFile(path)();
+    },
+  );
+});

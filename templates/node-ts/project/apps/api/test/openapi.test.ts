@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { exportOpenApi } from '../src/http/export-openapi.ts';
+
+const committed = readFileSync(new URL('../openapi.json', import.meta.url), 'utf8');
+
+interface Operation {
+  operationId?: string;
+  security?: unknown[];
+  responses: Record<string, { description: string; content?: Record<string, object> }>;
+}
+
+describe('openapi.json', () => {
+  const document = JSON.parse(committed);
+  const paths = Object.entries<Record<string, Operation>>(document.paths);
+  const operations = paths.flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      name: `${method} ${path}`,
+      operation,
+    })),
+  );
+
+  it('is current: if not, run `npm run openapi` and commit it', async () => {
+    expect(committed).toBe(await exportOpenApi());
+  });
+
+  it('is OpenAPI 3.1 and refers to nothing that is not there', () => {
+    expect(document.openapi).toMatch(/^3\.1\./);
+    const names = Object.keys(document.components.schemas);
+    const used = [...committed.matchAll(/#\/components\/schemas\/(\w+)/g)].map(([, name]) => name);
+    expect(new Set(used)).toEqual(new Set(names));
+  });
+
+  it.each(operations.filter(({ name }) => name.includes('/api/')))(
+    '$name has an id, a security requirement, and problems for its errors',
+    ({ operation }) => {
+      expect(operation.operationId).toBeTruthy();
+      expect(operation.security).toEqual([{ session: [] }]);
+      const { responses } = operation;
+      expect(Object.keys(responses)).toEqual(
+        expect.arrayContaining(['400', '401', '403', 'default']),
+      );
+      for (const [status, response] of Object.entries(responses)) {
+        expect(response.description).not.toBe('Default Response');
+        if (status.startsWith('2')) continue;
+        expect(Object.keys(response.content ?? {})).toEqual(['application/problem+json']);
+      }
+    },
+  );
+});

@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+/** A server in a process of its own, with what it has written so far. */
+export class ServerProcess {
+  readonly child: ChildProcess;
+  output = '';
+
+  constructor(script: string, env: Record<string, string>) {
+    const file = fileURLToPath(new URL(`../../${script}`, import.meta.url));
+    const { PATH = '', HOME = '' } = process.env;
+    this.child = spawn(process.execPath, [file], { env: { PATH, HOME, PORT: '0', ...env } });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on('data', (chunk) => {
+        this.output += chunk;
+      });
+    }
+  }
+
+  /** Waits until the output matches, and fails if the process ends or the time is over. */
+  async waitFor(pattern: RegExp, milliseconds = 45_000): Promise<RegExpExecArray> {
+    const deadline = Date.now() + milliseconds;
+    for (;;) {
+      const match = pattern.exec(this.output);
+      if (match) return match;
+      if (this.child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`no ${pattern} in:\n${this.output}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async address(): Promise<{ port: number; url: string }> {
+    const [, port] = await this.waitFor(/listening at http:\/\/127\.0\.0\.1:(\d+)/);
+    return { port: Number(port), url: `http://127.0.0.1:${port}` };
+  }
+
+  /** The exit code, or the signal that it died of. */
+  async exit(): Promise<number | string | null> {
+    const { child } = this;
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.exitCode ?? child.signalCode;
+  }
+
+  /** For afterAll: whatever happened, nothing stays behind. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exit();
+  }
+}

@@ -1,0 +1,125 @@
+import { eq, sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Database } from '../src/db/database.ts';
+import { sqlState } from '../src/db/errors.ts';
+import { TENANT_ROLE, withTenant } from '../src/db/tenant.ts';
+import { organizations, users } from '../src/modules/auth/schema.ts';
+import { projects } from '../src/modules/projects/schema.ts';
+import { copyDatabase } from './support/database.ts';
+
+const PERMISSION_DENIED = '42501';
+let database: Database;
+
+beforeAll(async () => {
+  database = await copyDatabase();
+  for (const id of ['red', 'blue']) {
+    await database.db.insert(organizations).values({ id, name: id, slug: id });
+    await withTenant(database, id, (tx) => tx.insert(projects).values({ name: `${id} one` }));
+  }
+});
+afterAll(() => database.close());
+
+const stateOf = (work: Promise<unknown>) => work.then(() => 'no error', sqlState);
+
+describe('a tenant', () => {
+  it('sees only its own rows in a query without a WHERE', async () => {
+    const rows = await withTenant(database, 'red', (tx) => tx.select().from(projects));
+    expect(rows.map((row) => [row.organizationId, row.name])).toEqual([['red', 'red one']]);
+  });
+
+  it('reaches only its own rows in an UPDATE or DELETE without a WHERE', async () => {
+    const updated = await withTenant(database, 'red', (tx) =>
+      tx.update(projects).set({ description: 'red was here' }).returning(),
+    );
+    expect(updated).toHaveLength(1);
+    const deleted = await withTenant(database, 'nobody', (tx) => tx.delete(projects).returning());
+    expect(deleted).toEqual([]);
+    const [blue] = await withTenant(database, 'blue', (tx) => tx.select().from(projects));
+    expect(blue).toMatchObject({ name: 'blue one', description: '' });
+  });
+
+  it('can neither insert a row for another organization nor give one away', async () => {
+    const foreign = { name: 'smuggled', organizationId: 'blue' };
+    const insert = withTenant(database, 'red', (tx) => tx.insert(projects).values(foreign));
+    expect(await stateOf(insert)).toBe(PERMISSION_DENIED);
+    const give = withTenant(database, 'red', (tx) =>
+      tx.update(projects).set({ organizationId: 'blue' }),
+    );
+    expect(await stateOf(give)).toBe(PERMISSION_DENIED);
+  });
+
+  it('cannot read accounts, sessions or organizations', async () => {
+    for (const table of ['users', 'sessions', 'accounts', 'verifications', 'organizations']) {
+      const read = withTenant(database, 'red', (tx) =>
+        tx.execute(sql`select * from ${sql.identifier(table)}`),
+      );
+      expect([table, await stateOf(read)]).toEqual([table, PERMISSION_DENIED]);
+    }
+  });
+
+  it('whose id is hostile is just an organization without rows', async () => {
+    for (const id of ['', "red' or '1'='1", '%']) {
+      expect(await withTenant(database, id, (tx) => tx.select().from(projects))).toEqual([]);
+    }
+  });
+});
+
+describe('outside of a tenant', () => {
+  it('nothing of a transaction stays on the connection', async () => {
+    await withTenant(database, 'red', (tx) => tx.select().from(projects));
+    const { rows } = await database.db.execute<{ role: string; organization: string | null }>(
+      sql`select current_user::text as role, nullif(current_setting('app.organization_id', true), '') as organization`,
+    );
+    expect(rows[0]?.role).not.toBe(TENANT_ROLE);
+    expect(rows[0]?.organization).toBeNull();
+  });
+
+  it('a failed transaction leaves nothing behind either', async () => {
+    const work = withTenant(database, 'red', async (tx) => {
+      await tx.insert(projects).values({ name: 'undone' });
+      throw new Error('changed my mind');
+    });
+    await expect(work).rejects.toThrow('changed my mind');
+    const rows = await withTenant(database, 'red', (tx) => tx.select().from(projects));
+    expect(rows.map((row) => row.name)).toEqual(['red one']);
+  });
+
+  it('the owner of the table sees no rows, unless it is a superuser', async () => {
+    const { rows } = await database.db.execute<{ all_powerful: boolean }>(
+      sql`select rolsuper or rolbypassrls as all_powerful from pg_roles where rolname = current_user`,
+    );
+    const seen = await database.db.select().from(projects);
+    expect(seen.length > 0).toBe(rows[0]?.all_powerful);
+  });
+
+  it('an organization takes its rows with it when it goes', async () => {
+    await database.db.insert(organizations).values({ id: 'gone', name: 'gone', slug: 'gone' });
+    await withTenant(database, 'gone', (tx) => tx.insert(projects).values({ name: 'x' }));
+    await database.db.delete(organizations).where(eq(organizations.id, 'gone'));
+    expect(await withTenant(database, 'gone', (tx) => tx.select().from(projects))).toEqual([]);
+    expect(await database.db.select().from(users)).toEqual([]);
+  });
+});
+
+describe('every table', () => {
+  it('that tenants may touch is under a forced policy', async () => {
+    const { rows } = await database.db.execute<{ name: string; safe: boolean }>(sql`
+      select c.relname as name,
+        c.relrowsecurity and c.relforcerowsecurity
+          and exists (select from pg_policies p where p.tablename = c.relname) as safe
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'm')
+        and has_table_privilege(${TENANT_ROLE}, c.oid, 'select, insert, update, delete')
+      order by 1`);
+    expect(rows.map((row) => row.name)).toContain('projects');
+    expect(rows.filter((row) => !row.safe)).toEqual([]);
+  });
+
+  it('that has a policy is forced, and open to tenants', async () => {
+    const { rows } = await database.db.execute<{ name: string }>(sql`
+      select c.relname as name from pg_class c
+      where c.relkind = 'r' and c.relrowsecurity
+        and not (c.relforcerowsecurity and has_table_privilege(${TENANT_ROLE}, c.oid, 'select'))`);
+    expect(rows).toEqual([]);
+  });
+});
