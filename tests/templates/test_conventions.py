@@ -1,0 +1,231 @@
+"""The conventions that keep templates readable, and every combination of answers rendered against them.
+
+Stacks and questions are found on disk, so a new stack is covered by adding its folder.
+"""
+
+import itertools
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from pytest_copie.plugin import Copie, Result
+
+from stackgen import questions
+from stackgen.choices import Stack
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = ROOT / "templates"
+ASKED = questions.read(ROOT)
+STACKS = sorted(path.parent.name for path in TEMPLATES.glob("*/questions.yml"))
+COMMON_QUESTIONS = {"name", "description", "owner", "license", "deploy", "ci"}
+BINARY = {".png", ".ico", ".woff2"}
+SOURCE = {".ts", ".js", ".mjs", ".py", ".go", ".sql"}
+DELIMITERS = re.compile(r"\[=|=\]")
+EXPRESSION = re.compile(r"\[=(?!%|#)(.*?)=\]", re.DOTALL)
+CONDITIONAL_PART = re.compile(r"\[=% if [a-z_]+ %=\][^\[\]=]+\[=% endif %=\][^\[\]=]*")
+OTHER_PART = re.compile(r"(\[= (name|_copier_conf\.answers_file) =\])?[^\[\]=<>:\"|?*\\]*")
+ESCAPED = re.compile(r"\|\s*(tojson|to_json|to_nice_yaml|replace|markdown|join)|==|!=|\bif\b|\bor\b")
+
+
+@cache
+def project_files(stack: str) -> tuple[Path, ...]:
+    """Every template file of a stack, links to shared folders followed."""
+    return tuple(sorted(_walk(TEMPLATES / stack / "project")))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _walk(path)
+        elif path.suffix not in BINARY:
+            yield path
+
+
+@cache
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def domain(question: questions.Question) -> tuple[object, ...]:
+    if question.choices:
+        return question.values
+    return (False, True) if question.type == "bool" else ()
+
+
+def combinations(stack: str) -> list[dict[str, object]]:
+    asked = [question for question in ASKED.asked(stack) if domain(question)]
+    products = itertools.product(*(domain(question) for question in asked))
+    return [dict(zip((question.key for question in asked), values, strict=True)) for values in products]
+
+
+EVERY_COMBINATION = [(stack, answers) for stack in STACKS for answers in combinations(stack)]
+
+
+def test_every_stack_on_disk_is_offered_and_known() -> None:
+    assert set(STACKS) == set(ASKED.stacks()) <= set(Stack)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_four_files_in_five_carry_no_jinja(stack: str) -> None:
+    files = project_files(stack)
+    plain = [path for path in files if not DELIMITERS.search(text(path))]
+    assert len(plain) / len(files) >= 0.8
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_at_most_one_line_in_fifty_carries_jinja(stack: str) -> None:
+    lines = [line for path in project_files(stack) for line in text(path).splitlines()]
+    assert sum(bool(DELIMITERS.search(line)) for line in lines) / len(lines) <= 0.02
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_control_blocks_are_not_nested(stack: str) -> None:
+    for path in project_files(stack):
+        depth = deepest = 0
+        for word in re.findall(r"\[=%-?\s*(if|for|endif|endfor)\b", text(path)):
+            depth += -1 if word.startswith("end") else 1
+            deepest = max(deepest, depth)
+        # The decision record lists what it was given, inside its one condition.
+        allowed = 2 if path.resolve().is_relative_to(TEMPLATES / "common" / "docs") else 1
+        assert deepest <= allowed, path
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_source_code_holds_no_control_blocks(stack: str) -> None:
+    for path in project_files(stack):
+        if {*path.suffixes} & SOURCE:
+            assert "[=%" not in text(path), path
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_only_files_with_an_answer_or_an_active_name_are_templates(stack: str) -> None:
+    active = {".gitignore", ".gitattributes", "pyproject.toml", "package.json", "go.mod", "go.sum", ".dockerignore"}
+    for path in project_files(stack):
+        holds = bool(DELIMITERS.search(text(path)))
+        if path.suffix == ".jinja":
+            assert holds or path.name.removesuffix(".jinja") in active, path
+        else:
+            assert not holds, path
+            assert path.name not in {".gitignore", ".gitattributes"}, path
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_conditional_names_are_bare_booleans_that_every_platform_can_store(stack: str) -> None:
+    for path in project_files(stack):
+        for part in path.relative_to(TEMPLATES / stack / "project").parts:
+            assert CONDITIONAL_PART.fullmatch(part) or OTHER_PART.fullmatch(part), path
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_free_texts_enter_data_only_through_a_filter_that_escapes(stack: str) -> None:
+    for path in project_files(stack):
+        if path.name.removesuffix(".jinja").endswith((".json", ".yaml", ".yml", ".toml", *SOURCE)):
+            for expression in EXPRESSION.findall(text(path)):
+                if re.search(r"\b(description|owner|decision)\b", expression):
+                    assert ESCAPED.search(expression), (path, expression)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_links_stay_inside_the_templates_and_lead_somewhere(stack: str) -> None:
+    for path in (TEMPLATES / stack / "project").rglob("*"):
+        if path.is_symlink():
+            assert path.resolve(strict=True).is_relative_to(TEMPLATES), path
+            assert not path.readlink().is_absolute(), path
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_asks_at_most_six_questions_of_its_own(stack: str) -> None:
+    own = [question.key for question in ASKED.asked(stack) if question.key not in COMMON_QUESTIONS]
+    assert len(own) <= 6
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_question_has_help_and_a_default_but_the_name(stack: str) -> None:
+    for question in ASKED.asked(stack):
+        assert question.help != question.key
+        assert question.required is (question.key == "name")
+
+
+def test_nothing_needs_trust() -> None:
+    config = {key for document in yaml.safe_load_all(_without_includes()) for key in document or {}}
+    assert not config & {"_tasks", "_migrations", "_jinja_extensions"}
+
+
+def _without_includes() -> str:
+    return re.sub(r"^!include .*$", "", (ROOT / "copier.yml").read_text(), flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def plain_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The templates without git, which copier renders fastest; links are followed as in the wheel."""
+    folder = tmp_path_factory.mktemp("template")
+    shutil.copy(ROOT / "copier.yml", folder)
+    shutil.copytree(TEMPLATES, folder / "templates")
+    return folder
+
+
+def label(case: object) -> str:
+    return "-".join(map(str, case.values())) if isinstance(case, dict) else str(case)
+
+
+@pytest.mark.parametrize(("stack", "answers"), EVERY_COMBINATION, ids=label)
+def test_every_combination_renders_clean(
+    copie: Copie, plain_template: Path, stack: str, answers: dict[str, object]
+) -> None:
+    result: Result = copie.copy({"stack": stack, "name": "my-shop", **answers}, template_dir=plain_template)
+    assert result.exception is None, result.exception
+    assert result.project_dir
+    for path in sorted(result.project_dir.rglob("*")):
+        if path.is_file() and path.suffix not in BINARY:
+            check_file(path.relative_to(result.project_dir).as_posix(), path.read_bytes())
+        elif path.is_dir():
+            assert any(path.iterdir()), f"{path} is empty"
+
+
+@cache
+def check_file(name: str, body: bytes) -> None:
+    """One rendered file; the same bytes are looked at once."""
+    content = body.decode("utf-8")
+    assert not DELIMITERS.search(name), name
+    assert "[=%" not in content, name
+    assert not re.search(r"\[= ?[a-z_]", content), name
+    assert "\r" not in content, name
+    assert not content or content.endswith("\n"), f"{name} has no final newline"
+    assert not content.endswith("\n\n"), f"{name} ends with empty lines"
+    assert name == "LICENSE" or not content.startswith("\n"), f"{name} starts with an empty line"
+    if name.endswith(".json") and not name.startswith((".vscode/", ".devcontainer/")):
+        json.loads(content)
+    elif name.endswith(".toml"):
+        tomllib.loads(content)
+    elif name.endswith((".yaml", ".yml")):
+        list(yaml.compose_all(content))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_rendering_twice_gives_the_same_bytes(copie: Copie, plain_template: Path, stack: str) -> None:
+    first, second = (copie.copy({"stack": stack, "name": "my-shop"}, template_dir=plain_template) for _ in range(2))
+    assert first.project_dir
+    assert second.project_dir
+    assert snapshot(first.project_dir) == snapshot(second.project_dir)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_rendered_project_names_no_registry_and_no_path_of_the_machine(
+    copie: Copie, plain_template: Path, stack: str
+) -> None:
+    project = copie.copy({"stack": stack, "name": "my-shop"}, template_dir=plain_template).project_dir
+    assert project
+    for name, body in snapshot(project).items():
+        if name != ".copier-answers.yml":
+            assert not re.search(rb"registry\.npmjs|files\.pythonhosted|pypi\.org|proxy\.golang|/root/", body), name
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
