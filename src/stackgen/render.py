@@ -126,7 +126,16 @@ def _copy(plan: "Plan", made: Path) -> None:
     with _copier():
         from copier import run_copy
 
-        run_copy(plan.source, made, data=dict(plan.answers), vcs_ref=plan.version, defaults=True, quiet=True)
+        run_copy(
+            plan.source,
+            made,
+            data=dict(plan.answers),
+            vcs_ref=plan.version,
+            defaults=True,
+            quiet=True,
+            # The workshop is removed anyway; copier's own clean-up would hide why it failed.
+            cleanup_on_error=False,
+        )
     if not (made / ".copier-answers.yml").exists():
         message = f"the template {plan.source} writes no .copier-answers.yml, so its projects could not be updated"
         raise SourceError(message, "add the answers file to the template")
