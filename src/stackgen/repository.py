@@ -11,8 +11,9 @@ from stackgen.source import git_reason
 
 UNMERGED = frozenset({"DD", "AU", "UD", "UA", "DU", "AA", "UU"})
 _IDENTITY = ("-c", "user.name=stackgen", "-c", "user.email=stackgen@localhost")
-# The first commit holds all that was generated, whatever the user's own settings ignore, hook or sign.
-_FIRST_COMMIT = ("-c", f"core.hooksPath={os.devnull}", "-c", "commit.gpgSign=false")
+# The first commit holds all that was generated, whatever the user's own settings ignore, hook or sign;
+# there is nothing to maintain in a repository so new.
+_FIRST_COMMIT = ("-c", f"core.hooksPath={os.devnull}", "-c", "commit.gpgSign=false", "-c", "maintenance.auto=false")
 
 
 def git(folder: Path, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
@@ -46,7 +47,8 @@ def start(folder: Path) -> None:
 
 def require_clean(path: Path) -> None:
     """Refuse a folder that git could not bring back as it is now."""
-    done = git(path, "status", "--porcelain", "--", ".", check=False)
+    # Whatever the user's settings hide would be lost if the update had to be taken back.
+    done = git(path, "status", "--porcelain", "--untracked-files=normal", "--", ".", check=False)
     if done.returncode:
         raise DestinationError(
             f"{path} is not a git repository", "run `git init && git add . && git commit -m Start` in it first"

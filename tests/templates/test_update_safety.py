@@ -158,11 +158,16 @@ def untracked(shop: Project) -> None:
     (shop.path / "new.txt").write_text("new")
 
 
+def untracked_and_hidden(shop: Project) -> None:
+    git(shop.path, "config", "status.showUntrackedFiles", "no")
+    untracked(shop)
+
+
 def no_repository(shop: Project) -> None:
     (shop.path / ".git").rename(shop.path.parent / "gone")
 
 
-@pytest.mark.parametrize("spoil", [uncommitted, untracked, no_repository])
+@pytest.mark.parametrize("spoil", [uncommitted, untracked, untracked_and_hidden, no_repository])
 def test_what_git_could_not_bring_back_is_not_touched(toy: Repository, shop: Project, spoil) -> None:  # noqa: ANN001
     release(toy, shop)
     spoil(shop)
