@@ -52,22 +52,29 @@ def choices(question: str) -> list[str]:
     return list(merged[question]["choices"].values())
 
 
+def copy_template(folder: Path) -> Path:
+    """Put a template with no application sources into a folder of its own: rendering that takes no git and no time."""
+    ignore = shutil.ignore_patterns(*SOURCES)
+    shutil.copytree(TEMPLATES, folder / "templates", symlinks=True, ignore=ignore)
+    shutil.copy(ROOT / "copier.yml", folder)
+    return folder
+
+
+def render(template: Path, path: Path, **answers: object) -> Path:
+    """Render a project without trusting the template, as its users do."""
+    copier.run_copy(str(template), path, data={"name": NAME, **answers}, defaults=True, quiet=True, unsafe=False)
+    return path
+
+
 def render_all(folder: Path) -> list[Project]:
     """Render each stack with every combination of the answers that shape its operational files."""
-    template = folder / "template"
-    ignore = shutil.ignore_patterns(*SOURCES)
-    shutil.copytree(TEMPLATES, template / "templates", symlinks=True, ignore=ignore)
-    shutil.copy(ROOT / "copier.yml", template)
-    combinations = product(STACKS, *(choices(factor) for factor in FACTORS))
-    return [_render(template, folder / f"project-{number}", *row) for number, row in enumerate(combinations)]
-
-
-def _render(template: Path, path: Path, stack: str, *values: str) -> Project:
-    answers = dict(zip(FACTORS, values, strict=True))
-    copier.run_copy(
-        str(template), path, data={"name": NAME, "stack": stack, **answers}, defaults=True, quiet=True, unsafe=False
-    )
-    return Project(path, stack, **answers)
+    template = copy_template(folder / "template")
+    rows = product(STACKS, *(choices(factor) for factor in FACTORS))
+    projects = [Project(folder / f"project-{number}", *row) for number, row in enumerate(rows)]
+    for project in projects:
+        answers = {factor: getattr(project, factor) for factor in FACTORS}
+        render(template, project.path, stack=project.stack, **answers)
+    return projects
 
 
 def distinct(projects: Iterable[Project], *patterns: str) -> list[Path]:

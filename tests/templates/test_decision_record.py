@@ -1,0 +1,89 @@
+"""The decision record says why the stack was chosen, as far as anybody has told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from operations_render import STACKS, copy_template, render
+
+RECORD = "docs/decisions/0001-stack.md"
+DECISION: dict[str, Any] = {
+    "stack": STACKS[0],
+    "title": "The chosen one",
+    "overridden": False,
+    "recommended": "The chosen one",
+    "rule": "some-rule",
+    "section": "Some section",
+    "choices": [{"key": "product", "value": "saas"}, {"key": "ai", "value": "none"}],
+    "reasons": ["It fits.", "It lasts."],
+    "cautions": ["Mind the step."],
+    "runner_up": {"title": "The other", "reason": "The other is quick."},
+    "flips": [{"key": "ai", "from": "none", "to": "core", "title": "The third"}],
+}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_template(tmp_path_factory.mktemp("decision") / "template")
+
+
+def _record(template: Path, path: Path, **answers: object) -> str:
+    return (render(template, path, **answers) / RECORD).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_recommendation_is_recorded_with_all_that_speaks_for_and_against(
+    template: Path, tmp_path: Path, stack: str
+) -> None:
+    text = _record(template, tmp_path / "project", stack=stack, decision={**DECISION, "stack": stack})
+    for part in (
+        "# 1. Build on The chosen one\n",
+        "- `product`: `saas`\n- `ai`: `none`\n",
+        "The rule `some-rule` recommends it, for these reasons:\n\n- It fits.\n- It lasts.\n",
+        "“Some section”",
+        "**The other**. The other is quick.\n",
+        "- `ai` from `none` to `core`: The third\n",
+        "## Consequences\n\n- Mind the step.\n",
+    ):
+        assert part in text
+    assert "Moved since" not in text
+    assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_without_a_recommendation_it_says_that_the_stack_was_chosen_by_hand(
+    template: Path, tmp_path: Path, stack: str
+) -> None:
+    text = _record(template, tmp_path / "project", stack=stack)
+    assert text.startswith("# 1. The stack was chosen by hand\n")
+    assert f"We build on the `{stack}` stack." in text
+
+
+def test_a_choice_against_the_recommendation_says_what_was_recommended(template: Path, tmp_path: Path) -> None:
+    decision = {**DECISION, "overridden": True, "recommended": "The sensible one"}
+    text = _record(template, tmp_path / "project", stack=STACKS[0], decision=decision)
+    assert "accepted, against the recommendation" in text
+    assert "deliberate choice: the rule `some-rule` recommends The sensible one" in text
+
+
+def test_a_project_that_moved_to_another_stack_says_so(template: Path, tmp_path: Path) -> None:
+    decision = {**DECISION, "stack": "cobol"}
+    text = _record(template, tmp_path / "project", stack=STACKS[0], decision=decision)
+    assert f"the project now uses the `{STACKS[0]}` stack" in text
+
+
+def test_empty_lists_and_a_rule_without_a_source_leave_no_holes(template: Path, tmp_path: Path) -> None:
+    decision = {**DECISION, "section": "", "flips": [], "cautions": []}
+    text = _record(template, tmp_path / "project", stack=STACKS[0], decision=decision)
+    assert "rests on experience" in text
+    assert "No single change of a choice would have led to another recommendation.\n\n## Consequences\n\n- If" in text
+    assert "\n\n\n" not in text
+
+
+def test_hostile_reasons_stay_within_their_line(template: Path, tmp_path: Path) -> None:
+    hostile = 'a\n# Not a heading\n- "{{ x }}" [= y =] ${{ secrets.Z }} \\ </script> 🦜'
+    decision = {**DECISION, "reasons": [hostile], "cautions": [hostile]}
+    text = _record(template, tmp_path / "project", stack=STACKS[0], decision=decision)
+    line = '- a # Not a heading - "{{ x }}" [= y =] ${{ secrets.Z }} \\ </script> 🦜\n'
+    assert text.count(line) == 2
+    assert "\n# Not" not in text
