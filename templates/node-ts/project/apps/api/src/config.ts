@@ -106,7 +106,7 @@ export function loadConfig(env: Environment, modules: readonly AppModule[] = [])
   }));
 
   const problems = [core, ...slices.map((slice) => slice.parsed)].flatMap(describeIssues);
-  if (core.success) problems.push(...refuseUnsafeDefaults(core.data));
+  problems.push(...refuseUnsafeDefaults(given));
   if (!core.success || problems.length > 0) throw new ConfigError(problems);
 
   return withDefaults(
@@ -119,20 +119,21 @@ function describeIssues(result: z.ZodSafeParseResult<unknown>): string[] {
   return (result.error?.issues ?? []).map((issue) => `${String(issue.path[0])}: ${issue.message}`);
 }
 
-function refuseUnsafeDefaults(config: Settings): string[] {
-  if (config.NODE_ENV !== 'production') return [];
-  const url = new URL(config.PUBLIC_URL ?? 'http://localhost');
+// Looks at the raw values, so that these problems are listed even where another one stops the parsing.
+function refuseUnsafeDefaults(env: Environment): string[] {
+  if (env.NODE_ENV !== 'production') return [];
+  const url = URL.parse(env.PUBLIC_URL ?? '');
   const rules: readonly [boolean, string][] = [
-    [!config.AUTH_SECRET, 'AUTH_SECRET: is required in production (openssl rand -base64 32)'],
-    [config.AUTH_SECRET === DEVELOPMENT_SECRET, 'AUTH_SECRET: is the one for development'],
-    [!config.PUBLIC_URL, 'PUBLIC_URL: is required in production, such as https://api.example.com'],
+    [!env.AUTH_SECRET, 'AUTH_SECRET: is required in production (openssl rand -base64 32)'],
+    [env.AUTH_SECRET === DEVELOPMENT_SECRET, 'AUTH_SECRET: is the one for development'],
+    [!env.PUBLIC_URL, 'PUBLIC_URL: is required in production, such as https://api.example.com'],
     [
-      url.protocol === 'http:' && !LOCAL_HOSTS.includes(url.hostname),
+      url?.protocol === 'http:' && !LOCAL_HOSTS.includes(url.hostname),
       'PUBLIC_URL: must begin with https:// in production',
     ],
-    [!config.MAIL_URL, 'MAIL_URL: is required in production (log: writes mail to the log)'],
+    [!env.MAIL_URL, 'MAIL_URL: is required in production (log: writes mail to the log)'],
     [
-      !config.DATABASE_URL && !config.ALLOW_EMBEDDED_DATABASE,
+      !env.DATABASE_URL && env.ALLOW_EMBEDDED_DATABASE !== 'true',
       'DATABASE_URL: is required in production, unless ALLOW_EMBEDDED_DATABASE=true',
     ],
   ];

@@ -43,6 +43,11 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('lists what production lacks beside what cannot be parsed', () => {
+    const names = problemsOf({ NODE_ENV: 'production', PORT: 'http' }).map((l) => l.split(':')[0]);
+    expect(names).toEqual(['PORT', 'AUTH_SECRET', 'PUBLIC_URL', 'MAIL_URL', 'DATABASE_URL']);
+  });
+
   it('takes an empty variable for an absent one', () => {
     expect(loadConfig({ PORT: '', DATABASE_URL: '' }, modules).PORT).toBe(3000);
   });

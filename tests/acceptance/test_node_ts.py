@@ -1,0 +1,215 @@
+"""A generated node-ts project, from `npm install` to SIGTERM, as its README tells its new owner."""
+
+import http.cookiejar
+import json
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import processes
+import pytest
+
+Environment = Mapping[str, str]
+SECRETS = {"AUTH_SECRET": secrets.token_hex(32), "MAIL_URL": "log:"}
+
+
+@pytest.fixture(scope="module")
+def project(render: Callable[..., Path], tools: Environment) -> Path:
+    """A fresh project with its packages installed, every operational file included."""
+    made = render("node-ts", description='The "shop" backend', deploy="kubernetes")
+    processes.sh("npm install --no-audit --no-fund", made, tools)
+    return made
+
+
+@pytest.fixture
+def environment(tools: Environment, free_port: Callable[[], int], tmp_path: Path) -> dict[str, str]:
+    """The environment of one server: its own port and its own embedded database."""
+    return {**tools, "PORT": str(free_port()), "DATA_DIR": str(tmp_path / "data"), "LOG_LEVEL": "info"}
+
+
+class Browser:
+    """Keeps cookies and says where it comes from, as a browser does."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        jar = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(secure_protocols=("http", "https")))
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+
+    def __call__(self, method: str, path: str, body: object = None, **headers: str) -> processes.Answer:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data=data, method=method)
+        request.add_header("Origin", self.base)
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        try:
+            with self.opener.open(request, timeout=30) as answer:
+                return processes.Answer(answer.status, dict(answer.headers.items()), answer.read())
+        except urllib.error.HTTPError as error:
+            return processes.Answer(error.code, dict(error.headers.items()), error.read())
+
+
+def server(project: Path, environment: Environment) -> AbstractContextManager[processes.Server]:
+    command = ["node", "apps/api/src/server.ts"]
+    return processes.serve(command, project, environment, f"http://localhost:{environment['PORT']}/readyz")
+
+
+def sign_up(browser: Browser) -> None:
+    account = {"name": "Ada", "email": f"{secrets.token_hex(4)}@example.com", "password": "correct horse battery"}
+    assert browser("POST", "/api/auth/sign-up/email", account).status == 200
+    slug = f"acme-{secrets.token_hex(4)}"
+    assert browser("POST", "/api/auth/organization/create", {"name": "Acme", "slug": slug}).status == 200
+
+
+def use_the_resource(base: str) -> None:
+    """Sign up, create an organization, create, read, change, list and delete; then see it kept from others."""
+    ada, eve = Browser(base), Browser(base)
+    assert ada("GET", "/api/v1/projects").status == 401
+    sign_up(ada)
+    sign_up(eve)
+    made = ada("POST", "/api/v1/projects", {"name": "Apollo"})
+    assert made.status == 201
+    path = f"/api/v1/projects/{made.json['id']}"
+    assert ada("GET", path).json["name"] == "Apollo"
+    assert ada("PATCH", path, {"status": "archived"}, If_Match='"1"').status == 200
+    stale = ada("PATCH", path, {"status": "active"}, If_Match='"1"')
+    assert stale.status == 412
+    assert stale.headers["content-type"].startswith("application/problem+json")
+    assert [entry["id"] for entry in ada("GET", "/api/v1/projects").json["items"]] == [made.json["id"]]
+    assert eve("GET", path).status == 404
+    assert eve("GET", "/api/v1/projects").json["items"] == []
+    wrong = ada("POST", "/api/v1/projects", {"name": 7})
+    assert wrong.status == 400
+    assert wrong.json["errors"][0]["path"]
+    assert ada("DELETE", path).status == 204
+    assert ada("GET", path).status == 404
+
+
+def test_it_is_born_green(project: Path, tools: Environment) -> None:
+    processes.sh("npm run check", project, tools)
+    processes.sh("npm test", project, tools)
+    assert processes.sh("git status --porcelain", project, tools).stdout.split() == ["??", "package-lock.json"]
+
+
+def test_its_formatter_changes_nothing(project: Path, tools: Environment) -> None:
+    before = processes.sh("git status --porcelain", project, tools).stdout
+    processes.sh("npm run format", project, tools)
+    assert processes.sh("git status --porcelain", project, tools).stdout == before
+
+
+@pytest.mark.parametrize(
+    "answers", [{"ci": "gitlab", "license": "mit"}, {"ci": "none", "license": "apache-2.0"}], ids=str
+)
+def test_other_answers_pass_the_checks_too(
+    render: Callable[..., Path], project: Path, tools: Environment, answers: dict[str, str]
+) -> None:
+    other = render("node-ts", name="other-app", **answers)
+    # The packages are the same, so they are linked rather than downloaded again.
+    shutil.copytree(project / "node_modules", other / "node_modules", symlinks=True, copy_function=_link)
+    if (project / "apps/api/node_modules").exists():
+        modules = "apps/api/node_modules"
+        shutil.copytree(project / modules, other / modules, symlinks=True, copy_function=_link)
+    processes.sh("npm run check", other, tools)
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).hardlink_to(source)
+
+
+def test_it_serves_accounts_organizations_and_projects(project: Path, environment: dict[str, str]) -> None:
+    with server(project, environment) as running:
+        use_the_resource(running.url)
+        document = processes.http("GET", f"{running.url}/openapi.json").json
+        assert document["openapi"].startswith("3.1")
+        assert document == json.loads((project / "apps/api/openapi.json").read_text(encoding="utf-8"))
+        assert processes.http("GET", f"{running.url}/livez").status == 200
+        assert running.stop() == 0
+    assert "correct horse battery" not in running.output()
+
+
+def test_its_data_survives_a_restart(project: Path, environment: dict[str, str]) -> None:
+    with server(project, environment) as running:
+        browser = Browser(running.url)
+        sign_up(browser)
+        assert browser("POST", "/api/v1/projects", {"name": "Apollo"}).status == 201
+        assert running.stop() == 0
+    with server(project, environment):
+        assert len(browser("GET", "/api/v1/projects").json["items"]) == 1
+
+
+def test_sigterm_lets_a_running_request_finish(project: Path, environment: dict[str, str]) -> None:
+    body = json.dumps({"name": "Ada", "email": "ada@example.com", "password": "correct horse battery"}).encode()
+    head = (
+        f"POST /api/auth/sign-up/email HTTP/1.1\r\nHost: localhost:{environment['PORT']}\r\n"
+        f"Origin: http://localhost:{environment['PORT']}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with server(project, environment) as running:
+        with socket.create_connection(("127.0.0.1", int(environment["PORT"])), timeout=20) as connection:
+            connection.sendall(head.encode() + body[:10])
+            # The request is under way once another one, sent later, has been answered.
+            assert processes.http("GET", f"{running.url}/livez").status == 200
+            running.process.terminate()
+            with pytest.raises(subprocess.TimeoutExpired):
+                running.process.wait(0.5)
+            connection.sendall(body[10:])
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        assert running.stop() == 0
+
+
+def test_wrong_settings_are_listed_all_at_once(project: Path, tools: Environment) -> None:
+    wrong = {**tools, "NODE_ENV": "production", "PORT": "many", "LOG_LEVEL": "loud"}
+    done = processes.sh(["node", "apps/api/src/server.ts"], project, wrong, timeout=60, check=False)
+    assert done.returncode != 0
+    for name in ("PORT", "LOG_LEVEL", "AUTH_SECRET", "DATABASE_URL"):
+        assert name in done.stdout
+    assert "    at " not in done.stdout
+
+
+def test_the_readme_can_be_followed_line_by_line(project: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    run_it, try_it = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)[:2]
+    assert run_it.split("\n") == ["npm install", "npm run check", "npm test", "npm run dev", ""]
+    command = ["npm", "run", "dev"]
+    ready = f"http://localhost:{environment['PORT']}/readyz"
+    with processes.serve(command, project, environment, ready) as running:
+        script = "shopt -s expand_aliases\nset -e\n" + try_it.replace(
+            "localhost:3000", f"localhost:{environment['PORT']}"
+        )
+        done = processes.sh(["bash", "-c", script], tmp_path, environment, timeout=60)
+        assert '"name":"Apollo"' in done.stdout
+        assert '"status":"archived"' in done.stdout
+        assert '"status":412' in done.stdout
+        assert "eve@example.com" in running.output()
+        running.stop()
+
+
+def test_the_suite_passes_on_postgresql(project: Path, tools: Environment, postgres_url: str) -> None:
+    processes.sh("npm test", project, {**tools, "TEST_DATABASE_URL": postgres_url})
+
+
+def test_production_runs_on_postgresql(project: Path, environment: dict[str, str], postgres_url: str) -> None:
+    production = {
+        **environment,
+        **SECRETS,
+        "NODE_ENV": "production",
+        "DATABASE_URL": postgres_url,
+        "PUBLIC_URL": f"http://localhost:{environment['PORT']}",
+    }
+    command = ["node", "apps/api/src/server.ts"]
+    live = f"http://localhost:{environment['PORT']}/livez"
+    with processes.serve(command, project, production, live) as running:
+        pending = processes.http("GET", f"{running.url}/readyz")
+        assert pending.status == 503
+        processes.sh("npm run migrate", project, production)
+        assert processes.http("GET", f"{running.url}/readyz").status == 200
+        use_the_resource(running.url)
+        assert running.stop() == 0
