@@ -103,6 +103,7 @@ def update(
     target = _target(project, environment, version)
     if target == project.version and all(project.answers.get(key) == value for key, value in data.items()):
         return UpdateReport(project.path, project.version, project.version)
+    _refuse_unknown(project, target, set(data) - {"decision"})
     (progress or _silent)("Updating")
     with _terminable(), repository.restored_on_failure(project.path), _copier():
         from copier import run_update
@@ -120,6 +121,15 @@ def _target(project: Project, environment: Mapping[str, str], version: str | Non
         return source.HEAD
     require_known(project, releases)
     return releases[-1]
+
+
+def _refuse_unknown(project: Project, version: str, keys: set[str]) -> None:
+    """Refuse names that no question has: copier would ignore them."""
+    if keys:
+        from stackgen import questions
+
+        asked = questions.read(source.find(project.source, {}, version).questions)
+        asked.refuse_unknown(dict.fromkeys(sorted(keys)))
 
 
 def _copy(plan: "Plan", made: Path) -> None:

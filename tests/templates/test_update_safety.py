@@ -11,7 +11,7 @@ import pytest
 from museum import README, SECOND, Repository, git, toy_repository
 
 from stackgen import project, render
-from stackgen.errors import DestinationError, SourceError, StackgenError
+from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.plan import Plan
 from stackgen.project import Project
 
@@ -95,6 +95,15 @@ def test_the_decision_can_be_changed_with_the_answers(shop: Project) -> None:
     render.update(shop, {"stack": "other", "decision": {"rule": "by hand"}}, {})
     after = project.read(shop.path)
     assert (after.stack, after.answers["decision"]) == ("other", {"rule": "by hand"})
+
+
+@pytest.mark.parametrize("data", [{"color": "blue"}, {"stack": "cobol"}])
+def test_an_answer_that_does_not_fit_is_refused_and_nothing_changes(shop: Project, data: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as caught:
+        render.update(shop, data, {})
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    assert git(shop.path, "status", "--porcelain") == ""
 
 
 def test_the_same_release_and_answers_change_nothing(shop: Project) -> None:

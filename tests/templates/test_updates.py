@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import copier
 import pytest
+import yaml
 from museum import ROOT, Repository, git, repository_of_today
 
 import hatch_build
@@ -215,3 +216,10 @@ def test_the_decision_comes_through_unchanged(bundle: str, tmp_path: Path, versi
     made = make(bundle, version, {"stack": stack, "name": NAME}, tmp_path / "made")
     render.update(made, {}, {})
     assert project.read(made.path).answers["decision"] == made.answers["decision"] == DECISION
+
+
+def test_no_update_ever_asks_to_be_trusted() -> None:
+    documents = yaml.compose_all((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    keys = {key.value for node in documents if isinstance(node, yaml.MappingNode) for key, _ in node.value}
+    assert "_subdirectory" in keys
+    assert {"_tasks", "_migrations", "_jinja_extensions", "_external_data"} & keys == set()
