@@ -1,6 +1,16 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  globSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/db/database.ts';
 import { DatabaseInUseError, lockFile } from '../src/db/lock-file.ts';
@@ -55,6 +65,28 @@ describe('migrations', () => {
     await expect(migrate(database, folder)).rejects.toThrow('0003_late');
   });
 });
+
+describe('the schema', () => {
+  it('is what the migrations make: if not, run `npm run db:generate`', async () => {
+    const latest = readdirSync(join(folder, 'meta'))
+      .filter((name) => /^\d+_/.test(name))
+      .toSorted()
+      .at(-1);
+    const migrated = JSON.parse(readFileSync(join(folder, 'meta', latest ?? ''), 'utf8'));
+    const declared = generateDrizzleJson(await importSchemas(), migrated.id);
+    expect(await generateMigration(migrated, declared)).toEqual([]);
+  });
+});
+
+async function importSchemas(): Promise<Record<string, unknown>> {
+  const modules = new URL('../src/modules/', import.meta.url);
+  const schemas = globSync('*/schema.ts', { cwd: fileURLToPath(modules) });
+  expect(schemas.length).toBeGreaterThan(0);
+  return Object.assign(
+    {},
+    ...(await Promise.all(schemas.map((path) => import(new URL(path, modules).href)))),
+  );
+}
 
 describe('the lock of an embedded database', () => {
   const path = join(folder, 'data.lock');

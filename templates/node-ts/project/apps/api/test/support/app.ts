@@ -110,6 +110,14 @@ export async function signUpOwner(app: App, slug: string) {
   return { client, organizationId: response.json<{ id: string }>().id };
 }
 
+/** Opens the link in the newest mail. */
+export async function confirmAddress(client: Client, mails: readonly Mail[]): Promise<void> {
+  const link = /http\S+/.exec(mails.at(-1)?.text ?? '')?.[0] ?? '';
+  const { pathname, search } = new URL(link);
+  const response = await client.get(pathname + search);
+  if (response.statusCode !== 302) throw new Error(`not confirmed: ${response.body}`);
+}
+
 /** Invites somebody through the owner's client, and lets them accept. */
 export async function addMember(
   { app, mails }: TestApp,

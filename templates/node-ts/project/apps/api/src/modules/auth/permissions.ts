@@ -5,41 +5,43 @@ import {
   memberAc,
   ownerAc,
 } from 'better-auth/plugins/organization/access';
-
-/** What can be done to what. A new resource adds its line here and to the roles below. */
-const statements = {
-  ...defaultStatements,
-  project: ['create', 'read', 'update', 'delete'],
-} as const;
-
-export const accessControl = createAccessControl(statements);
-
-export const roles = {
-  owner: accessControl.newRole({
-    ...ownerAc.statements,
-    project: ['create', 'read', 'update', 'delete'],
-  }),
-  admin: accessControl.newRole({
-    ...adminAc.statements,
-    project: ['create', 'read', 'update', 'delete'],
-  }),
-  member: accessControl.newRole({
-    ...memberAc.statements,
-    project: ['create', 'read', 'update'],
-  }),
-  viewer: accessControl.newRole({ project: ['read'] }),
-};
+import { permissions, type Role } from '../permissions.ts';
 
 /** Such as `project:update`. */
 export type Permission = {
-  [Resource in keyof typeof statements]: `${Resource}:${(typeof statements)[Resource][number]}`;
-}[keyof typeof statements];
+  [Resource in keyof typeof permissions]: `${Resource}:${keyof (typeof permissions)[Resource] & string}`;
+}[keyof typeof permissions];
+
+type Table = Readonly<Record<string, Readonly<Record<string, readonly Role[]>>>>;
+const table: Table = permissions;
 
 /** Whether any of a member's roles (a comma-separated list) allows it. */
 export function allows(memberRoles: string, permission: Permission): boolean {
-  const [resource, action] = permission.split(':') as [string, string];
-  return memberRoles.split(',').some((name) => {
-    const role = Object.hasOwn(roles, name) ? roles[name as keyof typeof roles] : undefined;
-    return role?.authorize({ [resource]: [action] }).success === true;
-  });
+  const [resource = '', action = ''] = permission.split(':');
+  const allowed: readonly string[] = table[resource]?.[action] ?? [];
+  return memberRoles.split(',').some((role) => allowed.includes(role));
+}
+
+// The same table for better-auth, so that front ends can ask it what somebody may do.
+
+const statements = Object.fromEntries(
+  Object.entries(table).map(([resource, actions]) => [resource, Object.keys(actions)]),
+);
+
+export const accessControl = createAccessControl({ ...defaultStatements, ...statements });
+
+export const roles = {
+  owner: accessControl.newRole({ ...ownerAc.statements, ...granted('owner') }),
+  admin: accessControl.newRole({ ...adminAc.statements, ...granted('admin') }),
+  member: accessControl.newRole({ ...memberAc.statements, ...granted('member') }),
+  viewer: accessControl.newRole(granted('viewer')),
+};
+
+function granted(role: Role): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(table).map(([resource, actions]) => [
+      resource,
+      Object.keys(actions).filter((action) => actions[action]?.includes(role)),
+    ]),
+  );
 }
