@@ -79,8 +79,8 @@ OUR_RULES = [
     Break(".gitlab-ci.yml", policies.gitlab, "  timeout: 15 minutes\n", "", "no time limit"),
     Break(".gitlab-ci.yml", policies.gitlab, "workflow:", ".workflow:", "run everything twice"),
     Break(".gitlab-ci.yml", policies.gitlab, "postgres:18-trixie", "postgres", "has no version"),
-    Break("Dockerfile", policies.dockerfile, "USER 1000:1000", "USER node", "numeric user other than root"),
-    Break("Dockerfile", policies.dockerfile, "USER 1000:1000", "USER 0", "numeric user other than root"),
+    Break("Dockerfile", policies.dockerfile, "USER 10001:10001", "USER node", "numeric user other than root"),
+    Break("Dockerfile", policies.dockerfile, "USER 10001:10001", "USER 0", "numeric user other than root"),
     Break("Dockerfile", policies.dockerfile, "HEALTHCHECK", "# HEALTHCHECK", "no HEALTHCHECK"),
     Break("Dockerfile", policies.dockerfile, '\nCMD ["node", ', "\nCMD node ", "exec form is missing"),
     Break("Dockerfile", policies.dockerfile, "node:24-trixie-slim", "node:latest", "has no version"),
@@ -101,7 +101,9 @@ OUR_RULES = [
 
 POD_RULES = [
     ("runAsNonRoot: true", "runAsNonRoot: false", "may run as root"),
-    ("runAsUser: 1000", "fsGroupChangePolicy: Always", "may run as root"),
+    ("runAsUser: 10001", "fsGroupChangePolicy: Always", "may run as root"),
+    ("runAsUser: 10001", "runAsUser: 1000", "may exist on the node"),
+    ("imagePullPolicy: Always", "tty: false", "without asking the registry"),
     ("type: RuntimeDefault", "type: Unconfined", "any system call"),
     ("automountServiceAccountToken: false", "hostIPC: false", "a token for the cluster's API"),
     ("allowPrivilegeEscalation: false", "privileged: false", "may gain privileges"),

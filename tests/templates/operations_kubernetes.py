@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 WORKLOADS = ("Deployment", "Job", "CronJob", "StatefulSet", "DaemonSet")
+LOWEST_USER = 10_000
 
 Manifest = Mapping[str, Any]
 
@@ -48,6 +49,8 @@ def _workload(document: Manifest) -> Iterator[str]:
     context = pod.get("securityContext", {})
     if context.get("runAsNonRoot") is not True or not context.get("runAsUser"):
         yield "may run as root, or as a user without a number"
+    elif context["runAsUser"] < LOWEST_USER:
+        yield "runs as a user that may exist on the node"
     if context.get("seccompProfile") != {"type": "RuntimeDefault"}:
         yield "may make any system call"
     if pod.get("automountServiceAccountToken") is not False:
@@ -64,6 +67,8 @@ def _container(container: Manifest) -> Iterator[str]:
         yield "keeps capabilities"
     if context.get("readOnlyRootFilesystem") is not True:
         yield "may write into its image"
+    if container.get("imagePullPolicy") != "Always":
+        yield "could start an image that is cached on the node without asking the registry"
     if "/tmp" not in [mount["mountPath"] for mount in container.get("volumeMounts", [])]:  # noqa: S108 - in a container
         yield "has nowhere to put temporary files"
     resources = container.get("resources", {})
