@@ -18,6 +18,9 @@ STACKS = sorted(questions.parent.name for questions in TEMPLATES.glob("*/questio
 SOURCES = ("*.ts", "*.tsx", "*.py", "*.go", "*.sql", "drizzle")
 FACTORS = ("deploy", "ci", "license")
 NAME = "my-shop"
+DOCKERFILES = ("**/Dockerfile",)
+WORKFLOWS = (".github/workflows/*.yml",)
+YAML_FILES = ("*.yml", "*.yaml", ".*.yml", ".*.yaml", ".github/**/*.yml", "deploy/**/*.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +94,12 @@ def _first_of_each(projects: Iterable[Project], patterns: tuple[str, ...]) -> It
             if key not in seen:
                 seen.add(key)
                 yield project, relative
+
+
+def one_of_each_stack(projects: Iterable[Project], **answers: str) -> list[Project]:
+    """Give each stack's first project with these answers."""
+    chosen: dict[str, Project] = {}
+    for project in projects:
+        if all(getattr(project, key) == value for key, value in answers.items()):
+            chosen.setdefault(project.stack, project)
+    return list(chosen.values())

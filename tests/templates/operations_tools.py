@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import operations_policies as policies
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 GO_MODULES = {
@@ -93,3 +95,43 @@ def _build(command: list[str], cwd: Path | None, folder: Path) -> None:
             raise ToolError(f"`go {' '.join(command)}` failed; {need}:\n{result.stderr}")
         with suppress(OSError):  # another process has been faster
             built.rename(folder)
+
+
+def compose(path: Path) -> list[str | Path]:
+    """Load a compose file."""
+    return [compose_config(), path]
+
+
+def secrets_of(path: Path) -> dict[str, str]:
+    """Give made-up values for the secrets that a file insists on."""
+    return dict.fromkeys(policies.required_variables(path.read_text(encoding="utf-8")), "0123456789abcdef" * 4)
+
+
+def zizmor(files: Iterable[Path]) -> list[str | Path]:
+    """Look for weaknesses in workflows."""
+    # self-repository asks for `$/` in place of `./`, which neither the schema nor actionlint knows.
+    return [python_tool("zizmor"), "--offline", "--no-progress", "--config", _here("zizmor.yml"), *files]
+
+
+def actionlint(files: Iterable[Path]) -> list[str | Path]:
+    """Look for mistakes in workflows."""
+    return [go_tool("actionlint"), "-shellcheck=", "-pyflakes=", *files]
+
+
+def yamllint(files: Iterable[Path]) -> list[str | Path]:
+    """Look for mistakes in YAML."""
+    return [python_tool("yamllint"), "--strict", "--config-file", _here("yamllint.yml"), *files]
+
+
+def kubernetes_validate(files: Iterable[Path]) -> list[str | Path]:
+    """Compare manifests with the API's schema, strictly."""
+    return [python_tool("kubernetes-validate"), "--strict", "--quiet", *files]
+
+
+def schema(name: str, *files: Path) -> list[str | Path]:
+    """Compare a file with its published schema."""
+    return [python_tool("check-jsonschema"), "--builtin-schema", f"vendor.{name}", *files]
+
+
+def _here(name: str) -> Path:
+    return Path(__file__).with_name(name)

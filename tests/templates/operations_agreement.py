@@ -1,0 +1,82 @@
+"""What operational files have to agree on: ports, settings, files and scripts."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+# Set for PostgreSQL's own image, or by the image's author.
+NOT_OURS = re.compile(r"POSTGRES_(USER|DB)|PGDATA")
+
+
+def exposed_ports(dockerfiles: Iterable[Path]) -> set[int]:
+    """Give the ports that images expose."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in dockerfiles)
+    return {int(port) for line in re.findall(r"^EXPOSE (.+)$", text, re.MULTILINE) for port in line.split()}
+
+
+def compose_ports(path: Path) -> set[int]:
+    """Give the ports inside the containers that a compose file publishes."""
+    services = yaml.safe_load(path.read_text(encoding="utf-8"))["services"].values()
+    return {int(str(port).rpartition(":")[2]) for service in services for port in service.get("ports", [])}
+
+
+def manifest_ports(path: Path) -> set[int]:
+    """Give the ports that Kubernetes sends requests to, and those that the settings name."""
+    documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    pods = [document["spec"]["template"]["spec"] for document in documents if document["kind"] == "Deployment"]
+    containers = [container for pod in pods for container in pod["containers"]]
+    settings = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
+    ports = {port["containerPort"] for container in containers for port in container.get("ports", [])}
+    return ports | {int(data["PORT"]) for data in settings if "PORT" in data}
+
+
+def explained_settings(path: Path) -> set[str]:
+    """Give the settings that .env.example explains, commented out or not."""
+    return set(re.findall(r"^#? ?([A-Z][A-Z0-9_]*)=", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def config_settings(paths: Iterable[Path]) -> set[str]:
+    """Give the settings that the overlays' files make."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    return set(re.findall(r"^([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
+
+
+def compose_settings(path: Path) -> set[str]:
+    """Give the settings that a compose file hands to containers or takes from the environment."""
+    text = path.read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"].values()
+    handed = {name for service in services for name in service.get("environment", {})}
+    taken = set(re.findall(r"\$\{(\w+)", text))
+    return {name for name in handed | taken if not NOT_OURS.fullmatch(name)}
+
+
+def missing_files(paths: Iterable[Path], project: Path) -> list[str]:
+    """Give what the files copy into an image or run, but the project does not have."""
+    return [
+        f"{path.name}: {named}"
+        for path in paths
+        for named in _named_files(path)
+        if not any(project.glob(named)) and not any(project.glob(f"{named}.jinja"))
+    ]
+
+
+def _named_files(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", text, re.MULTILINE)
+    run = re.findall(r"(?<![\w./-])(?:[\w-]+/)+[\w-]+\.(?:ts|mjs|py)\b", text)
+    return [*(source for sources in copied for source in sources.split()), *run]
+
+
+def missing_scripts(paths: Iterable[Path], project: Path) -> list[str]:
+    """Give the npm scripts that the files run, but package.json does not have."""
+    manifest = project / "package.json"
+    scripts = json.loads(manifest.read_text(encoding="utf-8"))["scripts"] if manifest.exists() else {}
+    return [
+        f"{path.name}: npm run {script}"
+        for path in paths
+        for script in re.findall(r"npm (?:run )?(test|(?<=run )[\w:-]+)", path.read_text(encoding="utf-8"))
+        if script not in scripts
+    ]

@@ -1,0 +1,56 @@
+"""Image, compose file, manifests, pipelines and documents speak of the same ports, settings, files and scripts."""
+
+from pathlib import Path
+
+import operations_agreement as agreement
+import pytest
+from operations_breaks import broken
+from operations_render import DOCKERFILES, STACKS, TEMPLATES, YAML_FILES, Project, one_of_each_stack
+
+every_stack = pytest.mark.parametrize("stack", STACKS)
+
+
+@every_stack
+def test_images_compose_files_and_manifests_mean_the_same_ports(
+    projects: list[Project], manifests: dict[str, Path], stack: str
+) -> None:
+    (project,) = one_of_each_stack([each for each in projects if each.stack == stack])
+    exposed = agreement.exposed_ports(project.files(*DOCKERFILES))
+    assert agreement.compose_ports(project.path / "compose.yaml") <= exposed
+    assert agreement.manifest_ports(manifests[stack]) <= exposed
+
+
+@every_stack
+def test_deployment_files_use_only_settings_that_the_example_explains(projects: list[Project], stack: str) -> None:
+    (project,) = one_of_each_stack([each for each in projects if each.stack == stack], deploy="kubernetes")
+    explained = agreement.explained_settings(project.path / ".env.example")
+    assert agreement.compose_settings(project.path / "compose.yaml") <= explained
+    assert agreement.config_settings(project.files("deploy/**/*.env")) <= explained
+
+
+@every_stack
+def test_deployment_files_name_only_files_and_scripts_that_exist(projects: list[Project], stack: str) -> None:
+    matching = [project for project in projects if project.stack == stack and project.ci == "github"]
+    (project,) = one_of_each_stack(matching, deploy="kubernetes")
+    files = project.files(*DOCKERFILES, *YAML_FILES, "docs/deploy.md", "docs/kubernetes.md")
+    assert agreement.missing_files(files, TEMPLATES / stack / "project") == []
+    assert agreement.missing_scripts(files, project.path) == []
+
+
+def test_a_file_or_script_that_is_gone_is_reported(tmp_path: Path) -> None:
+    page = tmp_path / "Dockerfile"
+    page.write_text(
+        'COPY gone/ .\nCOPY Docker* .\nRUN npm run gone && npm test\nCMD ["node", "src/gone.ts"]\n', "utf-8"
+    )
+    (tmp_path / "package.json").write_text('{"scripts": {"test": "true"}}', encoding="utf-8")
+    assert agreement.missing_files([page], tmp_path) == ["Dockerfile: gone/", "Dockerfile: src/gone.ts"]
+    assert agreement.missing_scripts([page], tmp_path) == ["Dockerfile: npm run gone"]
+
+
+def test_a_port_or_setting_of_its_own_is_noticed(good: dict[str, Path], tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    text = good["compose.yaml"].read_text(encoding="utf-8")
+    path.write_text(broken(broken(text, ":3000:3000", ":3000:4000"), "LOG_LEVEL:", "LOG_LEVLE:"), encoding="utf-8")
+    assert agreement.compose_ports(path) == {4000}
+    unknown = agreement.compose_settings(path) - agreement.explained_settings(good[".env.example"])
+    assert unknown == {"LOG_LEVLE"}
