@@ -3,10 +3,9 @@
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import ClassVar
 
 from stackgen.errors import UsageError
 
@@ -57,10 +56,11 @@ class Team(StrEnum):
     GO = "go"
 
 
-class Choices(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Choices:
     """What the recommendation is made from; every field has a default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     product: Product = Product.SAAS
     ai: Ai = Ai.NONE
@@ -116,6 +116,8 @@ def load(text: str, origin: str) -> dict[str, object]:
 
 
 def _load_yaml(text: str, origin: str) -> object:
+    import yaml  # a tenth of the start-up time, needed for answers files alone
+
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -140,16 +142,23 @@ def split(data: Mapping[str, object]) -> tuple[dict[str, object], Stack | None, 
 def parse(data: Mapping[str, object]) -> Choices:
     """Give the choices in `data`, defaults for the rest.
 
-    Raises `UsageError` for the first value that is not one of its field's values.
+    Raises `UsageError` for the first key or value that is not known.
     """
-    for key, value in data.items():
-        known = [member.value for member in DOMAINS[key]]
-        if value not in known:
-            raise UsageError(f"{key}: {value!r} is not one of {', '.join(known)}", suggest(str(value), known))
+    if not data:
+        return Choices()
+    from pydantic import TypeAdapter, ValidationError  # two thirds of the start-up time
+
     try:
-        return Choices.model_validate(dict(data))
+        return TypeAdapter(Choices).validate_python(dict(data))
     except ValidationError as error:
-        raise UsageError(f"the choices cannot be used: {error.errors()[0]['msg']}") from error
+        raise _refused(str(error.errors()[0]["loc"][0]), data) from error
+
+
+def _refused(key: str, data: Mapping[str, object]) -> UsageError:
+    if key not in DOMAINS:
+        return UsageError(f"unknown key {key!r}", suggest(key, DOMAINS))
+    known = [member.value for member in DOMAINS[key]]
+    return UsageError(f"{key}: {data[key]!r} is not one of {', '.join(known)}", suggest(str(data[key]), known))
 
 
 def parse_stack(value: object) -> Stack:

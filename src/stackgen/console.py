@@ -4,7 +4,7 @@ import json
 import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ def recommendation_data(r: Recommendation) -> dict[str, object]:
         "recommended": r.recommended.value,
         "rule": r.rule,
         "section": r.section,
-        "choices": r.choices.model_dump(mode="json"),
+        "choices": asdict(r.choices),
         "reasons": list(r.reasons),
         "cautions": list(r.cautions),
         "runner_up": {"stack": r.runner_up.value, "title": TITLES[r.runner_up], "reason": r.runner_up_reason},

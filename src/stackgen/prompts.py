@@ -18,7 +18,7 @@ def ask_choices(given: Mapping[str, object]) -> dict[str, object]:
     for key, domain in DOMAINS.items():
         if key not in answers:
             options = [(LABELS[member.value], member.value) for member in domain]
-            answers[key] = _select(MEANINGS[key], options, Choices.model_fields[key].default.value)
+            answers[key] = _select(MEANINGS[key], options, getattr(Choices(), key).value)
     return answers
 
 

@@ -133,7 +133,7 @@ class Questions:
     def _constants(self) -> dict[str, object]:
         """Lists kept as `when: false` questions, which validators look things up in."""
         hidden = [q for q in self.items if q.when is False and q.type == "yaml"]
-        return {q.key: yaml.safe_load(str(q.default)) for q in hidden}
+        return {q.key: yaml.load(str(q.default), Loader=_BaseLoader) for q in hidden}  # noqa: S506 - a safe one
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
@@ -164,8 +164,11 @@ def _load(root: Path, path: Path) -> dict[str, Any]:
     return merged
 
 
+_BaseLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
+
+
 def _loader(root: Path) -> type[yaml.SafeLoader]:
-    class Loader(yaml.SafeLoader):
+    class Loader(_BaseLoader):  # type: ignore[misc, valid-type, unused-ignore]
         """A safe loader that also knows copier's `!include`."""
 
     def include(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """From choices to a stack, with its reasons. Pure: the same choices always give the same answer."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackgen.article import CAUTIONS, LANGUAGES, RULES, STRENGTHS, TITLES, Rule
 from stackgen.choices import DOMAINS, Choices, Stack
@@ -76,6 +76,6 @@ def _flips(choices: Choices, stack: Stack) -> Iterator[Flip]:
     for key, domain in DOMAINS.items():
         current = getattr(choices, key)
         for value in domain:
-            changed = _match(choices.model_copy(update={key: value})).stack
+            changed = _match(replace(choices, **{key: value})).stack  # type: ignore[arg-type]
             if changed is not stack:
                 yield Flip(key, current.value, value.value, changed)

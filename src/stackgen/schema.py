@@ -36,7 +36,7 @@ def _choice(key: str) -> dict[str, Any]:
         "type": "string",
         "description": MEANINGS[key],
         "oneOf": [{"const": member.value, "description": LABELS[member.value]} for member in DOMAINS[key]],
-        "default": Choices.model_fields[key].default.value,
+        "default": getattr(Choices(), key).value,
     }
 
 

@@ -149,7 +149,7 @@ def update(path: Path, data: Iterable[str] | None) -> Outcome:
         if report.conflicts:
             raise ConflictError(
                 f"{len(report.conflicts)} file(s) have conflicts: {', '.join(report.conflicts)}",
-                "settle them, then git add and commit; git checkout . && git clean -fd takes the update back",
+                "settle and commit them, or take the update back with git reset --hard && git clean -fd",
             )
 
     return Outcome(

@@ -133,7 +133,8 @@ def test_quiet_prints_nothing(stackgen: Stackgen, tmp_path: Path) -> None:
     [
         (["--version"], {"copier", "questionary", "pydantic", "jinja2", "rich"}),
         (["--help"], {"copier", "questionary", "pydantic", "jinja2"}),
-        (["recommend", "--yes", "--json"], {"copier", "questionary", "jinja2"}),
+        (["recommend", "--yes", "--json"], {"copier", "questionary", "jinja2", "pydantic", "yaml"}),
+        (["recommend", "--ai", "core", "--json"], {"copier", "questionary", "jinja2", "yaml"}),
         (["compare"], {"copier", "questionary", "jinja2"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -33,6 +33,12 @@ def test_values_of_another_type_are_refused(value: object) -> None:
         choices.parse({"product": value})
 
 
+def test_an_unknown_choice_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown key 'prodct'") as caught:
+        choices.parse({"prodct": "saas"})
+    assert caught.value.hint == "did you mean 'product'?"
+
+
 def test_a_stack_is_parsed_by_name_only() -> None:
     assert choices.parse_stack("go") is Stack.GO
     with pytest.raises(UsageError) as caught:
