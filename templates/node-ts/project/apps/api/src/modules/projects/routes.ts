@@ -1,0 +1,175 @@
+import { NewProject, Project, ProjectChanges, ProjectPage, ProjectQuery } from '@app/contracts';
+import { z } from 'zod';
+import { sqlState } from '../../db/errors.ts';
+import { withTenant } from '../../db/tenant.ts';
+import { problems } from '../../http/openapi.ts';
+import { ProblemError } from '../../http/problems.ts';
+import type { App, Services } from '../../module.ts';
+import { accessOf } from '../auth/access.ts';
+import { etagOf, versionOf } from './etag.ts';
+import {
+  deleteProject,
+  findProject,
+  insertProject,
+  listProjects,
+  type ProjectRow,
+  updateProject,
+} from './repository.ts';
+
+const PATH = '/api/v1/projects';
+const UNIQUE_VIOLATION = '23505';
+
+const Params = z.object({ id: z.uuid() });
+const base = { tags: ['projects'], security: [{ session: [] }] };
+
+/** All routes of the resource, in the order of the OpenAPI document. */
+export function registerRoutes(app: App, services: Services): void {
+  registerList(app, services);
+  registerCreate(app, services);
+  registerRead(app, services);
+  registerUpdate(app, services);
+  registerDelete(app, services);
+}
+
+function registerList(app: App, { database, requires }: Services): void {
+  app.get(
+    PATH,
+    {
+      preParsing: requires('project:read'),
+      schema: {
+        ...base,
+        operationId: 'listProjects',
+        summary: 'List projects, newest first',
+        querystring: ProjectQuery,
+        response: { 200: ProjectPage, ...problems(400, 401, 403, 429) },
+      },
+    },
+    async (request, reply) => {
+      const { items, nextCursor } = await withTenant(
+        database,
+        accessOf(request).organizationId,
+        (tx) => listProjects(tx, request.query),
+      );
+      return reply.code(200).send({ items: items.map(toProject), nextCursor });
+    },
+  );
+}
+
+function registerCreate(app: App, { database, requires }: Services): void {
+  app.post(
+    PATH,
+    {
+      preParsing: requires('project:create'),
+      schema: {
+        ...base,
+        operationId: 'createProject',
+        summary: 'Create a project',
+        body: NewProject,
+        response: { 201: Project, ...problems(400, 401, 403, 409, 413, 415, 429) },
+      },
+    },
+    async (request, reply) => {
+      const row = await withTenant(database, accessOf(request).organizationId, (tx) =>
+        insertProject(tx, request.body),
+      ).catch(nameTaken);
+      reply.header('location', `${PATH}/${row.id}`).header('etag', etagOf(row));
+      return reply.code(201).send(toProject(row));
+    },
+  );
+}
+
+function registerRead(app: App, { database, requires }: Services): void {
+  app.get(
+    `${PATH}/:id`,
+    {
+      preParsing: requires('project:read'),
+      schema: {
+        ...base,
+        operationId: 'readProject',
+        summary: 'Read a project',
+        params: Params,
+        response: { 200: Project, ...problems(400, 401, 403, 404, 429) },
+      },
+    },
+    async (request, reply) => {
+      const row = await withTenant(database, accessOf(request).organizationId, (tx) =>
+        findProject(tx, request.params.id),
+      );
+      if (!row) throw notFound();
+      return reply.code(200).header('etag', etagOf(row)).send(toProject(row));
+    },
+  );
+}
+
+function registerUpdate(app: App, { database, requires }: Services): void {
+  app.patch(
+    `${PATH}/:id`,
+    {
+      preParsing: requires('project:update'),
+      schema: {
+        ...base,
+        operationId: 'updateProject',
+        summary: 'Change a project that nobody else has changed since it was read',
+        params: Params,
+        headers: z.object({ 'if-match': z.string().optional().describe('The ETag as read') }),
+        body: ProjectChanges,
+        response: {
+          200: Project,
+          ...problems(400, 401, 403, 404, 409, 412, 413, 415, 428, 429),
+        },
+      },
+    },
+    async (request, reply) => {
+      const version = versionOf(request.headers['if-match']);
+      const { id } = request.params;
+      const row = await withTenant(database, accessOf(request).organizationId, async (tx) => {
+        const updated = await updateProject(tx, id, version, request.body);
+        if (updated) return updated;
+        throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
+      }).catch(nameTaken);
+      return reply.code(200).header('etag', etagOf(row)).send(toProject(row));
+    },
+  );
+}
+
+function registerDelete(app: App, { database, requires }: Services): void {
+  app.delete(
+    `${PATH}/:id`,
+    {
+      preParsing: requires('project:delete'),
+      schema: {
+        ...base,
+        operationId: 'deleteProject',
+        summary: 'Delete a project',
+        params: Params,
+        response: { 204: z.undefined(), ...problems(400, 401, 403, 404, 429) },
+      },
+    },
+    async (request, reply) => {
+      const deleted = await withTenant(database, accessOf(request).organizationId, (tx) =>
+        deleteProject(tx, request.params.id),
+      );
+      if (!deleted) throw notFound();
+      return reply.code(204).send();
+    },
+  );
+}
+
+function toProject(row: ProjectRow): Project {
+  const { organizationId: _, createdAt, updatedAt, ...rest } = row;
+  return { ...rest, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+}
+
+/** Another organization's project is not there either: its existence is nobody's business. */
+function notFound(): ProblemError {
+  return new ProblemError(404, 'project_not_found', 'There is no such project');
+}
+
+function changedMeanwhile(): ProblemError {
+  return new ProblemError(412, 'stale_version', 'Somebody has changed it: read it again');
+}
+
+function nameTaken(error: unknown): never {
+  if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+  throw new ProblemError(409, 'name_taken', 'A project with this name already exists');
+}
