@@ -1,0 +1,117 @@
+"""Writes the reference pages that are derived from the code: `uv run docs/reference/generate.py`.
+
+A test compares them with what stands here, so they cannot fall behind.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from stackgen import questions
+from stackgen.article import CAUTIONS, RULES, TITLES, Condition
+from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
+from stackgen.questions import Question, Questions
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update")
+NOTE = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """Give every derived page by its file name."""
+    asked = questions.read(ROOT)
+    return {
+        "commands.md": NOTE + "\n".join(_commands()),
+        "questions.md": NOTE + "\n".join(_questions(asked)),
+        "rules.md": NOTE + "\n".join(_rules()),
+    }
+
+
+def _commands() -> Iterator[str]:
+    yield "# Commands\n"
+    for command in ((), *((name,) for name in COMMANDS)):
+        yield f"## stackgen {' '.join(command)}\n".replace(" \n", "\n")
+        yield f"```text\n{_help(command)}\n```\n"
+    yield "Shell completion: `stackgen --install-completion`."
+    yield "Colours appear on a terminal only, and never with `NO_COLOR`.\n"
+
+
+def _help(command: tuple[str, ...]) -> str:
+    environment = {"COLUMNS": "100", "TERM": "dumb", "PATH": "", "PYTHONUTF8": "1"}
+    script = [sys.executable, "-m", "stackgen", *command, "--help"]
+    done = subprocess.run(script, check=True, capture_output=True, text=True, env=environment)
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+
+
+def _questions(asked: Questions) -> Iterator[str]:
+    yield "# Choices and questions\n"
+    yield "Every key may be given as `--data key=value`, in an answers file, or at the prompt.\n"
+    yield "## Choices\n"
+    yield "They decide the recommendation, and are flags of their own too (`--product web`).\n"
+    for key, domain in DOMAINS.items():
+        default = getattr(Choices(), key).value
+        yield f"### `{key}`\n\n{MEANINGS[key]}\n"
+        yield from _values((LABELS[member.value], member.value) for member in domain)
+        yield f"\nDefault: `{default}`.\n"
+    yield "## Questions of every stack\n"
+    common = [q for q in asked.asked(asked.stacks()[0]) if _is_common(asked, q)]
+    yield from (_question(question) for question in common)
+    for stack in asked.stacks():
+        own = [question for question in asked.asked(stack) if question not in common]
+        yield f"## Questions of {stack}\n"
+        yield "\n".join(map(_question, own)) if own else "None beyond those above.\n"
+
+
+def _is_common(asked: Questions, question: Question) -> bool:
+    return all(question in asked.asked(stack) for stack in asked.stacks())
+
+
+def _question(question: Question) -> str:
+    lines = [f"### `{question.key}`\n\n{question.help}\n"]
+    if question.choices:
+        lines += [*_values(question.choices), ""]
+    if question.type == "bool":
+        lines += ["`true` or `false`.\n"]
+    lines += ["Required.\n" if question.required else f"Default: `{_shown(question.default)}`.\n"]
+    return "\n".join(lines)
+
+
+def _shown(default: object) -> str:
+    text = str(default).lower() if isinstance(default, bool) else str(default)
+    return " ".join(text.replace("[=", "{").replace("=]", "}").split())
+
+
+def _values(pairs: object) -> Iterator[str]:
+    yield "| value | meaning |\n|---|---|"
+    for label, value in pairs:  # type: ignore[attr-defined]
+        yield f"| `{value}` | {label} |"
+
+
+def _rules() -> Iterator[str]:
+    yield "# The rules\n"
+    yield "The first rule whose condition holds names the stack; the last one always holds. `--stack` overrides it.\n"
+    yield "| rule | when | stack | section of the article |\n|---|---|---|---|"
+    for rule in RULES:
+        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack.value}` | {rule.section} |"
+    yield "\n## Reasons\n"
+    for rule in RULES:
+        yield f"### `{rule.id}`\n\n" + "\n".join(f"- {reason}" for reason in rule.reasons) + "\n"
+    yield "## Cautions\n"
+    for stack in Stack:
+        yield f"### `{stack.value}`: {TITLES[stack]}\n"
+        for caution in CAUTIONS:
+            if stack in caution.stacks:
+                yield f"- {_condition(caution.when)}: {caution.text}"
+        yield ""
+
+
+def _condition(condition: Condition) -> str:
+    parts = [f"`{key}` is {' or '.join(f'`{value}`' for value in values)}" for key, values in condition.accepts.items()]
+    return " and ".join(parts) or "always"
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (HERE / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
