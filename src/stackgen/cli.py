@@ -192,6 +192,8 @@ def update(
 
     with _spinner("Updating", show=not json):
         outcome = session.update(path, data)
+    if json:
+        outcome.settle()
     _say("update", json=json, data=outcome.data, text=outcome.text)
     outcome.settle()
 

@@ -47,8 +47,15 @@ def success(version: str, command: str, result: Mapping[str, object]) -> str:
 
 def failure(version: str, command: str, error: StackgenError) -> str:
     """Give the envelope of an expected failure."""
-    details = {"code": error.code, "exit_code": error.exit_code, "message": error.message, "hint": error.hint}
-    return _envelope(version, command, {"ok": False, "error": details})
+    described: dict[str, object] = {
+        "code": error.code,
+        "exit_code": error.exit_code,
+        "message": error.message,
+        "hint": error.hint,
+    }
+    if error.details is not None:
+        described["details"] = dict(error.details)
+    return _envelope(version, command, {"ok": False, "error": described})
 
 
 def _envelope(version: str, command: str, outcome: Mapping[str, object]) -> str:

@@ -1,19 +1,22 @@
 """Everything that can go wrong on purpose. Each class carries the exit code that users script against."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
 class StackgenError(Exception):
     """An expected failure: one line saying what is wrong, and one saying what to do next.
 
-    `code` is the stable name in the JSON envelope, `exit_code` the process's exit status.
+    `code` is the stable name in the JSON envelope, `exit_code` the process's exit status;
+    `details` is what a program may want to know beside them.
     """
 
     code: ClassVar[str] = "internal"
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
+        self.details = details
         self.message = message
         self.hint = hint
 

@@ -15,7 +15,7 @@ from stackgen.recommend import Recommendation
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command has to say, as JSON data and as text; `settle` raises what must not pass as success."""
+    """What a command has to say, as JSON data or as text; `settle` raises what must not pass as success."""
 
     data: Callable[[], dict[str, object]]
     text: Callable[[Style], str]
@@ -150,6 +150,7 @@ def update(path: Path, data: Iterable[str] | None) -> Outcome:
             raise ConflictError(
                 f"{len(report.conflicts)} file(s) have conflicts: {', '.join(report.conflicts)}",
                 "settle and commit them, or take the update back with git reset --hard && git clean -fd",
+                console.update_data(report),
             )
 
     return Outcome(
