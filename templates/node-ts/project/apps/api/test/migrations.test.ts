@@ -15,9 +15,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/db/database.ts';
 import { DatabaseInUseError, lockFile } from '../src/db/lock-file.ts';
 import { migrate, pendingMigrations } from '../src/db/migrations.ts';
-import { emptyDatabase } from './support/database.ts';
+import { emptyDatabase, migrationNames } from './support/database.ts';
 
-const ALL = ['0000_initial', '0001_row_level_security'];
 const folder = mkdtempSync(join(tmpdir(), 'migrations-'));
 let database: Database;
 
@@ -42,7 +41,7 @@ function addMigration(tag: string, text: string, after: number): void {
 
 describe('migrations', () => {
   it('are all pending in an empty database, and run once when several processes start', async () => {
-    expect(await pendingMigrations(database.db, folder)).toEqual(ALL);
+    expect(await pendingMigrations(database.db, folder)).toEqual(migrationNames());
     await Promise.all([1, 2, 3].map(() => migrate(database, folder)));
     expect(await pendingMigrations(database.db, folder)).toEqual([]);
     expect(await migrate(database, folder)).toEqual([]);
@@ -50,19 +49,19 @@ describe('migrations', () => {
 
   it('leave nothing behind when one of them fails', async () => {
     addMigration(
-      '0002_broken',
+      '9998_broken',
       'create table half (id int);\n--> statement-breakpoint\nnonsense',
       1,
     );
     await expect(migrate(database, folder)).rejects.toThrow();
-    expect(await pendingMigrations(database.db, folder)).toEqual(['0002_broken']);
-    writeFileSync(join(folder, '0002_broken.sql'), 'create table half (id int)');
-    expect(await migrate(database, folder)).toEqual(['0002_broken']);
+    expect(await pendingMigrations(database.db, folder)).toEqual(['9998_broken']);
+    writeFileSync(join(folder, '9998_broken.sql'), 'create table half (id int)');
+    expect(await migrate(database, folder)).toEqual(['9998_broken']);
   });
 
   it('say so when one is older than the last that ran, which drizzle would pass over', async () => {
-    addMigration('0003_late', 'select 1', -100);
-    await expect(migrate(database, folder)).rejects.toThrow('0003_late');
+    addMigration('9999_late', 'select 1', -100);
+    await expect(migrate(database, folder)).rejects.toThrow('9999_late');
   });
 });
 

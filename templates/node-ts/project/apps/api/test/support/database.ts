@@ -4,6 +4,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { inject } from 'vitest';
+import journal from '../../drizzle/meta/_journal.json' with { type: 'json' };
 import { type Database, openDatabase } from '../../src/db/database.ts';
 import { embedded } from '../../src/db/embedded.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
@@ -31,6 +32,11 @@ export async function emptyDatabase(): Promise<Database> {
   }
   await database.db.execute(sql`create schema public`);
   return database;
+}
+
+/** All migrations of the application, oldest first. */
+export function migrationNames(): string[] {
+  return journal.entries.map((entry) => entry.tag);
 }
 
 /** For tests that never ask it anything: it would connect to nothing. */
