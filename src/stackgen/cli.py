@@ -118,7 +118,8 @@ def new(
     given = intake.gather(
         answers, data, name=name, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
     )
-    request = session.prepare(given, template, output_dir, git=not no_git, ask=_may_ask(yes=yes or json or quiet))
+    options = session.Options(template, output_dir, git=not no_git)
+    request = session.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
     with _spinner("Rendering", show=not (json or quiet)):
         outcome = session.preview(request) if dry_run else session.generate(request)
     if not quiet:

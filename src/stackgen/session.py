@@ -23,6 +23,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """Where a new project comes from, where it goes, and whether git keeps it."""
+
+    template: str | None
+    output_dir: Path
+    git: bool
+
+    def words(self) -> list[str]:
+        """Give the flags that differ from the defaults."""
+        words = ["--template", self.template] if self.template else []
+        words += ["--output-dir", str(self.output_dir)] if self.output_dir != Path() else []
+        return words + ([] if self.git else ["--no-git"])
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A project that is ready to be generated."""
 
@@ -31,10 +46,10 @@ class Request:
     equivalent: str
 
 
-def prepare(given: Mapping[str, object], template: str | None, output_dir: Path, *, git: bool, ask: bool) -> Request:
+def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Request:
     """Settle everything about a new project without touching anything."""
     deciding, override, rest = choices.split(given)
-    origin = source.find(template, os.environ)
+    origin = source.find(options.template, os.environ)
     asked = questions.read(origin.questions)
     asked.refuse_unknown(rest, choices.DOMAINS)
     asked.check_given(rest)
@@ -47,12 +62,12 @@ def prepare(given: Mapping[str, object], template: str | None, output_dir: Path,
     planned = plan.make(
         source=origin.url,
         version=origin.version,
-        output_dir=output_dir,
+        output_dir=options.output_dir,
         recommendation=recommendation,
         answers=answers,
-        git=git,
+        git=options.git,
     )
-    return Request(planned, recommendation, _equivalent(asked, recommendation, answers, template, git=git))
+    return Request(planned, recommendation, _equivalent(asked, recommendation, answers, options))
 
 
 def _ask(
@@ -67,7 +82,7 @@ def _ask(
 
 
 def _equivalent(
-    asked: Questions, recommendation: Recommendation, answers: Mapping[str, object], template: str | None, *, git: bool
+    asked: Questions, recommendation: Recommendation, answers: Mapping[str, object], options: Options
 ) -> str:
     defaults = asked.resolve({"name": answers["name"], "stack": recommendation.stack.value})
     changed = {key: value for key, value in answers.items() if defaults.get(key) != value}
@@ -76,7 +91,7 @@ def _equivalent(
         recommendation.choices,
         recommendation.stack if recommendation.overridden else None,
         changed,
-        [*(["--template", template] if template else []), *([] if git else ["--no-git"])],
+        options.words(),
     )
 
 

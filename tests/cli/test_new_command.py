@@ -1,0 +1,74 @@
+"""`stackgen new`: what it prints, and that the command it prints makes the same project again."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from conftest import Run
+
+Stackgen = Callable[..., Run]
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    # A checkout with uncommitted changes is given another commit by copier every time.
+    return {name: re.sub(rb"^_commit: .*$", b"", body, flags=re.MULTILINE) for name, body in found.items()}
+
+
+def test_it_prints_what_was_picked_why_where_it_is_and_what_to_run_next(stackgen: Stackgen) -> None:
+    out = stackgen("new", "my-shop", "--yes", "--product", "mobile").out
+    for expected in ("node-ts  Node.js with TypeScript", "Why (most-backends", "Created my-shop", "npm install"):
+        assert expected in out
+    assert out.splitlines()[-1].strip().startswith("stackgen new my-shop --yes --product mobile")
+
+
+def test_the_printed_command_makes_the_same_project_again(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    flags = ["--ai", "feature", "--team", "go", "--stack", "node-ts", "-d", "license=mit"]
+    texts = ["-d", 'description=it\'s a "shop" $HOME', "-d", "ci=none", "--no-git"]
+    result = stackgen("new", "my-shop", "--yes", "--json", *flags, *texts, "--output-dir", "first").json["result"]
+    words = shlex.split(result["command"])
+    assert words.pop(0) == "stackgen"
+    words[words.index("first")] = "second"
+    assert stackgen(*words).code == 0
+    assert snapshot(tmp_path / "first") == snapshot(tmp_path / "second")
+
+
+def test_a_dry_run_lists_exactly_the_files_that_are_written(stackgen: Stackgen, tmp_path: Path) -> None:
+    planned = stackgen("new", "my-shop", "--dry-run", "--json").json["result"]
+    assert list(tmp_path.iterdir()) == []
+    made = stackgen("new", "my-shop", "--json").json["result"]
+    assert planned["files"] == made["files"] == sorted(snapshot(tmp_path / "my-shop"))
+
+
+def test_the_project_is_a_repository_with_one_commit_and_nothing_left_over(stackgen: Stackgen, tmp_path: Path) -> None:
+    assert stackgen("new", "my-shop", "--yes").code == 0
+    git = ["git", "-C", str(tmp_path / "my-shop")]
+    log = subprocess.run([*git, "log", "--format=%s"], check=True, capture_output=True, text=True).stdout
+    assert len(log.splitlines()) == 1
+    assert subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True, text=True).stdout == ""
+
+
+def test_the_decision_is_recorded_with_the_answers(stackgen: Stackgen, tmp_path: Path) -> None:
+    stackgen("new", "my-shop", "--yes", "--product", "realtime")
+    recorded = yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())
+    assert recorded["decision"]["rule"] == "many-connections"
+    record = (tmp_path / "my-shop" / "docs/decisions/0001-stack.md").read_text()
+    for part in ("realtime", "many-connections", *recorded["decision"]["reasons"]):
+        assert part in record
+
+
+def test_a_stack_that_the_template_lacks_is_refused_with_what_it_offers(stackgen: Stackgen, tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    stack = "stack: {type: str, choices: [node-ts], default: node-ts}\nname: {type: str}\n"
+    (template / "copier.yml").write_text(stack)
+    run = stackgen("new", "my-shop", "--yes", "--ai", "core", "--template", str(template))
+    assert run.code == 4
+    assert "hybrid-node-python-ml" in run.err
+    assert "only node-ts" in run.err
