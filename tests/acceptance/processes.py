@@ -1,6 +1,7 @@
 """Processes and requests of the acceptance tests. Every process ends with its test, and every wait has a deadline."""
 
 import json
+import os
 import secrets
 import signal
 import socket
@@ -9,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,13 @@ class Server:
         """Give all that the process has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def stop(self, deadline: float = 20.0) -> int:
-        """Send SIGTERM and give the exit code; fails when the process does not end in time."""
+    def stop(self, deadline: float = 20.0, *, group: bool = False) -> int:
+        """Send SIGTERM and give the exit code; fails when the process does not end in time.
+
+        With `group`, its children get the signal too, as from a terminal's Ctrl-C.
+        """
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            (os.killpg if group else os.kill)(self.process.pid, signal.SIGTERM)
         try:
             return self.process.wait(deadline)
         except subprocess.TimeoutExpired:
@@ -77,15 +81,22 @@ def serve(
     log = cwd / f".server-{secrets.token_hex(4)}.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+            command,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     server = Server(process, ready.rsplit("/", 1)[0], log)
     try:
         _await(server, ready, timeout)
         yield server
     finally:
-        if process.poll() is None:
-            process.kill()
+        # The whole group, so that nothing that the server started outlives its test.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
 

@@ -189,7 +189,7 @@ def test_the_readme_can_be_followed_line_by_line(project: Path, environment: dic
         assert '"status":"archived"' in done.stdout
         assert '"status":412' in done.stdout
         assert "eve@example.com" in running.output()
-        running.stop()
+        running.stop(group=True)
 
 
 def test_the_suite_passes_on_postgresql(project: Path, tools: Environment, postgres_url: str) -> None:
