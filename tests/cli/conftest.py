@@ -1,28 +1,12 @@
 """The command line run in this process, against this checkout's own templates."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from running import Run
 
 from stackgen import cli
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one command gave back."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The envelope on standard output."""
-        return json.loads(self.out)
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import copier
 import pytest
 import yaml
 from bad_input import HOSTILE_TEXTS, REFUSED_NAMES
-from conftest import Run
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from running import Run
 
 from stackgen import questions
 from stackgen.errors import UsageError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from conftest import Run
+from running import Run
 
 Stackgen = Callable[..., Run]
 

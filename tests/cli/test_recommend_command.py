@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from conftest import Run
+from running import Run
 
 from stackgen.choices import DOMAINS, Stack
 

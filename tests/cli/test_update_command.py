@@ -6,7 +6,7 @@ from pathlib import Path
 import copier
 import museum
 import pytest
-from conftest import Run
+from running import Run
 
 Stackgen = Callable[..., Run]
 
