@@ -234,7 +234,6 @@ def test_an_empty_folder_is_used(stackgen: Stackgen, tmp_path: Path) -> None:
     assert (tmp_path / "my-shop" / ".git").is_dir()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_a_parent_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     parent = tmp_path / "locked"
