@@ -1,0 +1,67 @@
+"""The application."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from ml import __doc__ as description
+from ml.limits import LimitBody
+from ml.metrics import Metrics
+from ml.observability import ObserveRequests, configure_logs, configure_traces
+from ml.problems import FieldError, Problem, install
+from ml.routes import health, predict
+from ml.runtime import Runtime
+from ml.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """An app with its own runtime and metrics; the model is loaded when it starts."""
+    settings = settings or Settings()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        runtime = Runtime(settings, metrics)
+        app.state.runtime = runtime
+        await runtime.start()
+        yield
+        await runtime.stop()
+
+    app = FastAPI(title="ml", version="1", description=description, lifespan=lifespan)
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.include_router(health.router)
+    app.include_router(predict.router)
+    install(app)
+    app.add_middleware(LimitBody, max_bytes=settings.max_body_bytes)
+    app.add_middleware(ObserveRequests, metrics=metrics)
+    configure_traces(app)
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The contract: needs neither a running server nor a model."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        for model in (FieldError, Problem):
+            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            own.pop("$defs", None)
+            schemas[model.__name__] = own
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def create_reloading_app() -> FastAPI:
+    """The app for `ml serve --reload`, whose settings come from the environment alone."""
+    configure_logs(os.environ.get("LOG_LEVEL", "info"))
+    return create_app()

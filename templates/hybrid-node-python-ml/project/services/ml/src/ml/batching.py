@@ -1,0 +1,189 @@
+"""Micro-batching: while one batch runs, callers queue; the next batch takes whatever is waiting.
+
+A lonely request never waits for company. A request that cannot be answered before its caller
+gives up is refused at once: work on it would only delay those that can.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from ml.costs import CostModel
+from ml.model import Array
+from ml.problems import ServiceError
+
+Tag = TypeVar("Tag")
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[Tag]):
+    rows: Array
+    deadline: float
+    queued_at: float
+    abandoned: Callable[[], Awaitable[bool]]
+    result: asyncio.Future[tuple[Array, Tag]]
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """What the batcher reports: callbacks, so that it knows nothing of metrics."""
+
+    batch: Callable[[int, float], object]
+    waited: Callable[[float], object]
+    refused: Callable[[str], object]
+
+
+class Batcher(Generic[Tag]):
+    """Runs `infer` on one thread, one batch at a time, for many callers."""
+
+    def __init__(
+        self,
+        infer: Callable[[Array], tuple[Array, Tag]],
+        executor: Executor,
+        *,
+        max_batch: int,
+        max_queue: int,
+        observer: Observer,
+    ) -> None:
+        self._infer = infer
+        self._executor = executor
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._observer = observer
+        self._queue: deque[_Job[Tag]] = deque()
+        self._queued_rows = 0
+        self._running: tuple[int, float] | None = None
+        self._arrival = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self.costs = CostModel()
+
+    @property
+    def queued_rows(self) -> int:
+        """How many rows are waiting."""
+        return self._queued_rows
+
+    @property
+    def alive(self) -> bool:
+        """Whether batches are being worked on."""
+        return self._worker is not None and not self._worker.done()
+
+    def start(self) -> None:
+        """Begin to work on batches."""
+        self._worker = asyncio.create_task(self._work(), name="batcher")
+
+    async def stop(self) -> None:
+        """Stop working and fail whoever still waits."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+        for job in self._queue:
+            self._refuse(job, HTTPStatus.SERVICE_UNAVAILABLE, "stopping", "The service is stopping")
+        self._queue.clear()
+        self._queued_rows = 0
+
+    async def submit(
+        self, rows: Array, deadline: float, abandoned: Callable[[], Awaitable[bool]]
+    ) -> tuple[Array, Tag]:
+        """The outputs of these rows, or a `ServiceError` if the deadline cannot be met."""
+        self._admit(len(rows), deadline)
+        job: _Job[Tag] = _Job(rows, deadline, time.monotonic(), abandoned, asyncio.Future())
+        self._queue.append(job)
+        self._queued_rows += len(rows)
+        self._arrival.set()
+        return await job.result
+
+    def estimated_wait(self, rows: int) -> float:
+        """Seconds until an answer to `rows` more rows could be ready."""
+        ahead = 0.0
+        if self._running is not None:
+            size, started = self._running
+            ahead = max(0.0, self.costs.seconds(size) - (time.monotonic() - started))
+        batches = math.ceil((self._queued_rows + rows) / self._max_batch)
+        largest = min(self._queued_rows + rows, max(self._max_batch, rows))
+        return ahead + batches * self.costs.seconds(largest)
+
+    def _admit(self, rows: int, deadline: float) -> None:
+        # An idle service always admits, so that a wrong estimate corrects itself.
+        if self._running is None and not self._queue:
+            return
+        wait = self.estimated_wait(rows)
+        busy = HTTPStatus.SERVICE_UNAVAILABLE
+        if self._queued_rows + rows > self._max_queue:
+            self._observer.refused("queue_full")
+            raise ServiceError(busy, "queue_full", "The queue is full", retry_after=wait)
+        if time.monotonic() + wait > deadline:
+            self._observer.refused("deadline_unmeetable")
+            detail = "The queue is too long to answer before the caller's deadline"
+            raise ServiceError(busy, "deadline_unmeetable", detail, retry_after=wait)
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrival.wait()
+            self._arrival.clear()
+            while batch := await self._take():
+                await self._run(batch)
+
+    async def _take(self) -> list[_Job[Tag]]:
+        batch: list[_Job[Tag]] = []
+        size = 0
+        while self._queue and (not batch or size + len(self._queue[0].rows) <= self._max_batch):
+            job = self._queue.popleft()
+            self._queued_rows -= len(job.rows)
+            if await self._is_worthwhile(job):
+                batch.append(job)
+                size += len(job.rows)
+        return batch
+
+    async def _is_worthwhile(self, job: _Job[Tag]) -> bool:
+        if job.result.done() or await job.abandoned():
+            job.result.cancel()
+            self._observer.refused("abandoned")
+            return False
+        if time.monotonic() >= job.deadline:
+            self._observer.refused("deadline_exceeded")
+            detail = "The caller's deadline passed while the request was queued"
+            self._refuse(job, HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", detail)
+            return False
+        return True
+
+    async def _run(self, batch: list[_Job[Tag]]) -> None:
+        started = time.monotonic()
+        rows = batch[0].rows if len(batch) == 1 else np.concatenate([job.rows for job in batch])
+        self._running = (len(rows), started)
+        for job in batch:
+            self._observer.waited(started - job.queued_at)
+        loop = asyncio.get_running_loop()
+        try:
+            outputs, tag = await loop.run_in_executor(self._executor, self._infer, rows)
+        except Exception as error:
+            for job in batch:
+                if not job.result.done():
+                    job.result.set_exception(error)
+        else:
+            self._answer(batch, outputs, tag)
+            seconds = time.monotonic() - started
+            self.costs.observe(len(rows), seconds)
+            self._observer.batch(len(rows), seconds)
+        finally:
+            self._running = None
+
+    def _answer(self, batch: list[_Job[Tag]], outputs: Array, tag: Tag) -> None:
+        start = 0
+        for job in batch:
+            end = start + len(job.rows)
+            if not job.result.done():
+                job.result.set_result((outputs[start:end], tag))
+            start = end
+
+    @staticmethod
+    def _refuse(job: _Job[Tag], status: HTTPStatus, reason: str, detail: str) -> None:
+        if not job.result.done():
+            job.result.set_exception(ServiceError(status, reason, detail))

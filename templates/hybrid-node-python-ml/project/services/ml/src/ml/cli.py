@@ -1,0 +1,133 @@
+"""The command line: `ml serve`, `ml train`, `ml promote`, `ml models`, `ml bench`, `ml openapi`."""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ml.registry import Registry, RegistryError
+from ml.settings import Settings
+
+
+def serve(settings: Settings, options: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and exit with 0."""
+    import uvicorn
+
+    from ml.app import create_app
+    from ml.observability import configure_logs
+
+    registry = Registry(settings.registry_dir)
+    registry.weights(registry.card(registry.resolve(settings.alias)))
+    configure_logs(settings.log_level)
+    common: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        # Longer than the caller keeps idle connections, or it would reuse a closing one.
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": settings.shutdown_seconds,
+    }
+    # uvicorn raises the signal again once it has drained; that is the end, not an error.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    if options.reload:
+        uvicorn.run("ml.app:create_reloading_app", factory=True, reload=True, **common)
+        return
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), **common))
+    server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+def train(settings: Settings, options: argparse.Namespace) -> None:
+    """Train, evaluate, export and register; promote if every gate is passed."""
+    try:
+        from ml.training.pipeline import GateError, run
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error.name} is missing: run `uv sync --group train`") from error
+    try:
+        card = run(options.params, Registry(settings.registry_dir))
+    except (GateError, ValidationError, OSError, ValueError) as error:
+        raise SystemExit(f"not registered: {error}") from error
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in card.metrics.items())
+    print(f"{card.version}  {metrics}")
+    if not options.no_promote:
+        Registry(settings.registry_dir).promote(card.version, settings.alias)
+        print(f"{settings.alias} -> {card.version}")
+
+
+def promote(settings: Settings, options: argparse.Namespace) -> None:
+    """Serve another version, an older one included."""
+    Registry(settings.registry_dir).promote(options.version, settings.alias)
+    print(f"{settings.alias} -> {options.version}")
+
+
+def models(settings: Settings, _: argparse.Namespace) -> None:
+    """List the registered versions."""
+    registry = Registry(settings.registry_dir)
+    aliases = registry.aliases()
+    for version in registry.versions():
+        names = " ".join(sorted(alias for alias, to in aliases.items() if to == version))
+        metrics = registry.card(version).metrics
+        print(version, json.dumps(metrics, sort_keys=True), names)
+
+
+def bench(settings: Settings, options: argparse.Namespace) -> None:
+    """Measure the model by batch size and threads, and say whether batching pays."""
+    from ml.bench import measure, report
+
+    measurement = measure(settings, options.threads, options.seconds)
+    print(json.dumps(measurement.as_json(), indent=2) if options.json else report(measurement))
+
+
+def openapi(_: Settings, __: argparse.Namespace) -> None:
+    """Print the contract."""
+    from ml.app import create_app
+
+    print(json.dumps(create_app().openapi(), indent=2, sort_keys=True))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ml", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (serve, train, promote, models, bench, openapi):
+        sub = commands.add_parser(command.__name__, help=command.__doc__)
+        sub.set_defaults(run=command)
+        if command is serve:
+            sub.add_argument("--reload", action="store_true", help="restart when code changes")
+        elif command is train:
+            sub.add_argument("--params", type=Path, default=Path("params.toml"))
+            sub.add_argument("--no-promote", action="store_true", help="register only")
+        elif command is promote:
+            sub.add_argument("version")
+        elif command is bench:
+            sub.add_argument("--json", action="store_true")
+            sub.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+            sub.add_argument("--seconds", type=float, default=0.2, help="per measurement")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; an expected failure is one line and exit code 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(Settings(), options)
+    except RegistryError as error:
+        raise SystemExit(f"ml: {error}") from error
+    except ValidationError as error:
+        raise SystemExit("ml: " + _readable(error)) from error
+
+
+def _readable(error: ValidationError) -> str:
+    problems = []
+    for found in error.errors():
+        name = "_".join(str(part) for part in found["loc"]).upper()
+        where = f"{name if name.startswith('ML_') or not name else 'ML_' + name}: " if name else ""
+        problems.append(f"{where}{found['msg']}")
+    return "; ".join(problems)

@@ -1,0 +1,136 @@
+"""What lives as long as the service: the served model, its batcher and its drift monitor."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import numpy as np
+import structlog
+
+from ml import task
+from ml.batching import Batcher, Observer
+from ml.drift import DriftMonitor
+from ml.metrics import Metrics
+from ml.model import Array, Model, load
+from ml.problems import ServiceError
+from ml.registry import Registry, RegistryError
+from ml.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model in service, with what is known about its traffic."""
+
+    model: Model
+    drift: DriftMonitor
+
+
+class Runtime:
+    """Serves one alias of the registry and follows it to a new version without a pause."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._registry = Registry(settings.registry_dir)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._served: Served | None = None
+        self._refused_version: str | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.batcher: Batcher[Model] = Batcher(
+            self._infer,
+            self._executor,
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            observer=Observer(metrics.batch, metrics.waited, metrics.refused),
+        )
+        metrics.watch(lambda: self.batcher.queued_rows, self._drift)
+
+    @property
+    def model(self) -> Model:
+        """The model in service."""
+        if self._served is None:
+            detail = "No model is loaded yet"
+            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "no_model", detail, retry_after=1)
+        return self._served.model
+
+    @property
+    def ready(self) -> bool:
+        """Whether predictions can be answered now."""
+        return self._served is not None and self.batcher.alive
+
+    async def start(self) -> None:
+        """Load and warm up the model, then begin to answer."""
+        await self._serve(self._registry.resolve(self._settings.alias))
+        self.batcher.start()
+        if self._settings.reload_seconds > 0:
+            self._watcher = asyncio.create_task(self._watch(), name="registry-watcher")
+
+    async def stop(self) -> None:
+        """Stop answering; called once every connection has been drained."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watcher
+        await self.batcher.stop()
+        self._executor.shutdown(wait=True)
+
+    async def predict(
+        self, rows: Array, deadline: float, abandoned: Callable[[], Awaitable[bool]]
+    ) -> tuple[Array, Model]:
+        """The outputs for these rows, and the model that gave them."""
+        if self._served is None:
+            return np.empty((0, 0), np.float32), self.model
+        outputs, model = await self.batcher.submit(rows, deadline, abandoned)
+        if not np.isfinite(outputs).all():
+            detail = "The model gives no finite answer for these features"
+            raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "no_finite_answer", detail)
+        return outputs, model
+
+    def _infer(self, rows: Array) -> tuple[Array, Model]:
+        served = self._served
+        assert served is not None  # noqa: S101
+        outputs = served.model.run(rows)
+        served.drift.observe(rows, task.signal(outputs))
+        return outputs, served.model
+
+    def _drift(self) -> dict[str, float]:
+        return self._served.drift.indices() if self._served else {}
+
+    async def _serve(self, version: str) -> None:
+        started = time.monotonic()
+        settings = self._settings
+        model = await asyncio.to_thread(
+            load, self._registry, version, settings.intra_op_threads, settings.providers
+        )
+        for rows, seconds in await asyncio.to_thread(list, model.warm_up(settings.max_batch)):
+            self.batcher.costs.observe(rows, seconds)
+        self._served = Served(model, DriftMonitor(model.card.baseline, settings.drift_window))
+        self._metrics.serving(model.card.name, version)
+        log.info("model_loaded", version=version, seconds=round(time.monotonic() - started, 3))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.reload_seconds)
+            try:
+                await self.follow_alias()
+            except RegistryError as error:
+                self._metrics.reload_failed()
+                log.error("model_reload_failed", reason=str(error))
+
+    async def follow_alias(self) -> None:
+        """Switch to the version the alias names now; one that was refused is not tried again."""
+        version = self._registry.resolve(self._settings.alias)
+        if version in (self.model.card.version, self._refused_version):
+            return
+        try:
+            await self._serve(version)
+        except RegistryError:
+            self._refused_version = version
+            raise
+        self._refused_version = None

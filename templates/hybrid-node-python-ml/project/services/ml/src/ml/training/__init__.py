@@ -1,0 +1,1 @@
+"""Training: data, pipeline, evaluation and export; needs the dependency group `train`."""

@@ -1,0 +1,220 @@
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ml.batching import Batcher, Observer
+from ml.costs import CostModel
+from ml.model import Array
+from ml.problems import ServiceError
+
+from .conftest import present, until
+
+
+class Recorder:
+    """An inference that waits to be released, and everything the batcher reported."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+        self.batches: list[int] = []
+        self.refusals: list[str] = []
+
+    def infer(self, rows: Array) -> tuple[Array, str]:
+        self.batches.append(len(rows))
+        self.released.wait(5)
+        return rows * 2, "tag"
+
+
+def run(
+    scenario: Callable[[Batcher[str], Recorder], Coroutine[Any, Any, None]],
+    max_batch: int = 4,
+    max_queue: int = 100,
+) -> None:
+    async def main() -> None:
+        recorder = Recorder()
+        observer = Observer(lambda *_: None, lambda _: None, recorder.refusals.append)
+        with ThreadPoolExecutor(1) as executor:
+            batcher: Batcher[str] = Batcher(
+                recorder.infer,
+                executor,
+                max_batch=max_batch,
+                max_queue=max_queue,
+                observer=observer,
+            )
+            batcher.start()
+            try:
+                await scenario(batcher, recorder)
+            finally:
+                recorder.released.set()
+                await batcher.stop()
+
+    asyncio.run(main())
+
+
+def rows(count: int, value: float = 1) -> Array:
+    return np.full((count, 2), value, dtype=np.float32)
+
+
+def submit(
+    batcher: Batcher[str],
+    count: int = 1,
+    value: float = 1,
+    seconds: float = 60,
+    abandoned: Callable[[], Awaitable[bool]] = present,
+) -> "asyncio.Task[tuple[Array, str]]":
+    deadline = time.monotonic() + seconds
+    return asyncio.create_task(batcher.submit(rows(count, value), deadline, abandoned))
+
+
+async def refusal(task: "asyncio.Task[tuple[Array, str]]") -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await task
+    return caught.value
+
+
+def test_a_lonely_request_runs_at_once_and_the_rest_together() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        first = submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        others = [submit(batcher, value=value) for value in range(6)]
+        await until(lambda: batcher.queued_rows == 6)
+        recorder.released.set()
+        await first
+        answers = await asyncio.gather(*others)
+        assert recorder.batches == [1, 4, 2]
+        assert [answer[0].tolist() for answer in answers] == [[[2 * v] * 2] for v in range(6)]
+
+    run(scenario)
+
+
+def test_a_request_larger_than_a_batch_runs_by_itself() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        recorder.released.set()
+        outputs, _ = await submit(batcher, count=9)
+        assert len(outputs) == 9
+        assert recorder.batches == [9]
+
+    run(scenario)
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        batcher.costs.observe(1, 3.0)
+        tasks = [submit(batcher)]
+        await until(lambda: recorder.batches == [1])
+        tasks.append(submit(batcher, count=2))
+        await until(lambda: batcher.queued_rows == 2)
+        error = await refusal(submit(batcher))
+        assert (error.status, error.reason) == (503, "queue_full")
+        assert int(error.headers["Retry-After"]) >= 3
+        recorder.released.set()
+        await asyncio.gather(*tasks)
+
+    run(scenario, max_queue=2)
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        batcher.costs.observe(1, 1.0)
+        running = submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        started = time.monotonic()
+        error = await refusal(submit(batcher, seconds=1.5))
+        assert (error.status, error.reason) == (503, "deadline_unmeetable")
+        assert time.monotonic() - started < 0.5
+        patient = submit(batcher, seconds=30)
+        recorder.released.set()
+        await asyncio.gather(running, patient)
+        assert recorder.refusals == ["deadline_unmeetable"]
+
+    run(scenario)
+
+
+def test_a_request_whose_deadline_passed_in_the_queue_is_not_worked_on() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        running = submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        late = submit(batcher, seconds=0.05)
+        await asyncio.sleep(0.1)
+        recorder.released.set()
+        error = await refusal(late)
+        assert (error.status, error.reason) == (504, "deadline_exceeded")
+        await running
+        assert recorder.batches == [1]
+
+    run(scenario)
+
+
+def test_a_caller_that_hung_up_is_not_worked_for() -> None:
+    async def gone() -> bool:
+        return True
+
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        running = submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        abandoned = submit(batcher, abandoned=gone)
+        await until(lambda: batcher.queued_rows == 1)
+        recorder.released.set()
+        await running
+        with pytest.raises(asyncio.CancelledError):
+            await abandoned
+        assert recorder.batches == [1]
+
+    run(scenario)
+
+
+def test_a_wrong_estimate_cannot_lock_an_idle_service() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        recorder.released.set()
+        batcher.costs.observe(1, 3600)
+        for _ in range(3):
+            await submit(batcher, seconds=1)
+        assert recorder.batches == [1, 1, 1]
+
+    run(scenario)
+
+
+def test_a_failing_batch_fails_its_callers_and_no_others() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        recorder.released.set()
+
+        def broken(_: Array) -> tuple[Array, str]:
+            raise RuntimeError("no memory")
+
+        working, batcher._infer = batcher._infer, broken
+        with pytest.raises(RuntimeError, match="no memory"):
+            await submit(batcher)
+        batcher._infer = working
+        await submit(batcher)
+
+    run(scenario)
+
+
+def test_stopping_fails_whoever_still_waits() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        waiting = submit(batcher)
+        await until(lambda: batcher.queued_rows == 1)
+        recorder.released.set()
+        await batcher.stop()
+        assert (await refusal(waiting)).reason == "stopping"
+
+    run(scenario)
+
+
+def test_costs_of_unseen_sizes_come_from_the_nearest_seen() -> None:
+    costs = CostModel()
+    assert costs.seconds(8) == 0
+    costs.observe(1, 0.1)
+    assert costs.seconds(1) == pytest.approx(0.1)
+    assert costs.seconds(4) == pytest.approx(0.4)
+    costs.observe(8, 0.2)
+    assert costs.seconds(4) == pytest.approx(0.2)
+    costs.observe(8, 0.7)
+    assert costs.seconds(8) == pytest.approx(0.3)

@@ -1,0 +1,22 @@
+import json
+
+from ml.app import create_app
+from ml.settings import Settings
+
+from .conftest import SERVICE
+
+CONTRACT = SERVICE.parents[1] / "contracts" / "ml.openapi.json"
+
+
+def test_the_committed_contract_is_what_the_service_serves() -> None:
+    exported = json.dumps(create_app(Settings()).openapi(), indent=2, sort_keys=True) + "\n"
+    assert CONTRACT.read_text() == exported, "run `npm run contract` at the project's root"
+
+
+def test_every_error_in_the_contract_is_a_problem() -> None:
+    paths = create_app(Settings()).openapi()["paths"]
+    for operations in paths.values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if not status.startswith("2"):
+                    assert list(answer["content"]) == ["application/problem+json"]

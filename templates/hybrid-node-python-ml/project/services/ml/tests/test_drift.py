@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from ml.drift import DriftMonitor, histogram, psi
+from ml.registry import Baseline
+
+
+def monitor(window: int = 1000) -> DriftMonitor:
+    generator = np.random.default_rng(0)
+    columns = [histogram(generator.normal(size=5000)) for _ in range(3)]
+    return DriftMonitor(
+        Baseline(features=columns, prediction=histogram(generator.normal(size=5000))), window
+    )
+
+
+def feed(watched: DriftMonitor, mean: float, count: int = 900) -> dict[str, float]:
+    generator = np.random.default_rng(1)
+    rows = generator.normal(mean, size=(count, 3)).astype(np.float32)
+    watched.observe(rows, generator.normal(mean, size=count))
+    return watched.indices()
+
+
+def test_traffic_like_the_training_data_is_stable() -> None:
+    assert max(feed(monitor(), 0).values()) < 0.1
+
+
+def test_traffic_that_moved_is_seen_in_features_and_predictions() -> None:
+    assert min(feed(monitor(), 1).values()) > 0.25
+
+
+def test_too_little_traffic_tells_nothing() -> None:
+    assert feed(monitor(), 1, count=50) == {}
+
+
+def test_old_traffic_fades_out() -> None:
+    watched = monitor()
+    moved = feed(watched, 1)["feature_mean"]
+    for _ in range(6):
+        recovered = feed(watched, 0)["feature_mean"]
+    assert recovered < moved / 5
+
+
+def test_a_constant_feature_still_has_a_histogram() -> None:
+    constant = histogram(np.zeros(100))
+    assert sum(constant.counts) == 100
+    assert len(constant.counts) == len(constant.edges) + 1
+
+
+def test_equal_distributions_have_no_distance() -> None:
+    counts = np.array([1.0, 2, 3])
+    assert psi(counts, counts * 7) == pytest.approx(0)

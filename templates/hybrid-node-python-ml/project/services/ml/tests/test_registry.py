@@ -1,0 +1,91 @@
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from ml.app import create_app
+from ml.metrics import Metrics
+from ml.model import load
+from ml.registry import ModelCard, Registry, RegistryError
+from ml.runtime import Runtime
+from ml.settings import Settings
+
+from .conftest import instances
+
+CPU = ("CPUExecutionProvider",)
+
+
+@pytest.fixture
+def registry(trained: Registry, tmp_path: Path) -> Registry:
+    return Registry(Path(shutil.copytree(trained.root, tmp_path / "models")))
+
+
+def add_copy(registry: Registry, card: ModelCard, version: str) -> None:
+    copy = card.model_copy(update={"version": version})
+    registry.add(copy, registry.weights(card))
+
+
+def test_refuses_weights_that_are_not_the_ones_described(
+    registry: Registry, card: ModelCard
+) -> None:
+    weights = registry.root / card.version / "model.onnx"
+    weights.write_bytes(weights.read_bytes() + b"\0")
+    with pytest.raises(RegistryError, match="damaged"):
+        load(registry, card.version, 1, CPU)
+
+
+def test_refuses_a_model_made_for_another_contract(registry: Registry, card: ModelCard) -> None:
+    registry.add(card.model_copy(update={"version": "wide", "features": 3}), registry.weights(card))
+    with pytest.raises(RegistryError, match="3 features"):
+        load(registry, "wide", 1, CPU)
+
+
+def test_refuses_to_promote_what_is_not_there(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match="not in"):
+        registry.promote("../elsewhere", "production")
+    assert registry.resolve("production") in registry.versions()
+
+
+def test_names_what_to_do_when_there_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="run `ml train`"):
+        Registry(tmp_path).resolve("production")
+
+
+def test_follows_the_alias_while_requests_keep_being_answered(
+    registry: Registry, card: ModelCard
+) -> None:
+    settings = Settings(registry_dir=registry.root, reload_seconds=0.01)
+    with TestClient(create_app(settings)) as client:
+        add_copy(registry, card, "next")
+        registry.promote("next", "production")
+        versions = []
+        for _ in range(500):
+            answer = client.post("/v1/predict", json={"instances": instances(1)})
+            assert answer.status_code == 200
+            versions.append(answer.json()["model"]["version"])
+            if versions[-1] == "next":
+                break
+        assert versions[-1] == "next"
+
+
+def test_keeps_serving_when_the_new_version_is_refused(registry: Registry, card: ModelCard) -> None:
+    async def scenario() -> None:
+        runtime = Runtime(Settings(registry_dir=registry.root, reload_seconds=0), Metrics())
+        await runtime.start()
+        try:
+            add_copy(registry, card, "bad")
+            registry.promote("bad", "production")
+            (registry.root / "bad" / "model.onnx").write_bytes(b"garbage")
+            with pytest.raises(RegistryError, match="damaged"):
+                await runtime.follow_alias()
+            assert runtime.model.card.version == card.version
+            await runtime.follow_alias()
+            registry.promote(card.version, "production")
+            await runtime.follow_alias()
+            assert runtime.ready
+        finally:
+            await runtime.stop()
+
+    asyncio.run(scenario())
