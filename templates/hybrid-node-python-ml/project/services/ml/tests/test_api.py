@@ -18,10 +18,10 @@ from .conftest import instances
 CURRENT, PREVIOUS = "current-token-0123456789", "previous-token-012345678"
 
 
-def problem(response: Response, status: int, reason: str) -> dict[str, Any]:
+def problem(response: Response, status: int, code: str) -> dict[str, Any]:
     body: dict[str, Any] = response.json()
     assert response.headers["content-type"] == "application/problem+json"
-    assert (response.status_code, body["status"], body["reason"]) == (status, status, reason)
+    assert (response.status_code, body["status"], body["code"]) == (status, status, code)
     return body
 
 
@@ -113,16 +113,16 @@ def test_says_so_when_the_model_has_no_finite_answer(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "reason"),
+    ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/v1/predict", 405, "method_not_allowed"),
     ],
 )
 def test_routing_errors_are_problems(
-    client: TestClient, method: str, path: str, status: int, reason: str
+    client: TestClient, method: str, path: str, status: int, code: str
 ) -> None:
-    problem(client.request(method, path), status, reason)
+    problem(client.request(method, path), status, code)
 
 
 def test_refuses_a_body_that_is_too_large(settings: Settings) -> None:

@@ -110,7 +110,7 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
         tasks.append(submit(batcher, count=2))
         await until(lambda: batcher.queued_rows == 2)
         error = await refusal(submit(batcher))
-        assert (error.status, error.reason) == (503, "queue_full")
+        assert (error.status, error.code) == (503, "queue_full")
         assert int(error.headers["Retry-After"]) >= 3
         recorder.released.set()
         await asyncio.gather(*tasks)
@@ -125,7 +125,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
         await until(lambda: recorder.batches == [1])
         started = time.monotonic()
         error = await refusal(submit(batcher, seconds=1.5))
-        assert (error.status, error.reason) == (503, "deadline_unmeetable")
+        assert (error.status, error.code) == (503, "deadline_unmeetable")
         assert time.monotonic() - started < 0.5
         patient = submit(batcher, seconds=30)
         recorder.released.set()
@@ -143,7 +143,7 @@ def test_a_request_whose_deadline_passed_in_the_queue_is_not_worked_on() -> None
         await asyncio.sleep(0.1)
         recorder.released.set()
         error = await refusal(late)
-        assert (error.status, error.reason) == (504, "deadline_exceeded")
+        assert (error.status, error.code) == (504, "deadline_exceeded")
         await running
         assert recorder.batches == [1]
 
@@ -203,7 +203,7 @@ def test_stopping_fails_whoever_still_waits() -> None:
         await until(lambda: batcher.queued_rows == 1)
         recorder.released.set()
         await batcher.stop()
-        assert (await refusal(waiting)).reason == "stopping"
+        assert (await refusal(waiting)).code == "stopping"
 
     run(scenario)
 

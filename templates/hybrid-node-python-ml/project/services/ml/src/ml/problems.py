@@ -21,12 +21,12 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """An RFC 9457 problem; `reason` is for programs, `detail` for people."""
+    """An RFC 9457 problem; `code` is for programs, `detail` for people."""
 
     type: str = "about:blank"
     title: str
     status: int
-    reason: str
+    code: str
     detail: str | None = None
     errors: list[FieldError] | None = None
 
@@ -35,11 +35,11 @@ class ServiceError(Exception):
     """An expected failure, answered as a problem."""
 
     def __init__(
-        self, status: HTTPStatus, reason: str, detail: str, *, retry_after: float | None = None
+        self, status: HTTPStatus, code: str, detail: str, *, retry_after: float | None = None
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.reason = reason
+        self.code = code
         self.detail = detail
         self.headers: dict[str, str] = {}
         if retry_after is not None:
@@ -50,7 +50,7 @@ class ServiceError(Exception):
 
 def response(
     status: int,
-    reason: str,
+    code: str,
     detail: str | None = None,
     *,
     errors: list[FieldError] | None = None,
@@ -58,7 +58,7 @@ def response(
 ) -> JSONResponse:
     """A problem as a response."""
     problem = Problem(
-        title=HTTPStatus(status).phrase, status=status, reason=reason, detail=detail, errors=errors
+        title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=errors
     )
     return JSONResponse(
         problem.model_dump(exclude_none=True), status, headers=headers, media_type=MEDIA_TYPE
@@ -67,14 +67,14 @@ def response(
 
 async def _on_service_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)  # noqa: S101
-    return response(error.status, error.reason, error.detail, headers=error.headers)
+    return response(error.status, error.code, error.detail, headers=error.headers)
 
 
 async def _on_http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    reason = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     headers = dict(error.headers) if error.headers else None
-    return response(error.status_code, reason, str(error.detail), headers=headers)
+    return response(error.status_code, code, str(error.detail), headers=headers)
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:

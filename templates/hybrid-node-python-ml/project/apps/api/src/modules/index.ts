@@ -1,0 +1,8 @@
+import type { AppModule } from '../module.ts';
+import { auth } from './auth/index.ts';
+import { health } from './health/index.ts';
+import { ml } from './ml/index.ts';
+import { projects } from './projects/index.ts';
+
+/** Everything this application does, in the order in which it is registered. */
+export const modules: readonly AppModule[] = [health, auth, projects, ml];

@@ -1,0 +1,84 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { problems } from '../../http/openapi.ts';
+import { PROBLEM_TYPE, ProblemError, sendError } from '../../http/problems.ts';
+import { type App, defineModule } from '../../module.ts';
+import { createMlClient } from './client.ts';
+import { CallerGoneError, MlUnavailableError } from './failures.ts';
+import { NewPredictions, Predictions } from './schemas.ts';
+import { settings } from './settings.ts';
+import { traceIdOf, traceparentOf } from './trace.ts';
+
+/** Predictions by the machine learning service, behind this API's accounts and limits. */
+export const ml = defineModule({
+  name: 'ml',
+  env: settings,
+  register(app, { requires }, env) {
+    const client = createMlClient(env, (state) => app.log.warn({ state }, 'ml circuit'));
+    answerFailures(app);
+
+    app.post(
+      '/api/v1/predictions',
+      {
+        onRequest: requires('prediction:create'),
+        schema: {
+          tags: ['predictions'],
+          security: [{ session: [] }],
+          operationId: 'createPredictions',
+          summary: 'Predict for each instance',
+          body: NewPredictions,
+          response: { 200: Predictions, ...problems(400, 401, 403, 413, 415, 422, 429, 503) },
+        },
+      },
+      async (request, reply) => {
+        const traceparent = traceparentOf(request.headers);
+        request.log.info({ traceId: traceIdOf(traceparent) }, 'asking for predictions');
+        const answer = await client.predict(request.body, {
+          requestId: request.id,
+          traceparent,
+          signal: goneSignal(reply),
+        });
+        return reply.code(200).send(answer);
+      },
+    );
+  },
+});
+
+/** Aborts when the connection closes before the answer was written. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+/** Without a prediction the answer is a 503 that says why, and when to come back. */
+function answerFailures(app: App): void {
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof CallerGoneError) {
+      return sendError(new ProblemError(499, 'caller_gone', 'Nobody waits'), request, reply);
+    }
+    if (!(error instanceof MlUnavailableError)) {
+      return sendError(error as Parameters<typeof sendError>[0], request, reply);
+    }
+    return sendUnavailable(error, request, reply);
+  });
+}
+
+function sendUnavailable(error: MlUnavailableError, request: FastifyRequest, reply: FastifyReply) {
+  const level = error.code === 'ml_misconfigured' ? 'error' : 'warn';
+  request.log[level]({ code: error.code, cause: rootCause(error) }, 'no prediction');
+  return reply.code(503).type(PROBLEM_TYPE).header('retry-after', error.retryAfter).send({
+    type: 'about:blank',
+    title: 'Service Unavailable',
+    status: 503,
+    code: error.code,
+    detail: error.message,
+    requestId: request.id,
+  });
+}
+
+/** In words: error objects of fetch cannot be redacted, and their stacks say nothing. */
+function rootCause(error: Error): string {
+  return error.cause instanceof Error ? rootCause(error.cause) : error.message;
+}

@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { answers, freePort, ROOT, Running, temporaryFolder } from './processes.ts';
+
+/** The processes of this machine that have not ended. */
+function processes(): { pid: number; parent: number }[] {
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , state]) => !state?.startsWith('Z'))
+    .map(([pid, parent]) => ({ pid: Number(pid), parent: Number(parent) }));
+}
+
+/** Every process below one, itself included. */
+function processTree(root: number): number[] {
+  const all = processes();
+  const below = (of: number): number[] =>
+    all.filter(({ parent }) => parent === of).flatMap(({ pid }) => [pid, ...below(pid)]);
+  return [root, ...below(root)];
+}
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  'one command starts both halves, %s stops both',
+  async (signal) => {
+    const data = temporaryFolder();
+    const ml = `http://127.0.0.1:${await freePort()}`;
+    const port = await freePort();
+    const dev = new Running(
+      `http://127.0.0.1:${port}`,
+      process.execPath,
+      [join(ROOT, 'tools/dev.mjs')],
+      ROOT,
+      { PORT: String(port), ML_URL: ml, DATA_DIR: data.path },
+    );
+    try {
+      await dev.ready();
+      expect(await answers(`${ml}/readyz`)).toBe(true);
+      const pids = processTree(dev.pid);
+      expect(pids.length).toBeGreaterThanOrEqual(4);
+      expect(await dev.stop(signal)).toBe(0);
+      const left = processes().filter(({ pid }) => pids.includes(pid));
+      expect(left).toEqual([]);
+    } finally {
+      await dev.stop();
+      data.remove();
+    }
+  },
+);

@@ -1,0 +1,210 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { ProblemError } from '../../src/http/problems.ts';
+import { createMlClient, type MlClient } from '../../src/modules/ml/client.ts';
+import { CallerGoneError, MlUnavailableError } from '../../src/modules/ml/failures.ts';
+import { settings } from '../../src/modules/ml/settings.ts';
+import { instance } from './contract.ts';
+import {
+  dribbling,
+  dropped,
+  FakeMl,
+  frozen,
+  inTurn,
+  predictions,
+  problem,
+  raw,
+  slow,
+} from './fake-ml.ts';
+
+const ATTEMPT_MS = 200;
+const TOTAL_MS = 500;
+const OPEN_MS = 300;
+
+const service = new FakeMl();
+const states: string[] = [];
+let client: MlClient;
+
+beforeEach(async () => {
+  service.answer = predictions;
+  service.calls.length = 0;
+  states.length = 0;
+  await service.start();
+  client = createClient();
+});
+
+afterEach(() => service.kill());
+
+function createClient(env: Record<string, string> = {}): MlClient {
+  const parsed = z.object(settings).parse({
+    ML_URL: service.url,
+    ML_ATTEMPT_TIMEOUT_MS: String(ATTEMPT_MS),
+    ML_TOTAL_TIMEOUT_MS: String(TOTAL_MS),
+    ML_BREAKER_FAILURES: '3',
+    ML_BREAKER_OPEN_MS: String(OPEN_MS),
+    ...env,
+  });
+  return createMlClient(parsed, (state) => states.push(state));
+}
+
+function predict(signal: AbortSignal = new AbortController().signal) {
+  const caller = { requestId: 'r-1', traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
+  return client.predict({ instances: [instance()] }, { ...caller, signal });
+}
+
+async function failure(call: Promise<unknown> = predict()): Promise<MlUnavailableError> {
+  const error = await call.then(
+    () => new Error('it did not fail'),
+    (error: unknown) => error,
+  );
+  if (!(error instanceof MlUnavailableError)) throw error;
+  return error;
+}
+
+async function failTimes(times: number): Promise<string[]> {
+  const codes: string[] = [];
+  for (let call = 0; call < times; call++) codes.push((await failure()).code);
+  return codes;
+}
+
+test('gives the predictions', async () => {
+  const answer = await predict();
+  expect(answer.predictions).toHaveLength(1);
+  expect(answer.model).toEqual({ name: 'fake', version: '1' });
+});
+
+test('sends the deadline, the ids and the token', async () => {
+  client = createClient({ ML_SERVICE_TOKEN: 'a-token-of-the-right-length' });
+  await predict();
+  const headers = service.calls[0]?.headers ?? {};
+  expect(headers['x-request-id']).toBe('r-1');
+  expect(headers.traceparent).toContain('a'.repeat(32));
+  expect(headers.authorization).toBe('Bearer a-token-of-the-right-length');
+  expect(Number(headers['x-timeout-ms'])).toBeGreaterThan(0);
+  expect(Number(headers['x-timeout-ms'])).toBeLessThanOrEqual(ATTEMPT_MS);
+});
+
+describe('a service that cannot answer', () => {
+  test('is asked once more when it dropped the connection', async () => {
+    service.answer = inTurn(dropped, predictions);
+    await predict();
+    expect(service.calls).toHaveLength(2);
+  });
+
+  test('is not asked a third time', async () => {
+    service.answer = dropped;
+    expect((await failure()).code).toBe('ml_unreachable');
+    expect(service.calls).toHaveLength(2);
+  });
+
+  test('is given up within the total deadline, which the last attempt knows', async () => {
+    service.answer = frozen;
+    const started = performance.now();
+    expect((await failure()).code).toBe('ml_timeout');
+    expect(performance.now() - started).toBeLessThan(TOTAL_MS + 200);
+    expect(service.calls).toHaveLength(2);
+    const left = Number(service.calls[1]?.headers['x-timeout-ms']);
+    expect(left).toBeLessThanOrEqual(TOTAL_MS - ATTEMPT_MS);
+  });
+
+  test.each([
+    ['slow', slow(1_000)],
+    ['dribbling', dribbling],
+  ])('is given up when it is %s, even after the headers', async (_name, answer) => {
+    service.answer = answer;
+    expect((await failure()).code).toBe('ml_timeout');
+  });
+
+  test('is unreachable when nothing listens, and used again when it is back', async () => {
+    await service.kill();
+    expect((await failure()).code).toBe('ml_unreachable');
+    await service.start();
+    await predict();
+  });
+
+  test.each([
+    ['not JSON', '<html>'],
+    ['not an object', 'null'],
+    ['of another form', '{"predictions": [{"nothing": 1}], "model": {}}'],
+    ['empty', ''],
+  ])('gives a bad answer that is %s: not repeated', async (_name, body) => {
+    service.answer = raw(body);
+    expect((await failure()).code).toBe('ml_bad_answer');
+    expect(service.calls).toHaveLength(1);
+  });
+});
+
+describe('the circuit', () => {
+  test('opens after faults in a row, spares the service, and closes by itself', async () => {
+    service.answer = problem(500, 'internal_error');
+    expect(await failTimes(3)).toEqual(['ml_failed', 'ml_failed', 'ml_failed']);
+    const open = await failure();
+    expect(open.code).toBe('ml_circuit_open');
+    expect(open.retryAfter).toBe(1);
+    expect(service.calls).toHaveLength(3);
+
+    service.answer = predictions;
+    await sleep(OPEN_MS + 20);
+    await predict();
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+  });
+
+  test('stays open while the service stays broken', async () => {
+    service.answer = problem(500, 'internal_error');
+    await failTimes(3);
+    await sleep(OPEN_MS + 20);
+    expect(await failTimes(2)).toEqual(['ml_failed', 'ml_circuit_open']);
+  });
+
+  test.each([503, 504, 429])(
+    'does not count back-pressure (%i), nor is it retried',
+    async (status) => {
+      service.answer = problem(status, 'queue_full', { 'retry-after': '7' });
+      const error = await failure();
+      expect([error.code, error.retryAfter]).toEqual(['ml_overloaded', 7]);
+      await failTimes(9);
+      expect(client.state).toBe('closed');
+      expect(service.calls).toHaveLength(10);
+    },
+  );
+
+  test('does not count a refused token: repeating would not help', async () => {
+    service.answer = problem(401, 'unauthorized');
+    expect(await failTimes(4)).toEqual(Array(4).fill('ml_misconfigured'));
+    expect(client.state).toBe('closed');
+  });
+
+  test('does not count input that the service refuses', async () => {
+    service.answer = problem(422, 'no_finite_answer');
+    for (let call = 0; call < 4; call++) {
+      const error = await predict().catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(ProblemError);
+      expect(error).toMatchObject({ statusCode: 422, code: 'no_finite_answer' });
+    }
+    expect(client.state).toBe('closed');
+  });
+});
+
+test('more calls at once than allowed are refused without waiting', async () => {
+  client = createClient({ ML_MAX_CONCURRENCY: '2' });
+  service.answer = slow(100);
+  const waiting = [predict(), predict()];
+  const started = performance.now();
+  expect((await failure()).code).toBe('ml_busy');
+  expect(performance.now() - started).toBeLessThan(50);
+  await Promise.all(waiting);
+});
+
+test('a caller that goes away ends the call at the service and counts as nothing', async () => {
+  service.answer = frozen;
+  for (let call = 0; call < 4; call++) {
+    const controller = new AbortController();
+    const prediction = predict(controller.signal);
+    await expect.poll(() => service.calls.length).toBe(call + 1);
+    controller.abort();
+    await expect(prediction).rejects.toBeInstanceOf(CallerGoneError);
+    await expect.poll(() => service.calls[call]?.abandoned).toBe(true);
+  }
+  expect(client.state).toBe('closed');
+});

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { addMember, type Client, signUpOwner, startApp, type TestApp } from '../support/app.ts';
+import { instance } from './contract.ts';
+import { FakeMl, frozen, predictions, problem, raw, slow } from './fake-ml.ts';
+
+const PATH = '/api/v1/predictions';
+const TOTAL_MS = 400;
+const OPEN_MS = 300;
+
+const service = new FakeMl();
+let running: TestApp;
+let owner: Client;
+
+beforeAll(async () => {
+  await service.start();
+  running = await startApp({
+    env: {
+      ML_URL: service.url,
+      ML_ATTEMPT_TIMEOUT_MS: '150',
+      ML_TOTAL_TIMEOUT_MS: String(TOTAL_MS),
+      ML_BREAKER_FAILURES: '3',
+      ML_BREAKER_OPEN_MS: String(OPEN_MS),
+    },
+  });
+  owner = (await signUpOwner(running.app, 'acme')).client;
+});
+
+afterAll(async () => {
+  await service.kill();
+  await running.close();
+});
+
+beforeEach(() => {
+  service.answer = predictions;
+  service.calls.length = 0;
+});
+
+const ask = (client = owner) => client.post(PATH, { instances: [instance()] });
+
+/** Waits until the service is asked again and answers. */
+async function recovered(): Promise<void> {
+  await expect.poll(async () => (await ask()).statusCode, { timeout: 5_000 }).toBe(200);
+}
+
+test('predicts for members, and says which model did', async () => {
+  const response = await ask();
+  expect(response.statusCode).toBe(200);
+  expect(response.json().predictions).toHaveLength(1);
+  expect(response.json().model).toEqual({ name: 'fake', version: '1' });
+});
+
+test('is for those who may use it', async () => {
+  const anonymous = await running.app.inject({
+    method: 'POST',
+    url: PATH,
+    payload: { instances: [instance()] },
+  });
+  expect(anonymous.statusCode).toBe(401);
+  const viewer = await addMember(running, owner, 'viewer@example.com', 'viewer');
+  expect((await ask(viewer)).statusCode).toBe(403);
+  expect(service.calls).toHaveLength(0);
+});
+
+test('refuses what does not fit the contract without asking the service', async () => {
+  const response = await owner.post(PATH, { instances: [[1, 2, 3]] });
+  expect(response.statusCode).toBe(400);
+  expect(response.json().errors[0].path).toBe('/instances/0');
+  expect(service.calls).toHaveLength(0);
+});
+
+test('carries the request id and the trace of the caller to the service and to the log', async () => {
+  const trace = '0af7651916cd43dd8448eb211c80319c';
+  await owner.send('POST', PATH, {
+    payload: { instances: [instance()] },
+    headers: { 'x-request-id': 'r-42', traceparent: `00-${trace}-b7ad6b7169203331-01` },
+  });
+  expect(service.calls[0]?.headers['x-request-id']).toBe('r-42');
+  expect(service.calls[0]?.headers.traceparent).toContain(trace);
+  expect(running.logs.some((line) => line.reqId === 'r-42' && line.traceId === trace)).toBe(true);
+});
+
+describe('when the service', () => {
+  test.each([
+    ['is overloaded', problem(503, 'queue_full', { 'retry-after': '7' }), 'ml_overloaded', '7'],
+    ['answers garbage', raw('<html>'), 'ml_bad_answer', '1'],
+    ['fails', problem(500, 'internal_error'), 'ml_failed', '1'],
+    ['is slow', slow(1_000), 'ml_timeout', '1'],
+    ['is frozen', frozen, 'ml_timeout', '1'],
+  ])('%s, the answer is a problem that says so', async (_name, answer, code, retryAfter) => {
+    await recovered();
+    service.answer = answer;
+    const started = performance.now();
+    const response = await ask();
+    expect(performance.now() - started).toBeLessThan(TOTAL_MS + 300);
+    expect(response.statusCode).toBe(503);
+    expect(response.headers['content-type']).toContain('application/problem+json');
+    expect(response.headers['retry-after']).toBe(retryAfter);
+    expect(response.json()).toMatchObject({ status: 503, code });
+    expect(response.json().requestId).toBe(response.headers['x-request-id']);
+  });
+
+  test('is frozen under load, the API stays live and ready', async () => {
+    await recovered();
+    service.answer = frozen;
+    const asked = Array.from({ length: 20 }, () => ask());
+    for (const path of ['/livez', '/readyz']) {
+      const started = performance.now();
+      expect((await owner.get(path)).statusCode).toBe(200);
+      expect(performance.now() - started).toBeLessThan(500);
+    }
+    const codes = (await Promise.all(asked)).map((response) => response.json().code);
+    expect(codes.every((code) => ['ml_timeout', 'ml_circuit_open'].includes(code))).toBe(true);
+  });
+
+  test('is killed and comes back, the API recovers by itself', async () => {
+    await recovered();
+    await service.kill();
+    const codes = [];
+    for (let call = 0; call < 4; call++) codes.push((await ask()).json().code);
+    expect(codes).toContain('ml_unreachable');
+    expect(codes.at(-1)).toBe('ml_circuit_open');
+    await service.start();
+    await sleep(OPEN_MS);
+    await recovered();
+  });
+});
