@@ -29,8 +29,9 @@ start('ml', fileURLToPath(python), ['-m', 'ml', 'serve', '--reload'], service, {
 });
 await ready();
 if (!stopping) {
-  const api = ['--import', './scripts/require-node.mjs', '--watch', '--watch-preserve-output'];
-  start('api', process.execPath, [...api, 'src/server.ts'], new URL('apps/api/', root), {});
+  const flags = ['--import', './apps/api/scripts/require-node.mjs'];
+  const watch = ['--watch', '--watch-preserve-output', 'apps/api/src/server.ts'];
+  start('api', process.execPath, [...flags, ...watch], root, {});
 }
 
 function start(name, command, args, cwd, env) {
