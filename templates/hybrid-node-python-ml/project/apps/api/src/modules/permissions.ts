@@ -1,0 +1,11 @@
+const admins = ['owner', 'admin'] as const;
+const members = [...admins, 'member'] as const;
+const everyone = [...members, 'viewer'] as const;
+
+export type Role = (typeof everyone)[number];
+
+/** Which roles may do what with the resources of the modules: one line for each resource. */
+export const permissions = {
+  project: { read: everyone, create: members, update: members, delete: admins },
+  prediction: { create: members },
+} satisfies Record<string, Record<string, readonly Role[]>>;
