@@ -19,7 +19,7 @@ export const ml = defineModule({
     app.post(
       '/api/v1/predictions',
       {
-        onRequest: requires('prediction:create'),
+        preParsing: requires('prediction:create'),
         schema: {
           tags: ['predictions'],
           security: [{ session: [] }],
