@@ -166,7 +166,7 @@ def test_a_field_renamed_in_python_fails_the_contract_and_then_the_types(
 
 
 def test_a_field_renamed_in_the_api_fails_the_types(scratch: Path, environment: Environment) -> None:
-    replace(scratch / "apps/api/src/modules/ml/schemas.ts", "confidence", "certainty")
+    replace(scratch / "packages/contracts/src/predictions.ts", "confidence", "certainty")
     refused = processes.sh("npx tsc --project apps/api", scratch, environment, check=False)
     assert refused.returncode != 0
     assert "certainty" in refused.stdout

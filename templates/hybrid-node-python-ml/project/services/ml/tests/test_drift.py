@@ -49,3 +49,12 @@ def test_a_constant_feature_still_has_a_histogram() -> None:
 def test_equal_distributions_have_no_distance() -> None:
     counts = np.array([1.0, 2, 3])
     assert psi(counts, counts * 7) == pytest.approx(0)
+
+
+def test_of_wide_rows_a_sample_of_the_features_is_watched() -> None:
+    generator = np.random.default_rng(0)
+    column = histogram(generator.normal(size=500))
+    watched = DriftMonitor(Baseline(features=[column] * 1000, prediction=column), 1000)
+    rows = generator.normal(1, size=(500, 1000)).astype(np.float32)
+    watched.observe(rows, rows[:, 0].astype(np.float64))
+    assert min(watched.indices().values()) > 0.25

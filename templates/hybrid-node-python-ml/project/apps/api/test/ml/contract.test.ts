@@ -1,5 +1,5 @@
+import { NewPredictions, Predictions } from '@app/contracts';
 import { expect, test } from 'vitest';
-import { NewPredictions, Predictions } from '../../src/modules/ml/schemas.ts';
 import { instance, sample, validator } from './contract.ts';
 
 test.each([

@@ -29,6 +29,7 @@ class _Job(Generic[Tag]):
     deadline: float
     queued_at: float
     abandoned: Callable[[], Awaitable[bool]]
+    is_probe: bool
     result: asyncio.Future[tuple[Array, Tag]]
 
 
@@ -93,8 +94,12 @@ class Batcher(Generic[Tag]):
         self, rows: Array, deadline: float, abandoned: Callable[[], Awaitable[bool]]
     ) -> tuple[Array, Tag]:
         """The outputs of these rows, or a `ServiceError` if the deadline cannot be met."""
-        self._admit(len(rows), deadline)
-        job: _Job[Tag] = _Job(rows, deadline, time.monotonic(), abandoned, asyncio.Future())
+        # An idle service takes anything, so that a wrong estimate corrects itself.
+        is_probe = self._running is None and not self._queue
+        if not is_probe:
+            self._admit(len(rows), deadline)
+        now = time.monotonic()
+        job: _Job[Tag] = _Job(rows, deadline, now, abandoned, is_probe, asyncio.Future())
         self._queue.append(job)
         self._queued_rows += len(rows)
         self._arrival.set()
@@ -111,9 +116,6 @@ class Batcher(Generic[Tag]):
         return ahead + batches * self.costs.seconds(largest)
 
     def _admit(self, rows: int, deadline: float) -> None:
-        # An idle service always admits, so that a wrong estimate corrects itself.
-        if self._running is None and not self._queue:
-            return
         wait = self.estimated_wait(rows)
         busy = HTTPStatus.SERVICE_UNAVAILABLE
         if self._queued_rows + rows > self._max_queue:
@@ -147,9 +149,10 @@ class Batcher(Generic[Tag]):
             job.result.cancel()
             self._observer.refused("abandoned")
             return False
-        if time.monotonic() >= job.deadline:
+        needed = 0.0 if job.is_probe else self.costs.seconds(len(job.rows))
+        if time.monotonic() + needed >= job.deadline:
             self._observer.refused("deadline_exceeded")
-            detail = "The caller's deadline passed while the request was queued"
+            detail = "The caller's deadline came too close while the request was queued"
             self._refuse(job, HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", detail)
             return False
         return True

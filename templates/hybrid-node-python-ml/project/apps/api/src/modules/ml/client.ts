@@ -1,3 +1,4 @@
+import { Predictions } from '@app/contracts';
 import {
   BrokenCircuitError,
   BulkheadRejectedError,
@@ -12,7 +13,6 @@ import {
 } from 'cockatiel';
 import { ProblemError } from '../../http/problems.ts';
 import { CallerGoneError, MlUnavailableError } from './failures.ts';
-import { Predictions } from './schemas.ts';
 import type { MlSettings } from './settings.ts';
 import {
   createTransport,
@@ -23,6 +23,8 @@ import {
 
 /** Less time than this is not worth an attempt. */
 const SHORTEST_ATTEMPT_MS = 10;
+/** What is kept back for the answer's way: the service refuses in time what would come too late. */
+const WAY_BACK = 0.1;
 
 /** Who waits for the prediction, and what identifies the call. */
 export interface Caller {
@@ -106,7 +108,13 @@ async function attempt(
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = AbortSignal.any([caller.signal, timeout]);
   try {
-    return understand(await transport(body, { ...caller, signal, timeoutMs }));
+    return understand(
+      await transport(body, {
+        ...caller,
+        signal,
+        timeoutMs: Math.ceil(timeoutMs * (1 - WAY_BACK)),
+      }),
+    );
   } catch (error) {
     if (caller.signal.aborted) throw new CallerGoneError();
     if (timeout.aborted) throw new MlUnavailableError('ml_timeout', { cause: error });

@@ -1,10 +1,10 @@
+import { NewPredictions, Predictions } from '@app/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { problems } from '../../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../../http/problems.ts';
 import { type App, defineModule } from '../../module.ts';
 import { createMlClient } from './client.ts';
 import { CallerGoneError, MlUnavailableError } from './failures.ts';
-import { NewPredictions, Predictions } from './schemas.ts';
 import { settings } from './settings.ts';
 import { traceIdOf, traceparentOf } from './trace.ts';
 
