@@ -29,9 +29,8 @@ start('ml', fileURLToPath(python), ['-m', 'ml', 'serve', '--reload'], service, {
 });
 await ready();
 if (!stopping) {
-  const flags = ['--import', './apps/api/scripts/require-node.mjs'];
-  const watch = ['--watch', '--watch-preserve-output', 'apps/api/src/server.ts'];
-  start('api', process.execPath, [...flags, ...watch], root, {});
+  const args = ['--watch', '--watch-preserve-output', 'apps/api/src/server.ts'];
+  start('api', process.execPath, args, root, {});
 }
 
 function start(name, command, args, cwd, env) {
