@@ -146,8 +146,9 @@ class Batcher(Generic[Tag]):
 
     async def _is_worthwhile(self, job: _Job[Tag]) -> bool:
         if job.result.done() or await job.abandoned():
-            job.result.cancel()
             self._observer.refused("abandoned")
+            busy = HTTPStatus.SERVICE_UNAVAILABLE
+            self._refuse(job, busy, "abandoned", "The caller has gone")
             return False
         needed = 0.0 if job.is_probe else self.costs.seconds(len(job.rows))
         if time.monotonic() + needed >= job.deadline:
