@@ -20,7 +20,10 @@ const url = new URL(process.env.ML_URL ?? 'http://127.0.0.1:8001');
 
 const running = new Set();
 let stopping = false;
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop(0));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(0));
+// npm's shell can end without passing the signal on.
+const parent = process.ppid;
+const watch = setInterval(() => process.ppid !== parent && stop(0), 500);
 
 start('ml', fileURLToPath(python), ['-m', 'ml', 'serve', '--reload'], service, {
   // PORT and HOST in .env are the API's.
@@ -71,6 +74,7 @@ async function stop(code) {
   if (stopping) return;
   stopping = true;
   process.exitCode = code;
+  clearInterval(watch);
   for (const child of running) signalGroup(child, 'SIGTERM');
   const deadline = Date.now() + GRACE_MS;
   while (running.size > 0 && Date.now() < deadline) await sleep(50);

@@ -21,30 +21,36 @@ function processTree(root: number): number[] {
   return [root, ...below(root)];
 }
 
-test.each(['SIGINT', 'SIGTERM'] as const)(
-  'one command starts both halves, %s stops both',
-  async (signal) => {
-    const data = temporaryFolder();
-    const ml = `http://127.0.0.1:${await freePort()}`;
-    const port = await freePort();
-    const dev = new Running(
-      `http://127.0.0.1:${port}`,
-      process.execPath,
-      [join(ROOT, 'tools/dev.mjs')],
-      ROOT,
-      { PORT: String(port), ML_URL: ml, DATA_DIR: data.path },
-    );
-    try {
-      await dev.ready();
-      expect(await answers(`${ml}/readyz`)).toBe(true);
-      const pids = processTree(dev.pid);
-      expect(pids.length).toBeGreaterThanOrEqual(4);
-      expect(await dev.stop(signal)).toBe(0);
-      const left = processes().filter(({ pid }) => pids.includes(pid));
-      expect(left).toEqual([]);
-    } finally {
-      await dev.stop();
-      data.remove();
-    }
-  },
-);
+const DIRECT = [join(ROOT, 'tools/dev.mjs')];
+const THROUGH_NPM = [process.env.npm_execpath ?? '', 'run', '--silent', 'dev'];
+
+test.each([
+  ['SIGINT', 'the command', DIRECT],
+  ['SIGTERM', 'the command', DIRECT],
+  ['SIGTERM', 'npm alone', THROUGH_NPM],
+] as const)('one command starts both halves; %s to %s stops both', async (signal, _to, command) => {
+  const data = temporaryFolder();
+  const ml = `http://127.0.0.1:${await freePort()}`;
+  const port = await freePort();
+  const environment = { PORT: String(port), ML_URL: ml, DATA_DIR: data.path };
+  const dev = new Running(
+    `http://127.0.0.1:${port}`,
+    process.execPath,
+    [...command],
+    ROOT,
+    environment,
+  );
+  try {
+    await dev.ready();
+    expect(await answers(`${ml}/readyz`)).toBe(true);
+    const pids = processTree(dev.pid);
+    expect(pids.length).toBeGreaterThanOrEqual(4);
+    const code = await dev.stop(signal);
+    if (command === DIRECT) expect(code).toBe(0);
+    const left = () => processes().filter(({ pid }) => pids.includes(pid));
+    await expect.poll(left, { timeout: 15_000 }).toEqual([]);
+  } finally {
+    await dev.stop();
+    data.remove();
+  }
+});

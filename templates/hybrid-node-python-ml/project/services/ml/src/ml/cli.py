@@ -37,7 +37,9 @@ def serve(settings: Settings, options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     if options.reload:
-        uvicorn.run("ml.app:create_reloading_app", factory=True, reload=True, **common)
+        source = [str(Path(__file__).parent)]
+        app = "ml.app:create_reloading_app"
+        uvicorn.run(app, factory=True, reload=True, reload_dirs=source, **common)
         return
     server = uvicorn.Server(uvicorn.Config(create_app(settings), **common))
     server.run()
