@@ -59,7 +59,7 @@ UV = Tool(("uv", "--version"), "uv", (0, 8), "pip install uv, pipx install uv or
 
 TOOLCHAINS: Mapping[Stack, Toolchain] = {
     Stack.NODE: Toolchain((NODE,), ("npm install", "npm run dev")),
-    Stack.HYBRID: Toolchain((NODE, UV), ("npm install && npm run setup", "npm run dev")),
+    Stack.HYBRID: Toolchain((NODE, UV), ("npm run setup", "npm run dev")),
     Stack.DJANGO: Toolchain((UV,), ("uv sync", "uv run manage.py migrate && uv run manage.py runserver")),
     Stack.GO: Toolchain((GO,), ("make test", "make run")),
 }
