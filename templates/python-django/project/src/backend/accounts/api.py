@@ -1,0 +1,86 @@
+"""Operations on oneself: who am I, and which keys do my programs have?"""
+
+import uuid
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Router, Schema
+from ninja.pagination import paginate
+from ninja.responses import Status as Answer
+from pydantic import AwareDatetime
+
+from backend.accounts.auth import current_user, people
+from backend.accounts.models import ApiKey
+from backend.core.fields import Pagination, Text
+from backend.core.problems import Refused, responses
+
+router = Router(tags=["accounts"])
+MAX_KEYS = 50
+
+
+class Me(Schema):
+    """The person who is asking."""
+
+    id: uuid.UUID
+    email: str
+    name: str
+    is_staff: bool
+
+
+class Key(Schema):
+    """A key, without its secret."""
+
+    id: uuid.UUID
+    name: str
+    start: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewKey(Schema):
+    """What a key is for, and how long it is good."""
+
+    name: Text
+    expires_at: AwareDatetime | None = None
+
+
+class IssuedKey(Key):
+    """A key with its secret, which is shown only now."""
+
+    secret: str
+
+
+@router.get("/me", response={200: Me, **responses(401)})
+def me(request: HttpRequest) -> object:
+    """Tell who is asking."""
+    return current_user(request)
+
+
+# A key cannot manage keys: one that leaked could otherwise outlive its own deletion.
+@router.get("/keys", response={200: list[Key], **responses(401, 422)}, auth=people)
+@paginate(Pagination)
+def list_keys(request: HttpRequest) -> QuerySet[ApiKey]:
+    """List one's own keys, the newest first."""
+    return ApiKey.objects.filter(user=current_user(request))
+
+
+@router.post("/keys", response={201: IssuedKey, **responses(400, 401, 403, 409, 413, 422)}, auth=people)
+def create_key(request: HttpRequest, new: NewKey) -> object:
+    """Make a key. Its secret is in this answer and never again."""
+    user = current_user(request)
+    if new.expires_at and new.expires_at <= timezone.now():
+        raise Refused(422, "expires_at has passed already.")
+    if user.api_keys.count() >= MAX_KEYS:
+        raise Refused(409, f"Nobody may have more than {MAX_KEYS} keys: delete one first.")
+    key, secret = ApiKey.issue(user, new.name, new.expires_at)
+    return Answer(201, IssuedKey(**Key.from_orm(key).dict(), secret=secret))
+
+
+@router.delete("/keys/{uuid:key_id}", response={204: None, **responses(401, 403, 404)}, auth=people)
+def delete_key(request: HttpRequest, key_id: uuid.UUID) -> object:
+    """Delete a key; it opens nothing from now on."""
+    ApiKey.objects.get(user=current_user(request), pk=key_id).delete()
+    return Answer(204, None)

@@ -1,0 +1,1 @@
+"""What every part needs: health, logs, problems, uploads."""

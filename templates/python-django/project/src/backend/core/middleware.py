@@ -1,0 +1,117 @@
+"""What happens to every request: an id, a log line, security headers, a size limit and problems instead of pages."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from backend.core.problems import CONTENT_TYPE, problem, unexpected
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+log = structlog.get_logger("backend.request")
+GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+EXPECTED = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
+QUIET_PATHS = {"/livez", "/readyz"}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class RequestLog:
+    """Give every request an id, bind it to the log, and write one line when the answer is ready."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request, and log it."""
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if GOOD_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        quiet = request.path in QUIET_PATHS and response.status_code < 400
+        (log.debug if quiet else log.error if response.status_code >= 500 else log.info)(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            user=_user(request),
+        )
+        return response
+
+
+def _user(request: HttpRequest) -> str | None:
+    # Looking at a lazy user would load the session again, of a request that never needed it.
+    user = getattr(request, "_cached_user", None) or getattr(request, "key_user", None)
+    return str(user.pk) if user is not None and user.pk else None
+
+
+class SecurityHeaders:
+    """Add the headers that Django 5.2 does not know."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request, and complete the headers."""
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        if request.path.startswith(("/api/", "/_allauth/")):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class ApiProblems:
+    """Answer an API client with a problem wherever Django would answer with a page."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request, and turn a page about an error into a problem."""
+        response = self.get_response(request)
+        if not request.path.startswith("/api/") or response.status_code < 400:
+            return response
+        if response.headers.get("Content-Type", "") == CONTENT_TYPE:
+            return response
+        replacement = problem(request, response.status_code)
+        if allow := response.headers.get("Allow"):
+            replacement["Allow"] = allow
+        return replacement
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Log the errors of views outside the API, too, and answer 503 while the database is gone."""
+        if isinstance(error, EXPECTED):
+            return None
+        response = unexpected(request, error)
+        return response if request.path.startswith("/api/") or response.status_code == 503 else None
+
+
+class BodyLimit:
+    """Refuse a body by its announced length, before a byte of it is read."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request, unless it announces too much."""
+        announced = request.META.get("CONTENT_LENGTH") or "0"
+        is_form = request.content_type == "multipart/form-data"
+        # A form wraps its file in a few lines of its own.
+        allowed = settings.MAX_UPLOAD_BYTES + 65_536 if is_form else settings.MAX_BODY_BYTES
+        if announced.isdigit() and int(announced) > allowed:
+            return problem(request, 413, f"The request is larger than {allowed} bytes.")
+        return self.get_response(request)

@@ -1,0 +1,1 @@
+"""Data sets: uploaded, profiled by a worker, and read."""

@@ -1,0 +1,223 @@
+"""Operations on data sets."""
+
+import uuid
+from datetime import datetime
+from pathlib import PurePath
+from typing import Annotated, Literal
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import FileResponse, HttpRequest, HttpResponse
+from ninja import Field, File, Form, Query, Router, Schema, UploadedFile
+from ninja.pagination import paginate
+from ninja.responses import Status as Answer
+
+from backend.accounts.auth import current_user
+from backend.core.fields import Pagination, Text
+from backend.core.problems import Refused, responses
+from backend.datasets import engine
+from backend.datasets.export import to_csv
+from backend.datasets.models import Dataset, Format, Status
+from backend.datasets.plots import plot
+from backend.datasets.profile import Column, Profile
+from backend.datasets.tasks import profile_dataset
+from backend.teams.access import require, team_for
+from backend.teams.models import Role
+
+router = Router(tags=["data sets"])
+
+
+class DatasetOut(Schema):
+    """A data set; `problem` says why a profile has failed."""
+
+    id: uuid.UUID
+    team_id: uuid.UUID
+    name: str
+    format: Format
+    file_name: str
+    size: int
+    status: Status
+    problem: str
+    row_count: int | None
+    column_count: int | None
+    created_at: datetime
+    profiled_at: datetime | None
+
+
+class DatasetIn(Schema):
+    """What belongs to an upload beside the file."""
+
+    team_id: uuid.UUID
+    name: Text | None = None
+
+
+class NameIn(Schema):
+    """A new name."""
+
+    name: Text
+
+
+class Filters(Schema):
+    """Which data sets to list."""
+
+    team_id: uuid.UUID | None = None
+    status: Status | None = None
+    format: Format | None = None
+    search: Text | None = Field(None, description="Part of the name, in any case")
+    order: Literal["created_at", "-created_at", "name", "-name", "size", "-size"] = "-created_at"
+
+
+@router.get("", response={200: list[DatasetOut], **responses(401, 422)})
+@paginate(Pagination)
+def list_datasets(request: HttpRequest, filters: Annotated[Filters, Query()]) -> QuerySet[Dataset]:
+    """List the data sets of one's teams."""
+    datasets = Dataset.objects.visible_to(current_user(request)).defer("profile")
+    wanted = {"team_id": filters.team_id, "status": filters.status, "format": filters.format}
+    datasets = datasets.filter(**{field: value for field, value in wanted.items() if value is not None})
+    if filters.search:
+        datasets = datasets.filter(name__icontains=filters.search)
+    return datasets.order_by(filters.order, "id")
+
+
+@router.post("", response={202: DatasetOut, **responses(400, 401, 403, 404, 413, 415, 422)})
+def upload_dataset(
+    request: HttpRequest, fields: Annotated[DatasetIn, Form()], file: Annotated[UploadedFile, File()]
+) -> object:
+    """Upload a file for a team; a worker profiles it. Ask for the data set until its status is ready or failed."""
+    team = team_for(request, fields.team_id, Role.EDITOR)
+    file_format = _format_of(file)
+    name = fields.name or PurePath(file.name or "data").stem[:200]
+    with transaction.atomic():
+        dataset = Dataset.upload(team, current_user(request), file, name=name, file_format=file_format)
+        profile_dataset.enqueue(str(dataset.pk))
+    return Answer(202, dataset)
+
+
+@router.get("/{uuid:dataset_id}", response={200: DatasetOut, **responses(401, 404)})
+def get_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> object:
+    """Give one data set."""
+    return _dataset_for(request, dataset_id)
+
+
+@router.patch("/{uuid:dataset_id}", response={200: DatasetOut, **responses(400, 401, 403, 404, 413, 422)})
+def rename_dataset(request: HttpRequest, dataset_id: uuid.UUID, change: NameIn) -> object:
+    """Rename a data set; editors may."""
+    dataset = _dataset_for(request, dataset_id, Role.EDITOR)
+    dataset.name = change.name
+    dataset.save(update_fields=["name"])
+    return dataset
+
+
+@router.delete("/{uuid:dataset_id}", response={204: None, **responses(401, 403, 404)})
+def delete_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> object:
+    """Delete a data set with its file; editors may."""
+    _dataset_for(request, dataset_id, Role.EDITOR).delete()
+    return Answer(204, None)
+
+
+@router.post("/{uuid:dataset_id}/profile", response={202: DatasetOut, **responses(401, 403, 404, 409)})
+def profile_again(request: HttpRequest, dataset_id: uuid.UUID) -> object:
+    """Have the file profiled once more; editors may."""
+    with transaction.atomic():
+        dataset = _dataset_for(request, dataset_id, Role.EDITOR)
+        if dataset.status not in {Status.READY, Status.FAILED}:
+            raise Refused(409, "A worker has this data set already.")
+        dataset.set_pending()
+        profile_dataset.enqueue(str(dataset.pk))
+    return Answer(202, dataset)
+
+
+@router.get("/{uuid:dataset_id}/profile", response={200: Profile, **responses(401, 404, 409)})
+def get_profile(request: HttpRequest, dataset_id: uuid.UUID) -> object:
+    """Give what was found in the file."""
+    return _profile_for(request, dataset_id)
+
+
+@router.get(
+    "/{uuid:dataset_id}/profile.csv",
+    response=responses(401, 404, 409),
+    openapi_extra={"responses": {200: {"description": "OK", "content": {"text/csv": {"schema": {"type": "string"}}}}}},
+)
+def export_profile(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
+    """Give the profile as a table for a spreadsheet."""
+    columns = _profile_for(request, dataset_id).columns
+    fields = [name for name in Column.model_fields if name not in {"top", "histogram"}]
+    rows = [[getattr(column, field) for field in fields] for column in columns]
+    return _download(to_csv([fields, *rows]), "text/csv; charset=utf-8", f"profile-{dataset_id}.csv")
+
+
+@router.get(
+    "/{uuid:dataset_id}/plots/{int:position}.svg",
+    response=responses(401, 404, 409),
+    openapi_extra={
+        "responses": {200: {"description": "OK", "content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
+    },
+)
+def get_plot(request: HttpRequest, dataset_id: uuid.UUID, position: int) -> HttpResponse:
+    """Draw the distribution of a column; the first has the position 0."""
+    columns = _profile_for(request, dataset_id).columns
+    if position >= len(columns):
+        raise Refused(404, f"The data set has {len(columns)} columns.")
+    return HttpResponse(plot(columns[position]), content_type="image/svg+xml")
+
+
+@router.get(
+    "/{uuid:dataset_id}/file",
+    response=responses(401, 404),
+    openapi_extra={
+        "responses": {
+            200: {
+                "description": "OK",
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            }
+        }
+    },
+)
+def download_file(request: HttpRequest, dataset_id: uuid.UUID) -> FileResponse:
+    """Give the file back, byte for byte."""
+    dataset = _dataset_for(request, dataset_id)
+    return FileResponse(
+        dataset.file.open("rb"),
+        as_attachment=True,
+        filename=dataset.file_name,
+        content_type="application/octet-stream",
+    )
+
+
+def _dataset_for(request: HttpRequest, dataset_id: uuid.UUID, needed: Role = Role.VIEWER) -> Dataset:
+    dataset = Dataset.objects.visible_to(current_user(request)).get(pk=dataset_id)
+    require(Role(dataset.role), needed)
+    return dataset
+
+
+def _profile_for(request: HttpRequest, dataset_id: uuid.UUID) -> Profile:
+    dataset = _dataset_for(request, dataset_id)
+    if dataset.status == Status.FAILED:
+        raise Refused(409, dataset.problem)
+    if dataset.found is None:
+        raise Refused(409, "The profile is not ready yet.")
+    return dataset.found
+
+
+def _format_of(file: UploadedFile) -> Format:
+    extension = PurePath(file.name or "").suffix.lower().removeprefix(".")
+    if extension not in engine.FORMATS:
+        known = " or ".join(f".{name}" for name in engine.FORMATS)
+        raise Refused(415, f"Name the file with the extension {known}.")
+    file_format = Format(extension)
+    start = file.read(4)
+    file.seek(0)
+    if not start:
+        raise Refused(422, "The file is empty.")
+    # Archives are refused at the door: what they would unpack to is nobody's business to find out.
+    if start.startswith((b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", b"\xfd7zX")):
+        raise Refused(415, "The file is an archive or compressed: upload the unpacked file.")
+    if (file_format is Format.PARQUET) != (start == b"PAR1"):
+        raise Refused(415, f"The content of the file is not {file_format.label}.")
+    return file_format
+
+
+def _download(content: str, content_type: str, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

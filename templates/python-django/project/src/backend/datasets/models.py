@@ -1,0 +1,133 @@
+"""Data sets: a file that a team has uploaded, and what a worker has found in it."""
+
+import uuid
+from typing import Any, Self
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db import models, transaction
+from django.utils import timezone
+
+from backend.accounts.models import User
+from backend.datasets.profile import Profile
+from backend.teams.models import Team
+
+
+class Status(models.TextChoices):
+    """How far the profile is."""
+
+    PENDING = "pending"
+    PROFILING = "profiling"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Format(models.TextChoices):
+    """How the file is written."""
+
+    CSV = "csv", "CSV"
+    PARQUET = "parquet", "Parquet"
+
+
+def stored_name(dataset: "Dataset", _uploaded_name: str) -> str:
+    """Name the stored file by its id: nothing that a user typed becomes a path."""
+    return f"datasets/{dataset.pk}.{dataset.format}"
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    """Data sets by who may see them."""
+
+    def visible_to(self, user: User) -> Self:
+        """Give the data sets of a person's teams, with that person's role as `role`."""
+        return self.filter(team__memberships__user=user).annotate(role=models.F("team__memberships__role"))
+
+
+class Dataset(models.Model):
+    """An uploaded file with its profile."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="datasets")
+    uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    name = models.CharField(max_length=200)
+    format = models.CharField(max_length=10, choices=Format.choices)
+    file = models.FileField(upload_to=stored_name, max_length=200)
+    file_name = models.CharField(max_length=200)
+    size = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    problem = models.TextField(blank=True)
+    row_count = models.PositiveBigIntegerField(null=True)
+    column_count = models.PositiveIntegerField(null=True)
+    profile = models.JSONField(null=True)
+    profiled_at = models.DateTimeField(null=True)
+
+    role: str  # set by `visible_to`
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        """The newest first; lists are read by team."""
+
+        ordering = ("-created_at", "id")
+        indexes = (
+            models.Index(fields=("team", "-created_at"), name="dataset_by_team"),
+            models.Index(fields=("status",), name="dataset_by_status"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def upload(cls, team: Team, user: User, file: UploadedFile[Any], *, name: str, file_format: Format) -> Self:
+        """Store a file; the caller asks for its profile in the same transaction."""
+        return cls.objects.create(
+            team=team,
+            uploaded_by=user,
+            name=name,
+            format=file_format,
+            file=file,
+            file_name=(file.name or "data")[-200:],
+            size=file.size or 0,
+        )
+
+    @property
+    def found(self) -> Profile | None:
+        """The profile, once it is there."""
+        return Profile.model_validate(self.profile) if self.profile else None
+
+    def set_pending(self) -> None:
+        """Forget the last profile, before another one is asked for."""
+        self._set(status=Status.PENDING, problem="")
+
+    def set_profiling(self) -> None:
+        """Note that a worker has begun."""
+        self._set(status=Status.PROFILING, problem="")
+
+    def set_ready(self, profile: Profile) -> None:
+        """Keep what the worker has found."""
+        self._set(
+            status=Status.READY,
+            problem="",
+            profile=profile.model_dump(mode="json"),
+            row_count=profile.rows,
+            column_count=len(profile.columns),
+            profiled_at=timezone.now(),
+        )
+
+    def set_failed(self, problem: str) -> None:
+        """Keep why there is no profile."""
+        self._set(status=Status.FAILED, problem=problem, profile=None, row_count=None, column_count=None)
+
+    def _set(self, **values: Any) -> None:
+        # An update, since the data set may have been deleted meanwhile, and saving would bring it back.
+        type(self).objects.filter(pk=self.pk).update(**values)
+        for field, value in values.items():
+            setattr(self, field, value)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete the file, too, once the row is surely gone."""
+        storage, name = self.file.storage, self.file.name
+        deleted = super().delete(*args, **kwargs)
+        if name:
+            transaction.on_commit(lambda: storage.delete(name))
+        return deleted

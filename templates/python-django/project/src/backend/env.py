@@ -1,0 +1,131 @@
+"""The environment: every variable the project reads, with its type and its rule. Nothing else reads it."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parents[2]
+MEBIBYTE = 1024 * 1024
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class Env(BaseSettings):
+    """What may be set from outside; `.env.example` explains each variable to those who run the project."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
+
+    debug: bool = False
+    secret_key: SecretStr | None = None
+    secret_key_fallbacks: CommaSeparated = ()
+    allowed_hosts: CommaSeparated = ()
+    trusted_origins: CommaSeparated = ()
+    https: bool = True
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    web_workers: int = Field(default=2, ge=1, le=64)
+    web_threads: int = Field(default=8, ge=1, le=256)
+    shutdown_seconds: int = Field(default=25, ge=1, le=600)
+
+    database_url: SecretStr | None = None
+    database_pool: int = Field(default=8, ge=0, le=100)
+
+    data_dir: Path = PROJECT / "var"
+    max_upload_mib: int = Field(default=1024, ge=1, le=102_400)
+
+    email_host: str | None = None
+    email_port: int = Field(default=587, ge=1, le=65535)
+    email_user: str = ""
+    email_password: SecretStr = SecretStr("")
+    email_tls: Literal["starttls", "implicit", "none"] = "starttls"
+    email_from: str = "noreply@localhost"
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    otel_exporter_otlp_endpoint: HttpUrl | None = None
+    otel_service_name: str = "backend"
+
+    task_lease_seconds: int = Field(default=30, ge=2, le=3600)
+
+    @field_validator("secret_key_fallbacks", "allowed_hosts", "trusted_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("trusted_origins")
+    @classmethod
+    def _origins_have_a_scheme(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not origin.startswith(("https://", "http://")):
+                msg = f"{origin!r} is not an origin: write it with its scheme, as in https://example.com"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            engine = dj_database_url.parse(value.get_secret_value())["ENGINE"] if value else ""
+        except ValueError:
+            engine = "unknown"
+        if engine not in {"", "django.db.backends.postgresql", "django.db.backends.sqlite3"}:
+            msg = "use postgresql://user:password@host:5432/name or sqlite:////absolute/path"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and (len(value.get_secret_value()) < 50 or len(set(value.get_secret_value())) < 5):
+            msg = "use at least 50 random characters"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _production_is_complete(self) -> Self:
+        missing = {
+            "SECRET_KEY": "make one: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
+            "ALLOWED_HOSTS": "name the hosts it serves, as in example.com,www.example.com",
+        }
+        if self.secret_key:
+            del missing["SECRET_KEY"]
+        if self.allowed_hosts:
+            del missing["ALLOWED_HOSTS"]
+        if missing and not self.debug:
+            raise ValueError("\n".join(f"{name}: {advice}" for name, advice in missing.items()))
+        return self
+
+    @property
+    def json_logs(self) -> bool:
+        """Machines read the log in production, people in development."""
+        return self.log_format == "json" or (self.log_format == "auto" and not self.debug)
+
+
+def load() -> Env:
+    """Read the environment and `.env` (or the file that ENV_FILE names), and report every problem at once."""
+    try:
+        return Env(_env_file=os.environ.get("ENV_FILE", PROJECT / ".env"))
+    except ValidationError as error:
+        raise ImproperlyConfigured(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    # The rejected value may be a secret, so only the rule is shown.
+    lines = ["The environment is not complete or not valid (see .env.example):"]
+    for problem in error.errors(include_input=False, include_url=False):
+        name = str(problem["loc"][0]).upper() if problem["loc"] else ""
+        texts = problem["msg"].removeprefix("Value error, ").splitlines()
+        lines += [f"  {name}: {text}" if name else f"  {text}" for text in texts]
+    return "\n".join(lines)

@@ -1,0 +1,195 @@
+"""Django's settings: one module for every place; what differs between places comes from `env.py`."""
+
+from datetime import timedelta
+from typing import Any
+
+import dj_database_url
+import django_stubs_ext
+
+from backend.core import logs
+from backend.env import MEBIBYTE, PROJECT, load
+
+# Lets `ModelAdmin[Model]` and its like run, not only type-check.
+django_stubs_ext.monkeypatch()
+env = load()
+
+DEBUG = env.debug
+# A key that everybody knows is good enough where `debug` has already given everything away.
+SECRET_KEY = env.secret_key.get_secret_value() if env.secret_key else "known-to-everybody-and-only-for-development"
+SECRET_KEY_FALLBACKS = list(env.secret_key_fallbacks)
+ALLOWED_HOSTS = list(env.allowed_hosts) or ["localhost", "127.0.0.1", "[::1]"]
+
+INSTALLED_APPS = [
+    "backend.core",
+    "backend.accounts",
+    "backend.teams",
+    "backend.datasets",
+    "backend.tasks",
+    "django_tasks",
+    "django_tasks_db",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "ninja",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "backend.core.middleware.RequestLog",
+    "backend.core.middleware.SecurityHeaders",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "backend.core.middleware.ApiProblems",
+    "backend.core.middleware.BodyLimit",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "backend.urls"
+WSGI_APPLICATION = "backend.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+# --- Data -------------------------------------------------------------------------------------------------------
+
+
+def database() -> dict[str, Any]:
+    """PostgreSQL with a pool where DATABASE_URL names one, and otherwise a SQLite file that survives load."""
+    url = env.database_url.get_secret_value() if env.database_url else f"sqlite:///{env.data_dir / 'db.sqlite3'}"
+    config: dict[str, Any] = dict(dj_database_url.parse(url))
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = {
+            # Taking the write lock first lets SQLite wait for its turn; taken in the middle, it fails at once.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
+        }
+    else:
+        config["OPTIONS"] = {**config.get("OPTIONS", {}), "connect_timeout": 5}
+        if env.database_pool:
+            config["OPTIONS"]["pool"] = {"min_size": 1, "max_size": env.database_pool, "timeout": 5}
+    return config
+
+
+env.data_dir.mkdir(parents=True, exist_ok=True)
+DATABASES = {"default": database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Rate limits have to hold across processes, which a cache in memory cannot do.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+
+MEDIA_ROOT = env.data_dir / "files"
+FILE_UPLOAD_HANDLERS = [
+    "backend.core.uploads.SizeLimit",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+FILE_UPLOAD_PERMISSIONS = 0o640
+MAX_UPLOAD_BYTES = env.max_upload_mib * MEBIBYTE
+MAX_BODY_BYTES = 1 * MEBIBYTE
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+TASKS = {
+    "default": {
+        "BACKEND": "backend.tasks.backend.Backend",
+        "QUEUES": ["default"],
+    }
+}
+TASK_LEASE = timedelta(seconds=env.task_lease_seconds)
+TASK_RESULTS_KEPT = timedelta(days=30)
+
+
+# --- People and programs ----------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# Codes need no page of a front end, so the API is complete without one.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+HEADLESS_ONLY = True
+ALLAUTH_TRUSTED_PROXY_COUNT = env.trusted_proxies
+
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if env.email_host else 'console'}.EmailBackend"
+EMAIL_HOST = env.email_host or "localhost"
+EMAIL_PORT = env.email_port
+EMAIL_HOST_USER = env.email_user
+EMAIL_HOST_PASSWORD = env.email_password.get_secret_value()
+EMAIL_USE_TLS = env.email_tls == "starttls"
+EMAIL_USE_SSL = env.email_tls == "implicit"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.email_from
+
+
+# --- Browsers ---------------------------------------------------------------------------------------------------
+
+CSRF_TRUSTED_ORIGINS = list(env.trusted_origins)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env.https and not DEBUG
+# Probes come to the pod itself, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if env.https and not DEBUG else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(SECURE_HSTS_SECONDS)
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.trusted_proxies else None
+X_FRAME_OPTIONS = "DENY"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = PROJECT / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_AUTOREFRESH = DEBUG
+
+
+# --- Words, time and logs ---------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+LOGGING_CONFIG = None
+logs.configure(level=env.log_level, as_json=env.json_logs)

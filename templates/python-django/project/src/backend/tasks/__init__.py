@@ -1,0 +1,1 @@
+"""Work that a worker does later: retries, schedules and recovery."""

@@ -1,0 +1,105 @@
+"""One attempt at a task: what a success, a failure and a dead worker leave behind.
+
+A task's row lists the workers that have tried it, so its length counts the attempts, and its last entry is the
+owner. Every result is written on condition that the row still belongs to the one who writes: a worker that was
+believed dead and comes back late changes nothing.
+"""
+
+from traceback import format_exception
+from typing import Any
+
+import structlog
+from django.core.exceptions import SuspiciousOperation
+from django.db import transaction
+from django.utils import timezone
+from django_tasks.base import TaskContext, TaskResultStatus
+from django_tasks.signals import task_finished, task_started
+from django_tasks_db.models import DBTaskResult
+
+from backend.tasks.backend import Backend, RetriedTask
+from backend.tasks.models import Worker
+
+log = structlog.get_logger(__name__)
+
+
+class WorkerDiedError(Exception):
+    """The worker that had the task was not heard of again: killed, out of memory, or cut off from the database."""
+
+
+def run(row: DBTaskResult) -> None:
+    """Run a task that this worker has claimed, and record what came of it."""
+    structlog.contextvars.bind_contextvars(task_id=str(row.pk), task=row.task_path, attempt=len(row.worker_ids))
+    try:
+        task = row.task
+        result = row.task_result
+        task_started.send(sender=Backend, task_result=result)
+        context = (TaskContext(task_result=result),) if task.takes_context else ()
+        value = task.call(*context, *result.args, **result.kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever a task raises is its result
+        failed(row, error)
+    except BaseException:
+        # The process has been told twice to stop: the attempt counts, the task waits for another worker.
+        _write(row, status=TaskResultStatus.READY, run_after=timezone.now())
+        raise
+    else:
+        succeeded(row, value)
+    finally:
+        structlog.contextvars.unbind_contextvars("task_id", "task", "attempt")
+
+
+def succeeded(row: DBTaskResult, value: Any) -> None:
+    """Record a success."""
+    done = {"status": TaskResultStatus.SUCCESSFUL, "return_value": value, "finished_at": timezone.now()}
+    try:
+        with transaction.atomic():
+            written = _write(row, **done, exception_class_path="", traceback="")
+    except TypeError as error:  # the value is not JSON
+        failed(row, error)
+        return
+    if written:
+        task_finished.send(sender=Backend, task_result=row.task_result)
+
+
+def failed(row: DBTaskResult, error: BaseException) -> None:
+    """Put the task back for another attempt, or record that the last one has failed."""
+    report = {
+        "exception_class_path": f"{type(error).__module__}.{type(error).__qualname__}",
+        "traceback": "".join(format_exception(error)),
+    }
+    attempt = len(row.worker_ids)
+    task = _known_task(row)
+    if task and attempt < task.max_attempts:
+        wait = task.wait_after(attempt)
+        log.warning("task will be tried again", error=repr(error), seconds=wait.total_seconds())
+        _write(row, **report, status=TaskResultStatus.READY, run_after=timezone.now() + wait)
+        return
+    log.error("task failed", error=repr(error), exc_info=error)
+    if _write(row, **report, status=TaskResultStatus.FAILED, finished_at=timezone.now()) and task:
+        task_finished.send(sender=Backend, task_result=row.task_result)
+
+
+def recover() -> int:
+    """Take the tasks of dead workers back, and give how many there were."""
+    alive = set(Worker.objects.alive().values_list("pk", flat=True))
+    lost = [row for row in DBTaskResult.objects.running() if not row.worker_ids or row.worker_ids[-1] not in alive]
+    for row in lost:
+        log.warning("worker died", task_id=str(row.pk), worker=row.worker_ids[-1:])
+        failed(row, WorkerDiedError("the worker was not heard of within its lease"))
+    return len(lost)
+
+
+def _known_task(row: DBTaskResult) -> RetriedTask[..., Any] | None:
+    try:
+        task = row.task
+    except (ImportError, SuspiciousOperation):  # removed by a release since it was enqueued
+        return None
+    return task if isinstance(task, RetriedTask) else None
+
+
+def _write(row: DBTaskResult, **values: Any) -> bool:
+    mine = DBTaskResult.objects.filter(pk=row.pk, status=TaskResultStatus.RUNNING, worker_ids=row.worker_ids)
+    written = bool(mine.update(**values))
+    if not written:
+        log.warning("the task belongs to another worker by now; the result of this attempt is dropped")
+    row.refresh_from_db()
+    return written

@@ -1,0 +1,82 @@
+"""`manage.py worker`: runs tasks until it is told to stop."""
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.utils.crypto import get_random_string
+from django_tasks_db.management.commands.db_worker import Worker as DatabaseWorker
+from django_tasks_db.models import DBTaskResult
+
+from backend.core import telemetry
+from backend.tasks import attempts, schedules
+from backend.tasks.heartbeat import Heartbeat
+
+log = structlog.get_logger(__name__)
+
+
+class Worker(DatabaseWorker):  # type: ignore[misc] # django_tasks_db is not typed
+    """django-tasks-db's worker, which claims a task safely, with our way to run one: attempts and recovery."""
+
+    def run_task(self, db_task_result: DBTaskResult) -> None:
+        """Run one claimed task."""
+        self.running_task = True
+        try:
+            attempts.run(db_task_result)
+        finally:
+            self.running_task = False
+            self._run_tasks += 1
+
+    def run_through_outages(self) -> None:
+        """Run, and wait for the database whenever it is gone."""
+        while self.running:
+            try:
+                self.run()
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("database unavailable", error=str(error).strip())
+                connection.close()
+                time.sleep(self.interval)
+            else:
+                return
+
+
+class Command(BaseCommand):
+    """Run tasks; start as many of these processes as there is work for."""
+
+    help = "Run tasks as they are enqueued. SIGTERM lets the current task end; a second one gives it back."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the few options that a service or a test needs."""
+        parser.add_argument("--once", action="store_true", help="stop when there is nothing left to do")
+        parser.add_argument("--interval", type=float, default=1.0, help="seconds between two looks (default: 1)")
+
+    def handle(self, *_args: Any, once: bool, interval: float, **_options: Any) -> None:
+        """Run until SIGTERM, or until nothing is left."""
+        telemetry.start()
+        worker = Worker(
+            queue_names=["*"],
+            excluded_queue_names=[],
+            interval=interval,
+            batch=once,
+            backend_name="default",
+            startup_delay=False,
+            max_tasks=None,
+            worker_id=get_random_string(32),
+        )
+        worker.configure_signals()
+        heartbeat = Heartbeat(worker.worker_id)
+        heartbeat.beat()
+        attempts.recover()
+        if not once:
+            schedules.enqueue_due()
+        heartbeat.start()
+        log.info("worker started", worker=worker.worker_id)
+        try:
+            worker.run_through_outages()
+        finally:
+            close_old_connections()
+            heartbeat.stop()
+            log.info("worker stopped", worker=worker.worker_id)

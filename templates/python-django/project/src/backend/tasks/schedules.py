@@ -1,0 +1,37 @@
+"""What is done again and again: whichever worker sees first that a task is due enqueues it, and only that one."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+import structlog
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from backend.tasks.models import Schedule
+
+log = structlog.get_logger(__name__)
+
+
+class Turn(NamedTuple):
+    """A task's place in the program, and how often its turn comes."""
+
+    task: str
+    every: timedelta
+
+
+SCHEDULES: Mapping[str, Turn] = {
+    "clear expired sessions": Turn("backend.tasks.housekeeping.clear_sessions", timedelta(days=1)),
+    "forget old task results": Turn("backend.tasks.housekeeping.forget_results", timedelta(days=1)),
+    "remove files without a data set": Turn("backend.datasets.tasks.remove_orphans", timedelta(hours=6)),
+}
+
+
+def enqueue_due(schedules: Mapping[str, Turn] = SCHEDULES) -> list[str]:
+    """Enqueue every task whose turn has come, and give their names."""
+    now = timezone.now()
+    due = [name for name, turn in schedules.items() if Schedule.claim(name, turn.every, now)]
+    for name in due:
+        import_string(schedules[name].task).enqueue()
+        log.info("scheduled task enqueued", schedule=name)
+    return due

@@ -1,0 +1,33 @@
+"""Teams in the admin."""
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from backend.teams.models import Membership, Team
+
+
+class MembershipInline(admin.TabularInline[Membership, Team]):
+    """A team's members."""
+
+    model = Membership
+    autocomplete_fields = ("user",)
+    extra = 0
+
+
+@admin.register(Team)
+class TeamAdmin(admin.ModelAdmin[Team]):
+    """Teams."""
+
+    list_display = ("name", "size", "created_at")
+    search_fields = ("name", "members__email")
+    inlines = (MembershipInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
+        """Count the members in the same statement."""
+        return super().get_queryset(request).annotate(size=Count("members"))
+
+    @admin.display(description="members", ordering="size")
+    def size(self, team: Team) -> int:
+        """Tell how many belong to it."""
+        return int(getattr(team, "size", 0))

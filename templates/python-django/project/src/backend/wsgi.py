@@ -1,0 +1,11 @@
+"""The WSGI application that gunicorn serves."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+from backend.core import telemetry
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
+telemetry.start()
+application = get_wsgi_application()

@@ -1,0 +1,109 @@
+"""What the tests share: people, teams, files, and a client that behaves like a program."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django_tasks_db.models import DBTaskResult
+
+from backend.accounts.models import ApiKey, User
+from backend.datasets.models import Dataset
+from backend.tasks import attempts
+from backend.teams.models import Membership, Role, Team
+
+PASSWORD = "correct-horse-battery"
+CSV = b"name,price,sold,day\nApple,1.5,true,2026-01-01\nPear,,false,2026-01-02\nFig,4.5,true,\n"
+
+
+class Api:
+    """A program with a key. CSRF is enforced, as it is in production and is not in Django's own test client."""
+
+    def __init__(self, secret: str | None = None) -> None:
+        self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        self.headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send JSON."""
+        data: dict[str, Any] = {}
+        if body is not None:
+            data = {"data": json.dumps(body), "content_type": "application/json"}
+        return self.client.generic(method, f"/api{path}", headers=self.headers | headers, **data)
+
+    def upload(self, team: Team, content: bytes = CSV, file_name: str = "fruit.csv", **fields: Any) -> Any:
+        """Send a form with a file."""
+        file = SimpleUploadedFile(file_name, content)
+        data = {"team_id": str(team.pk), "file": file, **fields}
+        return self.client.post("/api/datasets", data, headers=self.headers)
+
+
+def _person(email: str) -> tuple[User, Api]:
+    user = User.objects.create_user(email, PASSWORD)
+    return user, Api(ApiKey.issue(user, "tests")[1])
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    """The owner of a team."""
+    return User.objects.create_user("ada@example.com", PASSWORD)
+
+
+@pytest.fixture
+def api(ada: User) -> Api:
+    """Ada's program."""
+    return Api(ApiKey.issue(ada, "tests")[1])
+
+
+@pytest.fixture
+def team(ada: User) -> Team:
+    """Ada's team."""
+    return Team.start("Analysts", ada)
+
+
+@pytest.fixture
+def stranger(db: None) -> Api:
+    """The program of somebody who belongs to no team of Ada's."""
+    user, program = _person("eve@example.com")
+    Team.start("Elsewhere", user)
+    return program
+
+
+@pytest.fixture
+def viewer(team: Team) -> Api:
+    """The program of a member who may only look."""
+    user, program = _person("vi@example.com")
+    Membership.objects.create(team=team, user=user, role=Role.VIEWER)
+    return program
+
+
+@pytest.fixture
+def editor(team: Team) -> Api:
+    """The program of a member who may change data sets."""
+    user, program = _person("ed@example.com")
+    Membership.objects.create(team=team, user=user, role=Role.EDITOR)
+    return program
+
+
+@pytest.fixture
+def run_tasks() -> Callable[[], int]:
+    """Do what a worker does, once, in this process."""
+
+    def run() -> int:
+        rows = list(DBTaskResult.objects.ready())
+        for row in rows:
+            row.claim("a-worker-in-the-tests")
+            attempts.run(row)
+        return len(rows)
+
+    return run
+
+
+@pytest.fixture
+def dataset(api: Api, team: Team, run_tasks: Callable[[], int]) -> Dataset:
+    """An uploaded and profiled data set."""
+    uploaded = api.upload(team)
+    assert uploaded.status_code == 202, uploaded.content
+    run_tasks()
+    return Dataset.objects.get(pk=uploaded.json()["id"])

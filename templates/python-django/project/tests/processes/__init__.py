@@ -1,0 +1,1 @@
+"""Tests with real processes, real signals and a database of their own."""

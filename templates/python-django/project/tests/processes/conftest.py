@@ -1,0 +1,150 @@
+"""A deployment for the tests: its own database and files, and the processes that production has."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import pytest_django
+from dj_database_url import parse
+from django.db import connections
+from django_tasks.base import Task
+from django_tasks_db.models import DBTaskResult, get_date_max
+
+from backend.env import PROJECT
+
+ALIAS = "deployment"
+SERVER = os.environ.get("TEST_DATABASE_URL", "")
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait until something is so, and fail when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+@dataclass
+class Process:
+    """A process under test."""
+
+    popen: "subprocess.Popen[bytes]"
+    log: Path
+    url: str = ""
+
+    def stop(self) -> int:
+        """Send SIGTERM and give the exit code."""
+        self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(30)
+
+    def status(self, path: str) -> int:
+        """Ask the server for a page, and give the status of its answer; 0 without any."""
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return 0
+
+
+@dataclass
+class Deployment:
+    """A database with tables, a folder for files, and the environment that names both."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def enqueue(self, task: Task[Any, Any], *args: object) -> DBTaskResult:
+        """Enqueue a task in the database of the deployment."""
+        return DBTaskResult.objects.using(ALIAS).create(
+            task_path=task.module_path,
+            args_kwargs={"args": args, "kwargs": {}},
+            backend_name="default",
+            run_after=get_date_max(),
+        )
+
+    @contextmanager
+    def process(self, *command: str, url: str = "", **environment: str) -> Iterator[Process]:
+        """Start a process, and see to its end."""
+        log = self.folder / f"{uuid.uuid4().hex}.log"
+        with log.open("wb") as out:
+            popen = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=PROJECT,
+                env=self.environment | environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                yield Process(popen, log, url)
+            finally:
+                popen.kill()
+                popen.wait(10)
+
+    @contextmanager
+    def worker(self, **environment: str) -> Iterator[Process]:
+        """Start a worker."""
+        with self.process("manage.py", "worker", "--interval", "0.1", **environment) as process:
+            yield process
+
+    @contextmanager
+    def server(self, **environment: str) -> Iterator[Process]:
+        """Start a server, and wait until it answers."""
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        with self.process("-m", "gunicorn", url=url, PORT=str(port), **environment) as process:
+            wait_for(lambda: process.popen.poll() is not None or process.status("/livez") == 200)
+            assert process.popen.poll() is None, process.log.read_text()[-3000:]
+            yield process
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Iterator[Deployment]:
+    """A deployment on the kind of database under test, with one user whose key the environment holds."""
+    folder = tmp_path_factory.mktemp("deployment")
+    name = f"processes_{uuid.uuid4().hex[:12]}"
+    url = f"{SERVER.rpartition('/')[0]}/{name}" if SERVER else f"sqlite:///{folder}/data/db.sqlite3"
+    if SERVER:
+        _execute(f"create database {name}")
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "backend.settings", "WEB_WORKERS": "1"}
+    environment |= {"DATA_DIR": str(folder / "data"), "DATABASE_URL": url, "TASK_LEASE_SECONDS": "2"}
+    environment |= {"PYTHONPATH": str(PROJECT)}
+    try:
+        made = Deployment(folder, environment)
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, env=environment, check=True)
+        connections.settings[ALIAS] = connections.configure_settings({ALIAS: parse(url), "default": {}})[ALIAS]
+        with django_db_blocker.unblock():
+            yield made
+            connections[ALIAS].close()
+    finally:
+        if SERVER:
+            _execute(f"drop database {name} with (force)")
+
+
+def _execute(statement: str) -> None:
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        connection.execute(statement.encode())

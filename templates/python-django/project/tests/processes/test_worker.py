@@ -1,0 +1,59 @@
+"""Workers as they are in production: started, stopped, and killed."""
+
+import json
+import signal
+from pathlib import Path
+
+from django_tasks_db.models import DBTaskResult
+
+from backend.tasks.models import Worker
+from tests.processes import work
+from tests.processes.conftest import ALIAS, Deployment, Process, wait_for
+
+
+def state(row: DBTaskResult) -> tuple[str, int, object]:
+    row.refresh_from_db()
+    return (row.status, len(row.worker_ids), row.return_value)
+
+
+def started(worker: Process) -> str:
+    """Wait until a worker runs, and give its id."""
+    wait_for(lambda: "worker started" in worker.log.read_text())
+    line = next(line for line in worker.log.read_text().splitlines() if "worker started" in line)
+    return str(json.loads(line)["worker"])
+
+
+def test_the_task_of_a_worker_killed_with_sigkill_is_finished_by_another(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    row = deployment.enqueue(work.slow_at_first, str(tmp_path))
+    with deployment.worker() as victim:
+        wait_for((tmp_path / "attempt-1").exists)
+        victim.popen.send_signal(signal.SIGKILL)
+        assert victim.popen.wait(10) == -signal.SIGKILL
+    assert state(row) == ("RUNNING", 1, None)
+    with deployment.worker() as heir:
+        wait_for((tmp_path / "attempt-2").exists)
+        wait_for(lambda: state(row) == ("SUCCESSFUL", 2, "attempt 2"))
+        assert heir.stop() == 0
+        assert "worker died" in heir.log.read_text()
+
+
+def test_a_worker_told_to_stop_ends_its_task_first_and_leaves_no_trace(deployment: Deployment) -> None:
+    row = deployment.enqueue(work.a_second)
+    with deployment.worker() as worker:
+        ident = started(worker)
+        wait_for(lambda: state(row)[0] == "RUNNING")
+        assert worker.stop() == 0
+    assert state(row) == ("SUCCESSFUL", 1, "done")
+    assert not Worker.objects.using(ALIAS).filter(pk=ident).exists()
+
+
+def test_two_workers_share_the_tasks_and_stop_at_once_when_nothing_is_left(deployment: Deployment) -> None:
+    rows = [deployment.enqueue(work.quick) for _ in range(40)]
+    with deployment.worker() as one, deployment.worker() as other:
+        started(one)
+        started(other)
+        wait_for(lambda: all(state(row)[0] == "SUCCESSFUL" for row in rows))
+        assert one.stop() == other.stop() == 0
+    assert [state(row)[1] for row in rows] == [1] * len(rows)

@@ -1,0 +1,28 @@
+"""A task for the tests of real workers."""
+
+import time
+from pathlib import Path
+
+from django_tasks import task
+
+
+@task(max_attempts=3, backoff_seconds=0.1)
+def slow_at_first(folder: str) -> str:
+    """Note each attempt; the first one takes longer than anybody waits."""
+    notes = list(Path(folder).glob("attempt-*"))
+    Path(folder, f"attempt-{len(notes) + 1}").touch()
+    if not notes:
+        time.sleep(120)
+    return f"attempt {len(notes) + 1}"
+
+
+@task()
+def a_second() -> str:
+    """Take long enough to be interrupted."""
+    time.sleep(1)
+    return "done"
+
+
+@task()
+def quick() -> None:
+    """Do nothing."""

@@ -1,0 +1,34 @@
+"""The project's settings in a known environment: nothing of the developer's own `.env` comes in."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from backend.env import Env
+
+DATA = Path(tempfile.mkdtemp(prefix="backend-tests-"))
+KNOWN = {
+    "ENV_FILE": "",
+    "DEBUG": "false",
+    "SECRET_KEY": "a-secret-of-the-tests-that-is-long-enough-0123456789",
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "HTTPS": "false",
+    "DATA_DIR": str(DATA),
+    "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", ""),
+    "MAX_UPLOAD_MIB": "1",
+    "LOG_FORMAT": "json",
+}
+for name in Env.model_fields:
+    os.environ.pop(name.upper(), None)
+os.environ.update(KNOWN)
+
+from backend.settings import *  # noqa: E402, F403
+
+# One round: the tests make many users, and none of their passwords is worth guarding.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+WHITENOISE_AUTOREFRESH = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}

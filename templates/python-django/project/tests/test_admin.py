@@ -1,0 +1,84 @@
+"""The admin, page by page."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django_tasks_db.models import DBTaskResult
+
+from backend.accounts.models import ApiKey, User
+from backend.datasets.models import Dataset
+from backend.tasks.models import Schedule, Worker
+from tests.conftest import PASSWORD, Api
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    """A superuser's browser, signed in with the form."""
+    User.objects.create_superuser("root@example.com", PASSWORD)
+    client = Client()
+    entered = client.post("/admin/login/?next=/admin/", {"username": "Root@Example.com", "password": PASSWORD})
+    assert entered.status_code == 302
+    return client
+
+
+@pytest.mark.django_db
+def test_guessing_a_password_is_slowed_down() -> None:
+    User.objects.create_superuser("root@example.com", PASSWORD)
+    client = Client()
+    for _ in range(12):
+        client.post("/admin/login/", {"username": "root@example.com", "password": "wrong"})
+    answer = client.post("/admin/login/?next=/admin/", {"username": "root@example.com", "password": PASSWORD})
+    assert answer.status_code == 200
+    assert "Too many" in answer.content.decode()
+
+
+def test_every_list_and_every_form_opens(staff: Client, dataset: Dataset, ada: User) -> None:
+    Worker(id="w", host="h", last_seen=dataset.created_at).save()
+    Schedule(name="s", due_at=dataset.created_at).save()
+    for model in admin.site._registry:  # noqa: SLF001 - there is no public way to list them
+        base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"  # noqa: SLF001
+        assert staff.get(base).status_code == 200, base
+        for row in model._default_manager.all()[:1]:  # noqa: SLF001
+            assert staff.get(f"{base}{row.pk}/change/").status_code == 200, base
+    assert staff.get("/admin/").status_code == 200
+
+
+def test_a_data_set_shows_its_distributions(staff: Client, dataset: Dataset) -> None:
+    page = staff.get(f"/admin/datasets/dataset/{dataset.pk}/change/").content.decode()
+    assert page.count('role="img"') == 4
+    assert "Distribution of price" in page
+
+
+def test_data_sets_are_profiled_again_and_deleted_with_their_files(staff: Client, dataset: Dataset) -> None:
+    selected: dict[str, Any] = {"_selected_action": [str(dataset.pk)]}
+    staff.post("/admin/datasets/dataset/", {"action": "profile_again", **selected})
+    dataset.refresh_from_db()
+    assert dataset.status == "pending"
+    staff.post("/admin/datasets/dataset/", {"action": "delete_selected", "post": "yes", **selected})
+    assert not Dataset.objects.exists()
+
+
+def test_a_new_key_is_shown_once_and_works(staff: Client, ada: User) -> None:
+    made = staff.post("/admin/accounts/apikey/add/", {"user": str(ada.pk), "name": "import"}, follow=True)
+    secret = str(next(iter(made.context["messages"]))).rsplit(" ", 1)[1]
+    assert Api(secret)("GET", "/me").json()["email"] == ada.email
+    assert secret not in staff.get(f"/admin/accounts/apikey/{ApiKey.objects.get().pk}/change/").content.decode()
+
+
+def test_a_failed_task_is_run_again(staff: Client, dataset: Dataset) -> None:
+    DBTaskResult.objects.update(status="FAILED")
+    row = DBTaskResult.objects.get()
+    selected = {"action": "run_again", "_selected_action": [str(row.pk)]}
+    staff.post("/admin/django_tasks_database/dbtaskresult/", selected)
+    row.refresh_from_db()
+    assert (row.status, row.worker_ids) == ("READY", [])
+
+
+def test_a_person_is_added_without_a_user_name(staff: Client) -> None:
+    passwords = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    form = {"email": "New@example.com", "name": "N", **passwords}
+    added = staff.post("/admin/accounts/user/add/", form)
+    assert added.status_code == 302, added.context["errors"]
+    assert User.objects.get(email="new@example.com").check_password(PASSWORD)

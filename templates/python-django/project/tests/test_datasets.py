@@ -1,0 +1,239 @@
+"""Data sets from upload to download, for members, strangers and vandals."""
+
+import os
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from backend.accounts.models import User
+from backend.datasets import tasks
+from backend.datasets.models import Dataset
+from backend.teams.models import Team
+from tests.conftest import CSV, PASSWORD, Api
+
+
+def test_an_upload_is_accepted_profiled_and_given_back(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
+    uploaded = api.upload(team, name="Fruit")
+    assert uploaded.status_code == 202
+    path = f"/datasets/{uploaded.json()['id']}"
+    assert api("GET", path).json()["status"] == "pending"
+    assert api("GET", f"{path}/profile").status_code == 409
+    assert run_tasks() == 1
+    found = api("GET", path).json()
+    assert (found["status"], found["row_count"], found["column_count"]) == ("ready", 3, 4)
+    columns = api("GET", f"{path}/profile").json()["columns"]
+    assert [(c["name"], c["kind"], c["missing"]) for c in columns] == [
+        ("name", "text", 0),
+        ("price", "number", 1),
+        ("sold", "boolean", 0),
+        ("day", "date", 1),
+    ]
+    downloaded = api("GET", f"{path}/file")
+    assert b"".join(downloaded.streaming_content) == CSV
+    assert downloaded["Content-Disposition"] == 'attachment; filename="fruit.csv"'
+    assert downloaded["X-Content-Type-Options"] == "nosniff"
+
+
+def test_every_column_is_drawn_as_svg(api: Api, dataset: Dataset) -> None:
+    for position in range(4):
+        plot = api("GET", f"/datasets/{dataset.pk}/plots/{position}.svg")
+        assert plot["Content-Type"] == "image/svg+xml"
+        drawing = ET.fromstring(plot.content)
+        assert drawing.findall("{http://www.w3.org/2000/svg}rect")
+    assert api("GET", f"/datasets/{dataset.pk}/plots/4.svg").status_code == 404
+
+
+def test_lists_are_filtered_ordered_and_cut_into_pages(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
+    for name in ("Alpha", "Beta", "Gamma"):
+        api.upload(team, name=name)
+    run_tasks()
+    api.upload(team, name="Delta")
+
+    def names(query: str) -> list[str]:
+        return [item["name"] for item in api("GET", f"/datasets?{query}").json()["items"]]
+
+    assert names("order=name") == ["Alpha", "Beta", "Delta", "Gamma"]
+    assert names("order=-name&limit=2&offset=1") == ["Delta", "Beta"]
+    assert names("status=pending") == ["Delta"]
+    assert names("search=ALP") == ["Alpha"]
+    assert names("format=csv&order=-created_at")[0] == "Delta"
+    assert names(f"team_id={uuid.uuid4()}") == []
+    assert api("GET", "/datasets?limit=1").json()["count"] == 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "offset=-1", f"offset={2**70}", "order=owner", "status=x", "team_id=x", "search=%00"],
+)
+def test_a_bad_query_is_refused(api: Api, query: str) -> None:
+    refused = api("GET", f"/datasets?{query}")
+    assert refused.status_code == 422
+    assert refused.json()["errors"]
+
+
+def test_a_stranger_learns_nothing_of_a_data_set(stranger: Api, dataset: Dataset, team: Team) -> None:
+    assert stranger("GET", "/datasets").json() == {"items": [], "count": 0}
+    assert stranger("GET", f"/datasets?team_id={team.pk}").json()["count"] == 0
+    for method, path, body in (
+        ("GET", "", None),
+        ("GET", "/file", None),
+        ("GET", "/profile", None),
+        ("GET", "/profile.csv", None),
+        ("GET", "/plots/0.svg", None),
+        ("POST", "/profile", None),
+        ("PATCH", "", {"name": "Mine"}),
+        ("DELETE", "", None),
+    ):
+        theirs = stranger(method, f"/datasets/{dataset.pk}{path}", body)
+        nobodys = stranger(method, f"/datasets/{uuid.uuid4()}{path}", body)
+        assert theirs.status_code == nobodys.status_code == 404, (method, path)
+        assert theirs.json() | {"request_id": ""} == nobodys.json() | {"request_id": ""}
+    assert stranger.upload(team).status_code == 404
+    assert Dataset.objects.get(pk=dataset.pk).name == dataset.name
+
+
+def test_a_viewer_reads_and_an_editor_changes(viewer: Api, editor: Api, dataset: Dataset, team: Team) -> None:
+    path = f"/datasets/{dataset.pk}"
+    assert viewer("GET", path).status_code == 200
+    assert b"".join(viewer("GET", f"{path}/file").streaming_content) == CSV
+    assert viewer.upload(team).status_code == 403
+    for method, suffix, body in (("PATCH", "", {"name": "X"}), ("POST", "/profile", None), ("DELETE", "", None)):
+        assert viewer(method, path + suffix, body).status_code == 403
+    assert editor("PATCH", path, {"name": "Renamed"}).json()["name"] == "Renamed"
+    assert editor("POST", f"{path}/profile").status_code == 202
+    assert editor("POST", f"{path}/profile").status_code == 409
+    file = Path(dataset.file.path)
+    assert file.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_a_data_set_deletes_its_file_and_its_task_ends_in_peace(run_tasks: Callable[[], int]) -> None:
+    ada = User.objects.create_user("ada@example.com", PASSWORD)
+    team = Team.start("Analysts", ada)
+    client = Client()
+    client.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    api = Api()
+    api.client = client
+    uploaded = api.upload(team).json()
+    file = Path(Dataset.objects.get().file.path)
+    assert file.exists()
+    assert api("DELETE", f"/datasets/{uploaded['id']}").status_code == 204
+    assert not file.exists()
+    assert run_tasks() == 1
+    assert Dataset.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "status"),
+    [
+        (b"", "empty.csv", 422),
+        (b"PK\x03\x04" + b"\0" * 100, "bomb.csv", 415),
+        (b"\x1f\x8b" + b"\0" * 100, "bomb.csv", 415),
+        (CSV, "data.xlsx", 415),
+        (CSV, "data", 415),
+        (CSV, "data.parquet", 415),
+        (b"a,b\n" + b"1,2\n" * 300_000, "large.csv", 413),
+    ],
+    ids=["empty", "zip", "gzip", "unknown", "without extension", "not parquet", "oversized"],
+)
+def test_an_upload_that_cannot_be_right_is_refused_at_the_door(
+    api: Api, team: Team, content: bytes, name: str, status: int
+) -> None:
+    refused = api.upload(team, content, name)
+    assert refused.status_code == status
+    assert refused["Content-Type"] == "application/problem+json"
+    assert not Dataset.objects.exists()
+
+
+def test_a_file_is_counted_as_it_arrives(api: Api, team: Team) -> None:
+    # The form as a whole may be a little larger than the largest file, so its announced length lets this one in.
+    refused = api.upload(team, b"a,b\n" * (settings.MAX_UPLOAD_BYTES // 4 + 1))
+    assert refused.status_code == 413
+    assert refused.json()["detail"] == f"The file is larger than {settings.MAX_UPLOAD_BYTES} bytes."
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x", "text/plain"])
+def test_a_malformed_form_is_the_clients_mistake(api: Api, content_type: str) -> None:
+    refused = api.client.generic(
+        "POST", "/api/datasets", b"--y\r\nnonsense", content_type=content_type, headers=api.headers
+    )
+    assert refused.status_code in {400, 422}
+    assert refused["Content-Type"] == "application/problem+json"
+
+
+def test_a_file_that_cannot_be_profiled_tells_its_owner_why(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
+    uploaded = api.upload(team, b"a,b\n1,2,3\n").json()
+    run_tasks()
+    found = api("GET", f"/datasets/{uploaded['id']}").json()
+    assert found["status"] == "failed"
+    assert found["problem"]
+    refused = api("GET", f"/datasets/{uploaded['id']}/profile")
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == found["problem"]
+
+
+def test_a_worker_that_fails_again_and_again_gives_up_and_says_so(
+    api: Api, dataset: Dataset, run_tasks: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: Any) -> None:
+        msg = "disk on fire"
+        raise OSError(msg)
+
+    monkeypatch.setattr(tasks, "profile", broken)
+    monkeypatch.setattr("backend.tasks.backend.RetriedTask.wait_after", lambda *_: -timedelta(seconds=1))
+    api("POST", f"/datasets/{dataset.pk}/profile")
+    assert [run_tasks() for _ in range(4)] == [1, 1, 1, 0]
+    dataset.refresh_from_db()
+    assert dataset.status == "failed"
+    assert "disk" not in dataset.problem
+
+
+def test_nothing_exported_acts_as_a_formula(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
+    header = '"=HYPERLINK(""http://evil"")",+1,-2,@sum,safe\n'
+    uploaded = api.upload(team, (header + "1,2,3,4,5\n").encode()).json()
+    run_tasks()
+    exported = api("GET", f"/datasets/{uploaded['id']}/profile.csv")
+    assert exported["Content-Type"].startswith("text/csv")
+    lines = exported.content.decode().splitlines()[1:]
+    assert len(lines) == 5
+    assert not [line for line in lines if line.lstrip('"').startswith(("=", "+", "-", "@"))]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil.csv", "%0d%0aX-Evil: 1.csv", "'; evil='1.csv", "ünï.csv", "x" * 300 + ".csv"]
+)
+def test_a_hostile_file_name_is_only_a_name(api: Api, team: Team, name: str) -> None:
+    uploaded = api.upload(team, CSV, name)
+    assert uploaded.status_code == 202
+    dataset = Dataset.objects.get()
+    assert dataset.file.name == f"datasets/{dataset.pk}.csv"
+    downloaded = api("GET", f"/datasets/{dataset.pk}/file")
+    assert downloaded.status_code == 200
+    assert "X-Evil" not in downloaded.headers
+    assert b"".join(downloaded.streaming_content) == CSV
+
+
+def test_names_in_a_drawing_are_text_and_never_markup(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
+    uploaded = api.upload(team, b"<script>alert(1)</script>,b\n</title><script>,2\n").json()
+    run_tasks()
+    plot = api("GET", f"/datasets/{uploaded['id']}/plots/0.svg").content
+    assert b"<script" not in plot
+    ET.fromstring(plot)
+
+
+def test_files_whose_upload_was_never_committed_are_removed(dataset: Dataset, settings: Any) -> None:
+    folder = Path(settings.MEDIA_ROOT) / "datasets"
+    old, young, foreign = (folder / f"{name}.csv" for name in (uuid.uuid4(), uuid.uuid4(), "readme"))
+    for file in (old, young, foreign):
+        file.write_bytes(CSV)
+    for file in (old, foreign, Path(dataset.file.path)):
+        os.utime(file, (0, 0))
+    assert tasks.remove_orphans.call() == 1
+    assert [file.exists() for file in (old, young, foreign, Path(dataset.file.path))] == [False, True, True, True]

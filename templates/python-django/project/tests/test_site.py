@@ -1,0 +1,185 @@
+"""What holds for the whole site: health, headers, problems, logs and settings."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.db import OperationalError
+from django.test import Client
+
+from backend.core import logs
+from backend.core.management.commands import export_openapi
+from backend.env import PROJECT
+from tests.conftest import Api
+
+
+def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run manage.py as a person would."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "manage.py", *arguments],
+        cwd=PROJECT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "backend.settings"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.django_db
+def test_a_complete_site_is_alive_and_ready() -> None:
+    assert Client().get("/livez").json() == {"status": "ok"}
+    ready = Client().get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["checks"] == {"database": "ok", "migrations": "ok"}
+
+
+@pytest.mark.django_db
+def test_a_site_with_pending_migrations_is_not_ready() -> None:
+    with patch("backend.core.health.MigrationExecutor.migration_plan", return_value=[("a", False)]):
+        answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["migrations"]) == (503, "pending")
+
+
+@pytest.mark.django_db
+def test_a_site_without_its_database_is_alive_but_not_ready() -> None:
+    with patch("backend.core.health.MigrationExecutor", side_effect=OperationalError("gone")):
+        answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["database"]) == (503, "unreachable")
+    assert Client().get("/livez").status_code == 200
+
+
+def test_every_answer_carries_the_security_headers(api: Api) -> None:
+    for answer in (api("GET", "/me"), Client().get("/admin/login/"), Client().get("/livez")):
+        assert answer["X-Frame-Options"] == "DENY"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["Referrer-Policy"] == "same-origin"
+        assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "default-src 'self'" in answer["Content-Security-Policy"]
+        assert answer["Permissions-Policy"]
+    assert api("GET", "/me")["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/teams/not-a-uuid", 404),
+        ("PUT", "/me", 405),
+        ("DELETE", "/datasets", 405),
+        ("POST", "/teams", 422),
+    ],
+)
+def test_every_failure_of_the_api_is_a_problem(api: Api, method: str, path: str, status: int) -> None:
+    answer = api(method, path)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["title"]
+    assert body["request_id"] == answer["X-Request-ID"]
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[]", b'"text"', b"null", b"{" * 100_000])
+def test_a_body_that_is_not_the_json_asked_for_is_the_clients_mistake(api: Api, body: bytes) -> None:
+    answer = api.client.generic("POST", "/api/teams", body, content_type="application/json", headers=api.headers)
+    assert answer.status_code in {400, 422}
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_body_that_is_too_large_is_refused_unread(api: Api) -> None:
+    answer = api("POST", "/teams", {"name": "x" * 1_100_000})
+    assert answer.status_code == 413
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_host_that_is_not_ours_is_refused(api: Api) -> None:
+    answer = api("GET", "/me", Host="evil.example")
+    assert answer.status_code == 400
+
+
+def test_an_unexpected_error_is_a_problem_without_details(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("backend.teams.api.Team.start", lambda *_: 1 / 0)
+    answer = api("POST", "/teams", {"name": "Mine"})
+    assert answer.status_code == 500
+    assert set(answer.json()) == {"type", "title", "status", "request_id"}
+    assert "unexpected error" in caplog.text
+
+
+def test_a_missing_database_is_a_problem_that_says_when_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr("backend.teams.api.Team.start", gone)
+    answer = api("POST", "/teams", {"name": "Mine"})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.django_db
+def test_a_request_keeps_the_id_it_came_with_if_that_is_harmless() -> None:
+    assert Client().get("/livez", headers={"X-Request-ID": "abcd-1234"})["X-Request-ID"] == "abcd-1234"
+    for bad in ("short", "x" * 129, 'a"b\nc=1234', "<script>alert</script>"):
+        assert Client().get("/livez", headers={"X-Request-ID": bad})["X-Request-ID"] != bad
+
+
+def test_a_logged_traceback_never_shows_the_values_of_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    before = list(logging.getLogger().handlers)
+    stream = io.StringIO()
+    with patch("sys.stderr", stream):
+        logs.configure(level="INFO", as_json=True)
+        try:
+            password = "hunter2"  # noqa: F841 - what must not be seen
+            raise RuntimeError("broken")  # noqa: TRY301
+        except RuntimeError:
+            logging.getLogger("anything").exception("it failed")
+    logging.getLogger().handlers[:] = before
+    line = json.loads(stream.getvalue())
+    assert line["event"] == "it failed"
+    assert line["exception"][0]["exc_value"] == "broken"
+    assert "hunter2" not in stream.getvalue()
+
+
+def test_a_secret_in_a_header_or_a_query_is_not_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    api("GET", "/me?token=in-the-query")
+    assert api.headers["Authorization"].split()[1] not in caplog.text
+    assert "in-the-query" not in caplog.text
+
+
+def test_the_description_in_the_repository_is_that_of_the_code() -> None:
+    assert export_openapi.FILE.read_text() == export_openapi.description(), "run manage.py export_openapi"
+
+
+@pytest.mark.django_db
+def test_the_documentation_is_served_without_any_other_host() -> None:
+    page = Client().get("/api/docs").content.decode()
+    assert "https://" not in page
+    assert Client().get("/api/openapi.json").json()["openapi"].startswith("3.1")
+
+
+def test_production_passes_djangos_deployment_checks() -> None:
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", HTTPS="true")
+    assert checked.returncode == 0, checked.stderr
+    assert run_checks(include_deployment_checks=True), "the tests run without HTTPS, so here the checks must complain"
+
+
+def test_a_wrong_environment_is_one_message_without_a_traceback() -> None:
+    failed = manage("check", PORT="x", SECRET_KEY="", ALLOWED_HOSTS="")
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert "PORT" in failed.stderr
+
+
+@pytest.mark.django_db
+def test_every_change_of_a_model_has_its_migration() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
