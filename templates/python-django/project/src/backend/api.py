@@ -1,14 +1,12 @@
 """The API: its parts, who may enter, and how its failures look."""
 
-from ninja import NinjaAPI
-
 from backend.accounts.api import router as accounts
 from backend.accounts.auth import everyone
 from backend.core import problems
 from backend.datasets.api import router as datasets
 from backend.teams.api import router as teams
 
-api = NinjaAPI(
+api = problems.ProblemApi(
     title="Backend",
     version="1.0.0",
     description="Upload data sets, and read what is in them. Sign in at `/_allauth/`, or send an API key.",

@@ -5,14 +5,11 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from backend.api import api
-from backend.core import health
 
 admin.site.site_header = admin.site.site_title = "Administration"
 admin.site.index_title = "Data and people"
 
 urlpatterns = [
-    path("livez", health.livez),
-    path("readyz", health.readyz),
     path("api/", api.urls),
     path("_allauth/", include("allauth.headless.urls")),
     path("admin/", admin.site.urls),

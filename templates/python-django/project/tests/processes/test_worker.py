@@ -50,7 +50,7 @@ def test_a_worker_told_to_stop_ends_its_task_first_and_leaves_no_trace(deploymen
 
 
 def test_two_workers_share_the_tasks_and_stop_at_once_when_nothing_is_left(deployment: Deployment) -> None:
-    rows = [deployment.enqueue(work.quick) for _ in range(40)]
+    rows = [deployment.enqueue(work.quick) for _ in range(20)]
     with deployment.worker() as one, deployment.worker() as other:
         started(one)
         started(other)

@@ -76,6 +76,21 @@ def responses(*statuses: int) -> dict[int, Any]:
     return dict.fromkeys(statuses, Problem)
 
 
+class ProblemApi(NinjaAPI):
+    """An API whose description tells the media type of its failures, too."""
+
+    def get_openapi_schema(self, **kwargs: Any) -> Any:
+        """Describe the API."""
+        schema = super().get_openapi_schema(**kwargs)
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    content = response.get("content", {})
+                    if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in content:
+                        content[CONTENT_TYPE] = content.pop("application/json")
+        return schema
+
+
 def register(api: NinjaAPI) -> None:
     """Make every exception that an operation may raise a problem."""
 

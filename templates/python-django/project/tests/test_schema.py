@@ -1,0 +1,52 @@
+"""The API against its own description: no answer that it does not announce, and never a server error."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from schemathesis import checks
+from schemathesis.core.result import Ok
+
+from backend.accounts.models import User
+from backend.datasets.models import Dataset
+from backend.wsgi import application
+
+
+def closing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Close every answer, as a server does and the client of this test does not."""
+    answer = application(environ, start_response)
+    try:
+        return [b"".join(answer)]
+    finally:
+        answer.close()
+
+
+SCHEMA = schemathesis.openapi.from_wsgi("/api/openapi.json", closing)
+OPERATIONS: dict[str, Any] = {
+    found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)
+}
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_answer_is_one_that_is_announced(label: str, ada: User, dataset: Dataset) -> None:
+    browser = Client()
+    browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    # A session opens every operation, those on keys included.
+    headers = {"X-Session-Token": str(browser.session.session_key)}
+
+    @settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=OPERATIONS[label].as_strategy())
+    def ask(case: Any) -> None:
+        known = {"dataset_id": str(dataset.pk), "team_id": str(dataset.team_id)}
+        case.path_parameters.update({name: known[name] for name in case.path_parameters if name in known})
+        case.call_and_validate(headers=headers, checks=CHECKS)
+
+    ask()
