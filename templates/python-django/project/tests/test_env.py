@@ -31,14 +31,14 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TRUSTED_ORIGINS", "example.com")
     monkeypatch.setenv("SECRET_KEY", "short")
     text = complaint()
-    for name in ("PORT", "LOG_LEVEL", "DATABASE_URL", "TRUSTED_ORIGINS", "SECRET_KEY"):
+    for name in ("PORT", "LOG_LEVEL", "DATABASE_URL", "TRUSTED_ORIGINS", "SECRET_KEY", "ALLOWED_HOSTS"):
         assert re.search(rf"^  {name}: .+", text, re.MULTILINE), text
 
 
 def test_production_names_all_that_is_missing() -> None:
     text = complaint()
-    assert "SECRET_KEY: make one" in text
-    assert "ALLOWED_HOSTS: name the hosts" in text
+    assert "SECRET_KEY: is required. Make one" in text
+    assert "ALLOWED_HOSTS: is required. Name the hosts" in text
 
 
 def test_a_rejected_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

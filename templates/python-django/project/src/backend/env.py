@@ -2,11 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -21,9 +21,10 @@ class Env(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
 
     debug: bool = False
-    secret_key: SecretStr | None = None
+    # Checked also when absent: outside development they are required.
+    secret_key: SecretStr | None = Field(default=None, validate_default=True)
     secret_key_fallbacks: CommaSeparated = ()
-    allowed_hosts: CommaSeparated = ()
+    allowed_hosts: CommaSeparated = Field(default=(), validate_default=True)
     trusted_origins: CommaSeparated = ()
     https: bool = True
     trusted_proxies: int = Field(default=0, ge=0, le=5)
@@ -87,25 +88,22 @@ class Env(BaseSettings):
 
     @field_validator("secret_key")
     @classmethod
-    def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
+    def _good_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None and info.data.get("debug") is False:
+            msg = "is required. Make one: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+            raise ValueError(msg)
         if value and (len(value.get_secret_value()) < 50 or len(set(value.get_secret_value())) < 5):
             msg = "use at least 50 random characters"
             raise ValueError(msg)
         return value
 
-    @model_validator(mode="after")
-    def _production_is_complete(self) -> Self:
-        missing = {
-            "SECRET_KEY": "make one: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
-            "ALLOWED_HOSTS": "name the hosts it serves, as in example.com,www.example.com",
-        }
-        if self.secret_key:
-            del missing["SECRET_KEY"]
-        if self.allowed_hosts:
-            del missing["ALLOWED_HOSTS"]
-        if missing and not self.debug:
-            raise ValueError("\n".join(f"{name}: {advice}" for name, advice in missing.items()))
-        return self
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _some_host(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value and info.data.get("debug") is False:
+            msg = "is required. Name the hosts it serves, as in example.com,www.example.com"
+            raise ValueError(msg)
+        return value
 
     @property
     def json_logs(self) -> bool:
@@ -125,7 +123,5 @@ def _explain(error: ValidationError) -> str:
     # The rejected value may be a secret, so only the rule is shown.
     lines = ["The environment is not complete or not valid (see .env.example):"]
     for problem in error.errors(include_input=False, include_url=False):
-        name = str(problem["loc"][0]).upper() if problem["loc"] else ""
-        texts = problem["msg"].removeprefix("Value error, ").splitlines()
-        lines += [f"  {name}: {text}" if name else f"  {text}" for text in texts]
+        lines.append(f"  {str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)

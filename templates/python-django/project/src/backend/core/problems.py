@@ -88,6 +88,8 @@ class ProblemApi(NinjaAPI):
                     content = response.get("content", {})
                     if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in content:
                         content[CONTENT_TYPE] = content.pop("application/json")
+                        # Python's own phrases change from one version to the next.
+                        response["description"] = "Problem"
         return schema
 
 

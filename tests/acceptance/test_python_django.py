@@ -1,0 +1,174 @@
+"""A generated python-django project, from `uv add` to SIGTERM, as its README tells its new owner."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import processes
+import pytest
+
+Environment = Mapping[str, str]
+CSV = b"city,population\nOslo,717710\nBergen,\nTromso,78745\n"
+PRODUCTION = {
+    "SECRET_KEY": "an-acceptance-test-needs-a-secret-of-fifty-characters-too",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "HTTPS": "false",
+    "TASK_LEASE_SECONDS": "2",
+}
+SIGN_UP = """
+from backend.accounts.models import ApiKey, User
+from backend.teams.models import Team
+user = User.objects.create_user("owner@example.com", "a-password-of-the-owner")
+print(Team.start("Owners", user).pk, ApiKey.issue(user, "acceptance")[1])
+"""
+
+
+def _versions() -> list[tuple[int, str]]:
+    """Every CPython from 3.11 on that this machine has, by its minor version."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    known = [str(path) for path in root.glob("3.*/bin/python")]
+    known += [path for minor in range(11, 20) if (path := shutil.which(f"python3.{minor}"))]
+    found = []
+    for python in known:
+        code = "import sys; print(sys.version_info.minor if sys.implementation.name == 'cpython' else 0)"
+        asked = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+        if asked.returncode == 0 and int(asked.stdout) >= 11:
+            found.append((int(asked.stdout), python))
+    return sorted(found)
+
+
+def _environment(tools: Environment, python: str) -> dict[str, str]:
+    return {**tools, "UV_PYTHON": python, "UV_PYTHON_DOWNLOADS": "never"}
+
+
+def _set_up(project: Path, environment: Environment) -> None:
+    """Run the README's own commands of the first minute."""
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"```sh\npip install uv\n(.*?)```", readme, re.DOTALL)
+    assert block, "the README does not begin with its commands any more"
+    before = (project / "pyproject.toml").read_bytes()
+    for command in block[1].splitlines():
+        if not command.endswith(("pytest", "check.py")):
+            processes.sh(command, project, environment, timeout=300)
+    assert (project / "pyproject.toml").read_bytes() == before
+    lock = (project / "uv.lock").read_text(encoding="utf-8")
+    for pin in (project / "constraints.txt").read_text(encoding="utf-8").splitlines()[1:]:
+        name, version = pin.split("==")
+        assert f'name = "{name}"\nversion = "{version}"' in lock or f'name = "{name}"' not in lock, pin
+
+
+@pytest.fixture(scope="module")
+def project(render: Callable[..., Path], tools: Environment) -> Path:
+    """A project with everything, on the oldest Python that it promises."""
+    made = render("python-django", description='The "lab": {{ x }}', deploy="kubernetes")
+    _set_up(made, _environment(tools, "python3.11"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def environment(tools: Environment) -> dict[str, str]:
+    """The environment of that project's commands."""
+    return _environment(tools, "python3.11")
+
+
+@contextmanager
+def _deployment(project: Path, environment: Environment, tmp_path: Path, database: str) -> Iterator[processes.Server]:
+    port = processes.free_port()
+    settings = {**environment, **PRODUCTION, "PORT": str(port), "ENV_FILE": "", "DATA_DIR": str(tmp_path / "data")}
+    settings |= {"DATABASE_URL": database} if database else {}
+    manage = [str(project / ".venv/bin/python"), "manage.py"]
+    processes.sh([*manage, "migrate", "-v0"], project, settings)
+    processes.sh([*manage, "collectstatic", "--no-input", "-v0"], project, settings)
+    made = processes.sh([*manage, "shell", "-v0", "-c", SIGN_UP], project, settings).stdout.split()
+    gunicorn = [str(project / ".venv/bin/gunicorn")]
+    with processes.serve(gunicorn, project, settings, f"http://127.0.0.1:{port}/readyz") as server:
+        with (tmp_path / "worker.log").open("wb") as log:
+            worker = subprocess.Popen([*manage, "worker"], cwd=project, env=settings, stdout=log, stderr=log)
+        try:
+            _upload(server.url, *made[-2:])
+            worker.terminate()
+            assert worker.wait(20) == 0
+        finally:
+            worker.kill()
+            worker.wait()
+        yield server
+
+
+def _upload(url: str, team: str, secret: str) -> None:
+    head = f'--x\r\nContent-Disposition: form-data; name="team_id"\r\n\r\n{team}\r\n--x\r\n'
+    head += 'Content-Disposition: form-data; name="file"; filename="cities.csv"\r\n\r\n'
+    bearer = {"Authorization": f"Bearer {secret}"}
+    form = bearer | {"Content-Type": "multipart/form-data; boundary=x"}
+    accepted = processes.http("POST", f"{url}/api/datasets", head.encode() + CSV + b"\r\n--x--\r\n", form)
+    assert accepted.status == 202, accepted.body
+    path = f"{url}/api/datasets/{accepted.json['id']}"
+    deadline = time.monotonic() + 30
+    while processes.http("GET", path, headers=bearer).json["status"] in {"pending", "profiling"}:
+        assert time.monotonic() < deadline, "no worker has profiled the upload"
+        time.sleep(0.2)
+    found = processes.http("GET", f"{path}/profile", headers=bearer).json
+    assert found["rows"] == 3
+    assert [(column["kind"], column["missing"]) for column in found["columns"]] == [("text", 0), ("integer", 1)]
+    assert processes.http("GET", f"{path}/file", headers=bearer).body == CSV
+    assert processes.http("GET", f"{path}/plots/1.svg", headers=bearer).body.startswith(b"<svg")
+    assert processes.http("GET", path).status == 401
+    page = processes.http("GET", f"{url}/admin/login/").body.decode()
+    style = re.search(r'href="(/static/admin/css/base[^"]+)"', page)
+    assert style, page
+    assert processes.http("GET", url + style[1]).headers["cache-control"].endswith("immutable")
+
+
+def test_every_check_of_the_project_passes(project: Path, environment: Environment) -> None:
+    processes.sh("uv run python check.py", project, environment, timeout=300)
+    (project / "src/backend/careless.py").write_text("import os\n\n\ndef f(x):\n    return x\n", encoding="utf-8")
+    spoiled = processes.sh("uv run python check.py", project, environment, timeout=300, check=False)
+    (project / "src/backend/careless.py").unlink()
+    assert spoiled.returncode == 1
+    assert "failed: lint, types" in spoiled.stdout
+
+
+def test_its_tests_pass_on_sqlite(project: Path, environment: Environment) -> None:
+    processes.sh("uv run pytest -q --cov", project, environment, timeout=400)
+
+
+def test_its_tests_pass_on_postgresql(project: Path, environment: Environment, postgres_url: str) -> None:
+    processes.sh("uv run pytest -q", project, {**environment, "TEST_DATABASE_URL": postgres_url}, timeout=400)
+
+
+def test_an_upload_is_profiled_by_a_worker_on_sqlite(project: Path, environment: Environment, tmp_path: Path) -> None:
+    with _deployment(project, environment, tmp_path, "") as server:
+        assert server.stop() == 0
+
+
+def test_an_upload_is_profiled_by_a_worker_on_postgresql(
+    project: Path, environment: Environment, tmp_path: Path, postgres_url: str
+) -> None:
+    with _deployment(project, environment, tmp_path, postgres_url) as server:
+        assert server.stop() == 0
+
+
+def test_a_wrong_environment_is_told_in_a_few_lines(project: Path, environment: Environment) -> None:
+    wrong = {**environment, "ENV_FILE": "", "PORT": "http"}
+    told = processes.sh([str(project / ".venv/bin/python"), "manage.py", "check"], project, wrong, check=False)
+    assert told.returncode == 1
+    assert "Traceback" not in told.stdout
+    assert all(f"{name}: " in told.stdout for name in ("PORT", "SECRET_KEY", "ALLOWED_HOSTS"))
+
+
+def test_without_data_tools_it_is_complete_on_the_newest_python(
+    render: Callable[..., Path], tools: Environment
+) -> None:
+    minor, python = _versions()[-1]
+    assert minor >= 11
+    environment = _environment(tools, python)
+    made = render("python-django", data_tools=False, ci="gitlab")
+    _set_up(made, environment)
+    assert not (made / "notebooks").exists()
+    assert not list((made / ".venv").glob("lib/*/site-packages/polars"))
+    processes.sh("uv run python check.py", made, environment, timeout=300)
+    processes.sh("uv run pytest -q", made, environment, timeout=400)
