@@ -121,7 +121,8 @@ def load() -> Env:
 
 def _explain(error: ValidationError) -> str:
     # The rejected value may be a secret, so only the rule is shown.
-    lines = ["The environment is not complete or not valid (see .env.example):"]
-    for problem in error.errors(include_input=False, include_url=False):
-        lines.append(f"  {str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}")
-    return "\n".join(lines)
+    problems = [
+        f"  {str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_input=False, include_url=False)
+    ]
+    return "\n".join(["The environment is not complete or not valid (see .env.example):", *problems])
