@@ -1,6 +1,5 @@
 """The API against its own description: no answer that it does not announce, and never a server error."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,16 +16,20 @@ from backend.datasets.models import Dataset
 from backend.wsgi import application
 
 
-def closing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """Close every answer, as a server does and the client of this test does not."""
+def served(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Serve within the transaction of the test, whose connection a server would give back; close every answer."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
     answer = application(environ, start_response)
     try:
         return [b"".join(answer)]
     finally:
         answer.close()
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
 
 
-SCHEMA = schemathesis.openapi.from_wsgi("/api/openapi.json", closing)
+SCHEMA = schemathesis.openapi.from_wsgi("/api/openapi.json", served)
 OPERATIONS: dict[str, Any] = {
     found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)
 }
@@ -36,16 +39,6 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-
-
-@pytest.fixture(autouse=True)
-def _connection_of_the_test() -> Iterator[None]:
-    # A server gives its connection back after each request; here it holds the transaction of the test.
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
