@@ -29,14 +29,15 @@ def test_the_task_of_a_worker_killed_with_sigkill_is_finished_by_another(
     row = deployment.enqueue(work.slow_at_first, str(tmp_path))
     with deployment.worker() as victim:
         wait_for((tmp_path / "attempt-1").exists)
-        victim.popen.send_signal(signal.SIGKILL)
-        assert victim.popen.wait(10) == -signal.SIGKILL
-    assert state(row) == ("RUNNING", 1, None)
-    with deployment.worker() as heir:
-        wait_for((tmp_path / "attempt-2").exists)
-        wait_for(lambda: state(row) == ("SUCCESSFUL", 2, "attempt 2"))
-        assert heir.stop() == 0
-        assert "worker died" in heir.log.read_text()
+        with deployment.worker() as heir:
+            started(heir)
+            assert state(row) == ("RUNNING", 1, None)
+            victim.popen.send_signal(signal.SIGKILL)
+            assert victim.popen.wait(10) == -signal.SIGKILL
+            wait_for((tmp_path / "attempt-2").exists)
+            wait_for(lambda: state(row) == ("SUCCESSFUL", 2, "attempt 2"))
+            assert heir.stop() == 0
+            assert "worker died" in heir.log.read_text()
 
 
 def test_a_worker_told_to_stop_ends_its_task_first_and_leaves_no_trace(deployment: Deployment) -> None:
