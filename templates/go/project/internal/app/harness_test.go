@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-const patience = 10 * time.Second
+const patience = 15 * time.Second
 
 // running is a whole service on free ports.
 type running struct {
@@ -35,7 +35,7 @@ type running struct {
 func start(t *testing.T, settings ...string) *running {
 	t.Helper()
 	environ := append([]string{
-		"PORT=0", "ADMIN_PORT=0", "LOG_LEVEL=debug", "SHUTDOWN_TIMEOUT=5s", "ALLOWED_PRIVATE_CIDRS=127.0.0.0/8",
+		"PORT=0", "ADMIN_PORT=0", "LOG_LEVEL=debug", "SHUTDOWN_TIMEOUT=10s", "ALLOWED_PRIVATE_CIDRS=127.0.0.0/8",
 		"RATE_LIMIT_PER_SECOND=100000", "RATE_LIMIT_BURST=100000", "WEBHOOK_SECRET=" + webhookSecret,
 		"DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "test.db"),
 	}, settings...)
@@ -55,6 +55,7 @@ func start(t *testing.T, settings ...string) *running {
 	s := &running{t: t, client: &http.Client{Transport: transport, Timeout: patience}, logs: logs}
 	s.stop = sync.OnceValue(func() error {
 		cancel()
+		transport.CloseIdleConnections() // one that was never used would keep the server waiting
 		select {
 		case err := <-done:
 			transport.CloseIdleConnections()

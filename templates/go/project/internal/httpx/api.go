@@ -14,7 +14,6 @@ import (
 // NewAPI makes an API that serves its OpenAPI document at /openapi.json. An operation with the metadata
 // "slow" is exempt from the request timeout.
 func NewAPI(mux *http.ServeMux, title, version string, log *slog.Logger, timeout time.Duration, auth *Authenticator) huma.API {
-	hideCauses(log)
 	config := huma.DefaultConfig(title, version)
 	config.CreateHooks = nil // they would put a $schema link into every answer
 	config.DocsPath = ""     // the page would load scripts from another host
@@ -24,7 +23,7 @@ func NewAPI(mux *http.ServeMux, title, version string, log *slog.Logger, timeout
 	}
 	config.Security = []map[string][]string{{}, {"bearer": {}}}
 	api := humago.New(mux, config)
-	api.UseMiddleware(deadline(timeout))
+	api.UseMiddleware(withLogger(log), deadline(timeout))
 	if auth != nil {
 		api.UseMiddleware(auth.middleware(api))
 	}
@@ -43,24 +42,30 @@ func deadline(timeout time.Duration) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// hideCauses logs what is behind an internal error instead of showing it to the client.
-func hideCauses(log *slog.Logger) {
+type loggerKey struct{}
+
+func withLogger(log *slog.Logger) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) { next(huma.WithValue(ctx, loggerKey{}, log)) }
+}
+
+// huma makes every error through one variable of its own, so it is set once for the process.
+func init() {
 	plain := huma.NewError
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, causes ...error) huma.StatusError {
-		if status != http.StatusInternalServerError {
+		if status != http.StatusInternalServerError || ctx == nil {
 			return plain(status, message, causes...)
 		}
-		err := errors.Join(causes...)
-		if errors.Is(err, context.DeadlineExceeded) {
-			return plain(http.StatusServiceUnavailable, "the request took too long")
-		}
-		requestContext := context.Background()
-		if ctx != nil {
-			requestContext = ctx.Context()
-		}
-		if !errors.Is(err, context.Canceled) {
-			log.ErrorContext(requestContext, "request failed", "error", err)
-		}
-		return plain(status, "something went wrong; the log has the details")
+		return hideCauses(ctx.Context(), errors.Join(causes...))
 	}
+}
+
+// hideCauses logs what is behind an internal error instead of showing it to the client.
+func hideCauses(ctx context.Context, err error) huma.StatusError {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return huma.Error503ServiceUnavailable("the request took too long")
+	}
+	if log, ok := ctx.Value(loggerKey{}).(*slog.Logger); ok && !errors.Is(err, context.Canceled) {
+		log.ErrorContext(ctx, "request failed", "error", err)
+	}
+	return huma.Error500InternalServerError("something went wrong; the log has the details")
 }
