@@ -11,9 +11,9 @@ from processes import Answer
 Sh = Callable[..., "subprocess.CompletedProcess[str]"]
 
 NAME = "uptime"
-COMBINATIONS = {
-    "service": {"deploy": "kubernetes", "ci": "gitlab", "license": "mit", "module_path": "git.example.com/Acme_1/uptime"},
-}
+SERVICE = {"kind": "service", "deploy": "kubernetes", "ci": "gitlab", "license": "mit", "module_path": "git.example.com/Acme_1/uptime"}
+BOTH = {"kind": "both", "deploy": "docker", "ci": "github", "license": "apache-2.0"}
+CLI = {"kind": "cli", "deploy": "kubernetes", "ci": "none", "license": "proprietary"}
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,36 @@ def go(tools: dict[str, str]) -> dict[str, str]:
     return tools | {"CGO_ENABLED": "0"}
 
 
-@pytest.fixture(scope="module", params=COMBINATIONS)
-def project(request: pytest.FixtureRequest, render: Callable[..., Path], sh: Sh, go: dict[str, str]) -> Path:
-    made = render("go", NAME, **COMBINATIONS[request.param])
-    sh("go mod download", made, go)
-    return made
+Answers = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def generate(render: Callable[..., Path], sh: Sh, go: dict[str, str]) -> Callable[[Answers], Path]:
+    """A project of each kind, generated once, with its modules downloaded."""
+    made: dict[str, Path] = {}
+
+    def make(answers: Answers) -> Path:
+        if answers["kind"] not in made:
+            made[answers["kind"]] = render("go", NAME, **answers)
+            sh("go mod download", made[answers["kind"]], go)
+        return made[answers["kind"]]
+
+    return make
+
+
+@pytest.fixture(params=[SERVICE, BOTH, CLI], ids=lambda answers: answers["kind"])
+def project(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
+    return generate(request.param)
+
+
+@pytest.fixture(params=[SERVICE, BOTH], ids=lambda answers: answers["kind"])
+def service(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
+    return generate(request.param)
+
+
+@pytest.fixture(params=[BOTH, CLI], ids=lambda answers: answers["kind"])
+def tool(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
+    return generate(request.param)
 
 
 def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh: Sh, go: dict[str, str]) -> None:
@@ -41,12 +66,12 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
 
 
 def test_it_serves_and_stops_cleanly(
-    project: Path, sh: Sh, go: dict[str, str], serve: Callable, http: Callable[..., Answer], free_port: Callable[[], int]
+    service: Path, sh: Sh, go: dict[str, str], serve: Callable, http: Callable[..., Answer], free_port: Callable[[], int]
 ) -> None:
-    sh("make build", project, go)
+    sh("make build", service, go)
     port, admin = free_port(), free_port()
     environment = {"PORT": str(port), "ADMIN_PORT": str(admin), "DATABASE_URL": "sqlite:data/acceptance.db"}
-    with serve([f"bin/{NAME}", "serve"], project, environment, f"http://127.0.0.1:{port}/readyz") as server:
+    with serve([f"bin/{NAME}", "serve"], service, environment, f"http://127.0.0.1:{port}/readyz") as server:
         made = http("POST", f"{server.url}/v1/targets", {"name": "shop", "url": "https://example.com", "enabled": False})
         assert made.status == 201
         assert http("GET", server.url + made.headers["location"]).json["name"] == "shop"
@@ -55,21 +80,48 @@ def test_it_serves_and_stops_cleanly(
             refused = http(method, server.url + path)
             assert (refused.status, refused.headers["content-type"]) == (status, "application/problem+json")
         assert b"http_request_duration_seconds_bucket" in http("GET", f"http://127.0.0.1:{admin}/metrics").body
-        assert sh([f"bin/{NAME}", "healthcheck"], project, environment).returncode == 0
+        assert sh([f"bin/{NAME}", "healthcheck"], service, environment).returncode == 0
         assert server.stop() == 0
 
 
-def test_every_wrong_setting_is_named_in_one_message(project: Path, sh: Sh, go: dict[str, str]) -> None:
-    sh("make build", project, go)
+def test_every_wrong_setting_is_named_in_one_message(service: Path, sh: Sh, go: dict[str, str]) -> None:
+    sh("make build", service, go)
     wrong = {"PORT": "x", "LOG_LEVEL": "loud", "DATABASE_URL": "oracle://db"}
-    refused = sh([f"bin/{NAME}", "serve"], project, wrong, timeout=20, check=False)
+    refused = sh([f"bin/{NAME}", "serve"], service, wrong, timeout=20, check=False)
     assert refused.returncode == 1
     assert all(variable in refused.stdout for variable in wrong)
     assert "goroutine" not in refused.stdout
 
 
-def test_both_engines_pass_the_same_suite(project: Path, sh: Sh, go: dict[str, str], postgres_url: str) -> None:
-    ran = sh("go test -count=1 -v ./internal/store ./internal/app", project, go | {"TEST_DATABASE_URL": postgres_url})
+def test_the_tool_manages_targets_and_its_exit_status_tells_their_health(tool: Path, sh: Sh, go: dict[str, str]) -> None:
+    sh("make build", tool, go)
+    environment = {"DATABASE_URL": "sqlite:data/tool.db"}
+    run = lambda *args, check=True: sh([f"bin/{NAME}", *args], tool, environment, timeout=30, check=check)  # noqa: E731
+    run("targets", "add", "nowhere", "http://127.0.0.1:9/")
+    assert "nowhere" in run("targets", "list").stdout
+    refused = run("check", check=False)
+    assert refused.returncode == 1
+    assert "not a public address" in refused.stdout
+    run("man", "man")
+    assert (tool / "man" / f"{NAME}-targets-add.1").is_file()
+    assert "nowhere" in run("__complete", "check", "").stdout
+
+
+def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -> None:
+    files = {a["kind"]: {str(p.relative_to(generate(a))) for p in generate(a).rglob("*")} for a in (SERVICE, BOTH, CLI)}
+    served = {"Dockerfile", "compose.yaml", "api/openapi.json", "internal/httpx", "internal/monitor/api.go", "docs/deploy.md"}
+    managed = {"internal/cli", "internal/app/manage.go"}
+    assert served <= files["service"] and not managed & files["service"]
+    assert served | managed <= files["both"]
+    assert managed <= files["cli"] and not served & files["cli"]
+    assert "deploy/kustomize/base/deployment.yaml" in files["service"]
+    assert not any(f.startswith("deploy") for f in files["cli"] | files["both"])
+
+
+def test_both_engines_pass_the_same_suite(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
+) -> None:
+    ran = sh("go test -count=1 -v ./internal/store ./internal/app", generate(BOTH), go | {"TEST_DATABASE_URL": postgres_url})
     for test in ("TestPostgres/", "TestEnginesHaveTheSameSchema", "TestMigrateRunsOnce"):
         assert f"--- PASS: {test}" in ran.stdout
     assert "--- SKIP" not in ran.stdout

@@ -102,6 +102,7 @@ type Store interface {
 
 	CreateTarget(ctx context.Context, t Target) error
 	Target(ctx context.Context, id uuid.UUID) (Target, error)
+	TargetByName(ctx context.Context, name string) (Target, error)
 	// LockTarget reads a target that no other transaction may change until this one ends.
 	LockTarget(ctx context.Context, id uuid.UUID) (Target, error)
 	Targets(ctx context.Context, after uuid.UUID, limit int) ([]Target, error)

@@ -40,6 +40,11 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Target, error) {
 	return s.store.Target(ctx, id)
 }
 
+// ByName returns one target.
+func (s *Service) ByName(ctx context.Context, name string) (Target, error) {
+	return s.store.TargetByName(ctx, name)
+}
+
 // List returns up to limit targets after the given one, oldest first.
 func (s *Service) List(ctx context.Context, after uuid.UUID, limit int) ([]Target, error) {
 	return s.store.Targets(ctx, after, limit)

@@ -71,3 +71,6 @@ WHERE id = sqlc.arg(id);
 
 -- name: LockTarget :one
 SELECT * FROM targets WHERE id = $1 FOR UPDATE;
+
+-- name: GetTargetByName :one
+SELECT * FROM targets WHERE name = $1;

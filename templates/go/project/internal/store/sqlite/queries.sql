@@ -70,3 +70,6 @@ WHERE id = sqlc.arg(id);
 -- The writing connection begins every transaction as IMMEDIATE, so a plain read is a locked one.
 -- name: LockTarget :one
 SELECT * FROM targets WHERE id = ?;
+
+-- name: GetTargetByName :one
+SELECT * FROM targets WHERE name = ?;

@@ -149,6 +149,33 @@ func (q *Queries) GetTarget(ctx context.Context, id string) (Target, error) {
 	return i, err
 }
 
+const getTargetByName = `-- name: GetTargetByName :one
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE name = ?
+`
+
+func (q *Queries) GetTargetByName(ctx context.Context, name string) (Target, error) {
+	row := q.db.QueryRowContext(ctx, getTargetByName, name)
+	var i Target
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Url,
+		&i.IntervalMs,
+		&i.TimeoutMs,
+		&i.ExpectedStatus,
+		&i.FailureThreshold,
+		&i.WebhookUrl,
+		&i.Enabled,
+		&i.State,
+		&i.Failures,
+		&i.NextCheckAt,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const insertAlert = `-- name: InsertAlert :exec
 INSERT INTO alerts (id, target_id, webhook_url, payload, attempts, next_attempt_at, delivered_at, last_error, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
