@@ -5,13 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from processes import Answer
 
-Sh = Callable[..., "subprocess.CompletedProcess[str]"]
+Sh = Callable[..., subprocess.CompletedProcess[str]]
 
 NAME = "uptime"
-SERVICE = {"kind": "service", "deploy": "kubernetes", "ci": "gitlab", "license": "mit", "module_path": "git.example.com/Acme_1/uptime"}
+SERVICE = {
+    "kind": "service",
+    "deploy": "kubernetes",
+    "ci": "gitlab",
+    "license": "mit",
+    "module_path": "git.example.com/Acme_1/uptime",
+}
 BOTH = {"kind": "both", "deploy": "docker", "ci": "github", "license": "apache-2.0"}
 CLI = {"kind": "cli", "deploy": "kubernetes", "ci": "none", "license": "proprietary"}
 
@@ -45,8 +50,10 @@ def project(request: pytest.FixtureRequest, generate: Callable[[Answers], Path])
 
 
 @pytest.fixture(params=[SERVICE, BOTH], ids=lambda answers: answers["kind"])
-def service(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
-    return generate(request.param)
+def service(request: pytest.FixtureRequest, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]) -> Path:
+    made = generate(request.param)
+    sh("make build", made, go)
+    return made
 
 
 @pytest.fixture(params=[BOTH, CLI], ids=lambda answers: answers["kind"])
@@ -66,13 +73,14 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
 
 
 def test_it_serves_and_stops_cleanly(
-    service: Path, sh: Sh, go: dict[str, str], serve: Callable, http: Callable[..., Answer], free_port: Callable[[], int]
+    service: Path, sh: Sh, serve: Callable, http: Callable[..., Answer], free_port: Callable[[], int]
 ) -> None:
-    sh("make build", service, go)
     port, admin = free_port(), free_port()
     environment = {"PORT": str(port), "ADMIN_PORT": str(admin), "DATABASE_URL": "sqlite:data/acceptance.db"}
     with serve([f"bin/{NAME}", "serve"], service, environment, f"http://127.0.0.1:{port}/readyz") as server:
-        made = http("POST", f"{server.url}/v1/targets", {"name": "shop", "url": "https://example.com", "enabled": False})
+        made = http(
+            "POST", f"{server.url}/v1/targets", {"name": "shop", "url": "https://example.com", "enabled": False}
+        )
         assert made.status == 201
         assert http("GET", server.url + made.headers["location"]).json["name"] == "shop"
         assert http("GET", f"{server.url}/openapi.json").json["openapi"].startswith("3.1")
@@ -84,8 +92,7 @@ def test_it_serves_and_stops_cleanly(
         assert server.stop() == 0
 
 
-def test_every_wrong_setting_is_named_in_one_message(service: Path, sh: Sh, go: dict[str, str]) -> None:
-    sh("make build", service, go)
+def test_every_wrong_setting_is_named_in_one_message(service: Path, sh: Sh) -> None:
     wrong = {"PORT": "x", "LOG_LEVEL": "loud", "DATABASE_URL": "oracle://db"}
     refused = sh([f"bin/{NAME}", "serve"], service, wrong, timeout=20, check=False)
     assert refused.returncode == 1
@@ -93,7 +100,9 @@ def test_every_wrong_setting_is_named_in_one_message(service: Path, sh: Sh, go: 
     assert "goroutine" not in refused.stdout
 
 
-def test_the_tool_manages_targets_and_its_exit_status_tells_their_health(tool: Path, sh: Sh, go: dict[str, str]) -> None:
+def test_the_tool_manages_targets_and_its_exit_status_tells_their_health(
+    tool: Path, sh: Sh, go: dict[str, str]
+) -> None:
     sh("make build", tool, go)
     environment = {"DATABASE_URL": "sqlite:data/tool.db"}
     run = lambda *args, check=True: sh([f"bin/{NAME}", *args], tool, environment, timeout=30, check=check)  # noqa: E731
@@ -109,11 +118,20 @@ def test_the_tool_manages_targets_and_its_exit_status_tells_their_health(tool: P
 
 def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -> None:
     files = {a["kind"]: {str(p.relative_to(generate(a))) for p in generate(a).rglob("*")} for a in (SERVICE, BOTH, CLI)}
-    served = {"Dockerfile", "compose.yaml", "api/openapi.json", "internal/httpx", "internal/monitor/api.go", "docs/deploy.md"}
+    served = {
+        "Dockerfile",
+        "compose.yaml",
+        "api/openapi.json",
+        "internal/httpx",
+        "internal/monitor/api.go",
+        "docs/deploy.md",
+    }
     managed = {"internal/cli", "internal/app/manage.go"}
-    assert served <= files["service"] and not managed & files["service"]
+    assert served <= files["service"]
+    assert not managed & files["service"]
     assert served | managed <= files["both"]
-    assert managed <= files["cli"] and not served & files["cli"]
+    assert managed <= files["cli"]
+    assert not served & files["cli"]
     assert "deploy/kustomize/base/deployment.yaml" in files["service"]
     assert not any(f.startswith("deploy") for f in files["cli"] | files["both"])
 
@@ -121,16 +139,22 @@ def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -
 def test_both_engines_pass_the_same_suite(
     generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
 ) -> None:
-    ran = sh("go test -count=1 -v ./internal/store ./internal/app", generate(BOTH), go | {"TEST_DATABASE_URL": postgres_url})
+    ran = sh(
+        "go test -count=1 -v ./internal/store ./internal/app", generate(BOTH), go | {"TEST_DATABASE_URL": postgres_url}
+    )
     for test in ("TestPostgres/", "TestEnginesHaveTheSameSchema", "TestMigrateRunsOnce"):
         assert f"--- PASS: {test}" in ran.stdout
     assert "--- SKIP" not in ran.stdout
 
 
 @pytest.mark.parametrize(
-    "path", ["uptime", "log", "github.com", "https://github.com/a/b", "github.com/a/b/v2", "github.com/con/b", "github.com/a b",
-             "github.com/a/../b", "github.com/ä/b", "-x.com/a", "github.com/a/", "github.com/a\nreplace x => y", "g.com/internal/b"]
-)  # fmt: skip
+    "path",
+    [
+        *("uptime", "log", "github.com", "https://github.com/a/b", "github.com/a/b/v2", "github.com/con/b"),
+        *("github.com/a b", "github.com/a/../b", "github.com/ä/b", "-x.com/a", "github.com/a/", "g.com/internal/b"),
+        "github.com/a\nreplace x => y",
+    ],
+)
 def test_a_module_path_that_go_would_refuse_is_refused(path: str, render: Callable[..., Path]) -> None:
     with pytest.raises(ValueError, match="module_path"):
         render("go", NAME, module_path=path)
@@ -138,7 +162,11 @@ def test_a_module_path_that_go_would_refuse_is_refused(path: str, render: Callab
 
 @pytest.mark.parametrize(
     ("owner", "path"),
-    [("Acme Inc.", "github.com/acme-inc/uptime"), ("株式会社", "github.com/example/uptime"), ("-- x --", "github.com/x/uptime")],
+    [
+        ("Acme Inc.", "github.com/acme-inc/uptime"),
+        ("株式会社", "github.com/example/uptime"),
+        ("-- x --", "github.com/x/uptime"),
+    ],
 )
 def test_the_module_path_follows_from_the_owner(owner: str, path: str, render: Callable[..., Path]) -> None:
     made = render("go", NAME, owner=owner)

@@ -155,8 +155,8 @@ func (s Spec) Validate() error {
 	if s.Timeout < MinTimeout || s.Timeout > MaxTimeout || s.Timeout > s.Interval {
 		add("timeout", "must be %v to %v and not longer than the interval", MinTimeout, MaxTimeout)
 	}
-	if s.ExpectedStatus != 0 && (s.ExpectedStatus < 100 || s.ExpectedStatus > 599) {
-		add("expected_status", "must be a status code, or 0 for any 2xx")
+	if s.ExpectedStatus < 0 || s.ExpectedStatus > 599 {
+		add("expected_status", "must be a status code up to 599, or 0 for any 2xx")
 	}
 	if s.FailureThreshold < 1 || s.FailureThreshold > MaxThreshold {
 		add("failure_threshold", "must be 1 to %d", MaxThreshold)

@@ -15,7 +15,7 @@ func TestValidateReportsEveryField(t *testing.T) {
 	if err := goodSpec().Validate(); err != nil {
 		t.Fatal(err)
 	}
-	err := Spec{Name: " ", URL: "ftp://x", WebhookURL: "x", ExpectedStatus: 42}.Validate()
+	err := Spec{Name: " ", URL: "ftp://x", WebhookURL: "x", ExpectedStatus: 1000}.Validate()
 	for _, field := range []string{"name", "url", "webhook_url", "interval", "timeout", "expected_status", "failure_threshold"} {
 		if err == nil || !strings.Contains(err.Error(), field+": must") {
 			t.Errorf("%s is not reported in %v", field, err)
