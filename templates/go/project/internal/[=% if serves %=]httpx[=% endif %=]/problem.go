@@ -4,6 +4,7 @@ package httpx
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -16,33 +17,28 @@ func WriteProblem(w http.ResponseWriter, status int, detail string) {
 	_ = json.NewEncoder(w).Encode(&huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
 }
 
-// Unmatched answers requests that no route takes with problems instead of plain text.
-func Unmatched(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler, pattern := mux.Handler(r)
-		if pattern != "" {
-			mux.ServeHTTP(w, r)
+// methods are those that a path may be known under.
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
+
+// RegisterUnmatched answers requests that no route takes with problems instead of plain text.
+func RegisterUnmatched(mux *http.ServeMux) {
+	const everything = "/"
+	mux.HandleFunc(everything, func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range methods {
+			asked := *r
+			asked.Method = method
+			if _, pattern := mux.Handler(&asked); pattern != everything {
+				allowed = append(allowed, method)
+			}
+		}
+		if len(allowed) == 0 {
+			WriteProblem(w, http.StatusNotFound, "there is nothing at this path")
 			return
 		}
-		answer := statusOnly{header: w.Header()}
-		handler.ServeHTTP(&answer, r)
-		w.Header().Del("Content-Type")
-		w.Header().Del("X-Content-Type-Options")
-		switch answer.status {
-		case http.StatusMethodNotAllowed:
-			WriteProblem(w, answer.status, "allowed here: "+w.Header().Get("Allow"))
-		default:
-			WriteProblem(w, answer.status, "there is nothing at this path")
-		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		WriteProblem(w, http.StatusMethodNotAllowed, "allowed here: "+strings.Join(allowed, ", "))
 	})
 }
-
-// statusOnly takes a handler's status and headers and drops its body.
-type statusOnly struct {
-	header http.Header
-	status int
-}
-
-func (s *statusOnly) Header() http.Header         { return s.header }
-func (s *statusOnly) WriteHeader(status int)      { s.status = status }
-func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }

@@ -10,8 +10,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Trace gives every request a span that continues the caller's trace; without a collector it costs next to nothing.
-func Trace(next http.Handler) http.Handler {
+// Trace gives every request a span that continues the caller's trace, and costs nothing while it is off.
+func Trace(on bool) Middleware {
+	if !on {
+		return func(next http.Handler) http.Handler { return next }
+	}
+	return traced
+}
+
+func traced(next http.Handler) http.Handler {
 	tracer := otel.Tracer("http.server")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
