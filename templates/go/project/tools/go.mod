@@ -1,4 +1,4 @@
-module [= module_path =]/tools
+module example.com/tools
 
 go 1.26.0
 
