@@ -73,7 +73,7 @@ def test_every_stack_on_disk_is_offered_and_known() -> None:
 
 def beyond_the_module_path(path: Path) -> str:
     """A file without Go's module path, which every import of a package of one's own has to name."""
-    return text(path).replace("[= module_path =]", "") if ".go" in path.suffixes else text(path)
+    return text(path).replace("[= module_path =]", "") if ".go" in path.name else text(path)
 
 
 @pytest.mark.parametrize("stack", STACKS)

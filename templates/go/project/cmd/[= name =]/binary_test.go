@@ -1,0 +1,73 @@
+//go:build unix
+
+package main
+
+import (
+	"crypto/sha256"
+	"debug/buildinfo"
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"testing"
+)
+
+const maxBinarySize = 20 << 20
+
+// build builds the release binary, as the Makefile and the image do.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "app")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
+}
+
+func TestTheBinaryIsStaticSmallAndReproducible(t *testing.T) {
+	t.Parallel()
+	binary := build(t)
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "CGO_ENABLED" && s.Value == "0" }) {
+		t.Error("cgo was on")
+	}
+	if runtime.GOOS == "linux" {
+		file, err := elf.Open(binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = file.Close() }()
+		for _, p := range file.Progs {
+			if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
+				t.Errorf("a dynamic loader is needed: %v", p.Type)
+			}
+		}
+	}
+	stat, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stat.Size() > maxBinarySize {
+		t.Errorf("%d bytes are more than %d", stat.Size(), maxBinarySize)
+	}
+	if digest(t, binary) != digest(t, build(t)) {
+		t.Error("two builds differ")
+	}
+}
+
+func digest(t *testing.T, path string) [sha256.Size]byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sha256.Sum256(content)
+}

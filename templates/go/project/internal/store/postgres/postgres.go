@@ -1,0 +1,117 @@
+// Package postgres keeps the data in PostgreSQL.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Error codes of PostgreSQL.
+const (
+	uniqueViolation     = "23505"
+	foreignKeyViolation = "23503"
+)
+
+// DB is a PostgreSQL database.
+type DB struct {
+	Store
+	pool     *pgxpool.Pool
+	db       *sql.DB
+	provider *goose.Provider
+	migrated atomic.Bool
+}
+
+// Check says whether url can be understood, without giving its password away.
+func Check(url string) error {
+	if _, err := pgxpool.ParseConfig(url); err != nil {
+		return errors.New("DATABASE_URL is not a valid PostgreSQL URL")
+	}
+	return nil
+}
+
+// Open makes a pool that connects when it is needed.
+func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
+	pool, err := pgxpool.New(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	provider, err := newProvider(db, log)
+	if err != nil {
+		pool.Close()
+		return nil, errors.Join(fmt.Errorf("read migrations: %w", err), db.Close())
+	}
+	return &DB{
+		Store: Store{queries: New(pool), begin: pool.Begin},
+		pool:  pool, db: db, provider: provider,
+	}, nil
+}
+
+// newProvider holds an advisory lock while it migrates, so that replicas cannot collide.
+func newProvider(db *sql.DB, log *slog.Logger) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithSlog(log))
+}
+
+// Embedded reports that the database is shared.
+func (*DB) Embedded() bool { return false }
+
+// Migrate applies what is pending and returns how much that was.
+func (d *DB) Migrate(ctx context.Context) (int, error) {
+	results, err := d.provider.Up(ctx)
+	return len(results), err
+}
+
+// Ready fails while the database does not answer or lacks migrations.
+func (d *DB) Ready(ctx context.Context) error {
+	if d.migrated.Load() {
+		return d.pool.Ping(ctx)
+	}
+	pending, err := d.provider.HasPending(ctx)
+	if err != nil {
+		return err
+	}
+	if pending {
+		return errors.New("migrations are pending")
+	}
+	d.migrated.Store(true)
+	return nil
+}
+
+// Close closes the pool.
+func (d *DB) Close() error {
+	err := d.db.Close()
+	d.pool.Close()
+	return err
+}
+
+func isUnique(err error) bool { return hasCode(err, uniqueViolation) }
+
+func isForeignKey(err error) bool { return hasCode(err, foreignKeyViolation) }
+
+func hasCode(err error, code string) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == code
+}
