@@ -60,8 +60,14 @@ UV = Tool(("uv", "--version"), "uv", (0, 8), "pip install uv, pipx install uv or
 TOOLCHAINS: Mapping[Stack, Toolchain] = {
     Stack.NODE: Toolchain((NODE,), ("npm install", "npm run dev")),
     Stack.HYBRID: Toolchain((NODE, UV), ("npm run setup", "npm run dev")),
-    Stack.DJANGO: Toolchain((UV,), ("uv sync", "uv run manage.py migrate && uv run manage.py runserver")),
-    Stack.GO: Toolchain((GO,), ("make test", "make run")),
+    Stack.DJANGO: Toolchain(
+        (UV,),
+        (
+            "uv add --constraints constraints.txt django==5.2.19",
+            "cp .env.example .env && uv run python manage.py migrate && uv run python manage.py runserver",
+        ),
+    ),
+    Stack.GO: Toolchain((GO,), ("make test", "make build")),
 }
 
 

@@ -7,6 +7,8 @@ import pytest
 from stackgen import toolchain
 from stackgen.choices import Stack
 
+TEMPLATES = Path(__file__).parents[2] / "templates"
+
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -58,5 +60,10 @@ def test_go_and_uv_are_understood(machine: Path) -> None:
 
 
 @pytest.mark.parametrize("stack", Stack)
-def test_every_stack_names_two_commands_to_run_next(stack: Stack) -> None:
-    assert len(toolchain.TOOLCHAINS[stack].commands) == 2
+def test_every_stack_names_two_commands_to_run_next_and_its_readme_has_them_too(stack: Stack) -> None:
+    commands = toolchain.TOOLCHAINS[stack].commands
+    assert len(commands) == 2
+    readmes = [path.read_text(encoding="utf-8") for path in (TEMPLATES / stack / "project").glob("*README.md*")]
+    assert readmes
+    for command in " && ".join(commands).split(" && "):
+        assert all(command in readme for readme in readmes), command
