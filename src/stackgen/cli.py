@@ -113,15 +113,15 @@ def new(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Recommend a stack and generate a project."""
-    from stackgen import intake, session
+    from stackgen import commands, intake
 
     given = intake.gather(
         answers, data, name=name, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
     )
-    options = session.Options(template, output_dir, git=not no_git)
-    request = session.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
+    options = commands.Options(template, output_dir, git=not no_git)
+    request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
     with _spinner("Rendering", show=not (json or quiet)):
-        outcome = session.preview(request) if dry_run else session.generate(request)
+        outcome = commands.preview(request) if dry_run else commands.generate(request)
     if not quiet:
         _say("new", json=json, data=outcome.data, text=outcome.text)
 
@@ -162,9 +162,9 @@ def compare(json: JsonFlag = False) -> None:
 @app.command()
 def stacks(template: TemplateFlag = None, json: JsonFlag = False) -> None:
     """List the stacks."""
-    from stackgen import console, session
+    from stackgen import commands, console
 
-    offered = session.questions_of(template).stacks()
+    offered = commands.questions_of(template).stacks()
     _say(
         "stacks",
         json=json,
@@ -176,9 +176,9 @@ def stacks(template: TemplateFlag = None, json: JsonFlag = False) -> None:
 @app.command()
 def schema(stack: StackFlag = None, template: TemplateFlag = None, json: JsonFlag = False) -> None:
     """Print the JSON Schema of everything that `new` accepts."""
-    from stackgen import console, session
+    from stackgen import commands, console
 
-    result = session.schema_of(template, stack)
+    result = commands.schema_of(template, stack)
     _say("schema", json=json, data=lambda: result, text=lambda _: console.plain_json(result))
 
 
@@ -189,10 +189,10 @@ def update(
     json: JsonFlag = False,
 ) -> None:
     """Bring a project to the newest release of its template, keeping what you changed."""
-    from stackgen import session
+    from stackgen import commands
 
     with _spinner("Updating", show=not json):
-        outcome = session.update(path, data)
+        outcome = commands.update(path, data)
     if json:
         outcome.settle()
     _say("update", json=json, data=outcome.data, text=outcome.text)

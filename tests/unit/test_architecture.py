@@ -11,7 +11,7 @@ import stackgen
 ROOMS = (
     "errors", "choices", "article", "recommend", "questions", "schema", "plan", "source", "project",
     "repository", "render",
-    "toolchain", "verify", "console", "prompts", "intake", "session", "cli",
+    "toolchain", "verify", "console", "prompts", "intake", "commands", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
 PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
