@@ -76,6 +76,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def render(folder: Path, stack: str, text: str) -> Path:
     data = {"name": "my-shop", "stack": stack, "description": text, "owner": text, "license": "mit"}
     data["deploy"] = "kubernetes"
+    if stack == "go":
+        data["module_path"] = "github.com/acme/my-shop"  # whose default is made from the owner
     copier.run_copy(str(ROOT), folder / "my-shop", data=data, vcs_ref="HEAD", defaults=True, quiet=True)
     return folder / "my-shop"
 

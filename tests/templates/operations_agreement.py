@@ -53,14 +53,21 @@ def compose_settings(path: Path) -> set[str]:
     return {name for name in handed | taken if not NOT_OURS.fullmatch(name)}
 
 
-def missing_files(paths: Iterable[Path], project: Path) -> list[str]:
-    """Give what the files copy into an image or run, but the project does not have."""
+def missing_files(paths: Iterable[Path], rendered: Path, template: Path) -> list[str]:
+    """Give what the rendered files copy into an image or run, but neither the template nor their own folder has."""
     return [
         f"{path.name}: {named}"
         for path in paths
         for named in _named_files(path)
-        if not any(project.glob(named)) and not any(project.glob(f"{named}.jinja"))
+        if not _is_there(named, template) and not _is_there(named, template / path.relative_to(rendered).parent)
     ]
+
+
+def _is_there(named: str, folder: Path) -> bool:
+    # A lock file is made by the first installation; the pattern copies it where it is.
+    if named == "uv.lock*" or any(folder.glob(named)) or any(folder.glob(f"{named}.jinja")):
+        return True
+    return folder.is_dir() and any(f"%=]{named}[=%" in entry.name for entry in folder.iterdir())
 
 
 def _named_files(path: Path) -> list[str]:

@@ -33,7 +33,7 @@ def test_deployment_files_name_only_files_and_scripts_that_exist(projects: list[
     matching = [project for project in projects if project.stack == stack and project.ci == "github"]
     (project,) = one_of_each_stack(matching, deploy="kubernetes")
     files = project.files(*DOCKERFILES, *YAML_FILES, "docs/deploy.md", "docs/kubernetes.md")
-    assert agreement.missing_files(files, TEMPLATES / stack / "project") == []
+    assert agreement.missing_files(files, project.path, TEMPLATES / stack / "project") == []
     assert agreement.missing_scripts(files, project.path) == []
 
 
@@ -43,7 +43,7 @@ def test_a_file_or_script_that_is_gone_is_reported(tmp_path: Path) -> None:
         'COPY gone/ .\nCOPY Docker* .\nRUN npm run gone && npm test\nCMD ["node", "src/gone.ts"]\n', "utf-8"
     )
     (tmp_path / "package.json").write_text('{"scripts": {"test": "true"}}', encoding="utf-8")
-    assert agreement.missing_files([page], tmp_path) == ["Dockerfile: gone/", "Dockerfile: src/gone.ts"]
+    assert agreement.missing_files([page], tmp_path, tmp_path) == ["Dockerfile: gone/", "Dockerfile: src/gone.ts"]
     assert agreement.missing_scripts([page], tmp_path) == ["Dockerfile: npm run gone"]
 
 
