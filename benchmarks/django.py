@@ -430,27 +430,28 @@ def worker(project: Project) -> None:
         "django-tasks-db's own": [*manage, "db_worker", "--batch", "--no-startup-delay"],
         "worker": [*manage, "worker", "--once"],
     }
-    tasks = project.times(50, TASKS)
-    samples: dict[str, list[Used]] = {}
+    tasks = project.times(200, TASKS)
+    idle: dict[str, list[Used]] = {name: [] for name in commands}
+    busy: dict[str, list[Used]] = {name: [] for name in commands}
     enqueueing: list[float] = []
     for _ in range(ROUNDS):
         for name, command in commands.items():
             # What the start takes is measured alone, and subtracted.
             project.data("enqueue", 0)
-            empty = used(command, project)
+            idle[name].append(used(command, project))
             enqueueing.append(project.data("enqueue", tasks))
-            full = used(command, project)
+            busy[name].append(used(command, project))
             if (done := project.data("successful")) != tasks:
                 raise SystemExit(f"{name}: {done} of {tasks} tasks were done")
-            samples.setdefault(name, []).append(Used(full.wall - empty.wall, full.cpu - empty.cpu, full.peak))
-    own = min(each.cpu for each in samples["django-tasks-db's own"])
-    title(f"Worker, {tasks} tasks that do nothing x {ROUNDS} rounds (best round)")
-    for name, taken in samples.items():
-        wall, cpu = min(each.wall for each in taken), min(each.cpu for each in taken)
-        peak = max(each.peak for each in taken)
+    title(f"Worker, {tasks} tasks that do nothing x {ROUNDS} rounds (least of the rounds)")
+    own = 0.0
+    for name in commands:
+        wall = min(each.wall for each in busy[name]) - min(each.wall for each in idle[name])
+        cpu = min(each.cpu for each in busy[name]) - min(each.cpu for each in idle[name])
+        own = own or cpu
         print(
             f"{name:34} {tasks / wall:8.0f} tasks/s {cpu / tasks * 1e3:8.2f} ms CPU a task {cpu / own:6.2f}x "
-            f"{peak:6.0f} MB peak"
+            f"{max(each.peak for each in busy[name]):6.0f} MB peak"
         )
     print(f"{'enqueue':34} {tasks / min(enqueueing):8.0f} tasks/s")
 
