@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import processes
@@ -62,18 +63,39 @@ def _set_up(project: Path, environment: Environment) -> None:
         assert f'name = "{name}"\nversion = "{version}"' in lock or f'name = "{name}"' not in lock, pin
 
 
-@pytest.fixture(scope="module")
-def project(render: Callable[..., Path], tools: Environment) -> Path:
-    """A project with everything, on the oldest Python that it promises."""
-    made = render("python-django", description='The "lab": {{ x }}', deploy="kubernetes")
-    _set_up(made, _environment(tools, "python3.11"))
-    return made
+@dataclass(frozen=True)
+class Project:
+    """A project that is set up, and the environment of its commands."""
+
+    folder: Path
+    environment: Environment
+
+
+def _newest() -> str:
+    return _versions()[-1][1]
+
+
+@pytest.fixture(scope="module", params=["oldest", "newest"])
+def made(request: pytest.FixtureRequest, render: Callable[..., Path], tools: Environment) -> Project:
+    """A project with everything, on the oldest Python that it promises and on the newest of this machine."""
+    oldest = request.param == "oldest"
+    answers = {"deploy": "kubernetes"} if oldest else {"ci": "gitlab"}
+    environment = _environment(tools, "python3.11" if oldest else _newest())
+    folder = render("python-django", description='The "lab": {{ x }}', **answers)
+    _set_up(folder, environment)
+    return Project(folder, environment)
 
 
 @pytest.fixture(scope="module")
-def environment(tools: Environment) -> dict[str, str]:
+def project(made: Project) -> Path:
+    """Where that project is."""
+    return made.folder
+
+
+@pytest.fixture(scope="module")
+def environment(made: Project) -> Environment:
     """The environment of that project's commands."""
-    return _environment(tools, "python3.11")
+    return made.environment
 
 
 @contextmanager
@@ -160,12 +182,14 @@ def test_a_wrong_environment_is_told_in_a_few_lines(project: Path, environment: 
     assert all(f"{name}: " in told.stdout for name in ("PORT", "SECRET_KEY", "ALLOWED_HOSTS"))
 
 
-def test_without_data_tools_it_is_complete_on_the_newest_python(
-    render: Callable[..., Path], tools: Environment
-) -> None:
-    minor, python = _versions()[-1]
-    assert minor >= 11
-    environment = _environment(tools, python)
+def test_the_newest_python_of_the_machine_is_among_those_tested(made: Project, request: pytest.FixtureRequest) -> None:
+    asked = processes.sh([".venv/bin/python", "-V"], made.folder, made.environment).stdout
+    expected = 11 if "oldest" in request.node.name else _versions()[-1][0]
+    assert asked.startswith(f"Python 3.{expected}."), asked
+
+
+def test_without_data_tools_it_is_complete(render: Callable[..., Path], tools: Environment) -> None:
+    environment = _environment(tools, _newest())
     made = render("python-django", data_tools=False, ci="gitlab")
     _set_up(made, environment)
     assert not (made / "notebooks").exists()

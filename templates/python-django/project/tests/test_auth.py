@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.http import HttpRequest
 from django.test import Client
@@ -107,6 +108,15 @@ def test_an_expired_key_opens_nothing(ada: User) -> None:
     assert Api(secret)("GET", "/me").status_code == 200
     ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     assert Api(secret)("GET", "/me").status_code == 401
+
+
+def test_an_expired_session_opens_nothing(ada: User) -> None:
+    browser, app = Client(), Client()
+    browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    token = {"X-Session-Token": str(browser.session.session_key)}
+    assert browser.get("/api/me").status_code == app.get("/api/me", headers=token).status_code == 200
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert browser.get("/api/me").status_code == app.get("/api/me", headers=token).status_code == 401
 
 
 def test_the_key_and_the_session_of_a_person_who_was_shut_out_open_nothing(api: Api, ada: User) -> None:

@@ -48,6 +48,18 @@ def test_every_column_is_drawn_as_svg(api: Api, dataset: Dataset) -> None:
         drawing = ET.fromstring(plot.content)
         assert drawing.findall("{http://www.w3.org/2000/svg}rect")
     assert api("GET", f"/datasets/{dataset.pk}/plots/4.svg").status_code == 404
+    words = "".join(ET.fromstring(api("GET", f"/datasets/{dataset.pk}/plots/0.svg").content).itertext())
+    assert all(name in words for name in ("Apple", "Pear", "Fig"))
+
+
+def test_what_cannot_be_drawn_says_why(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
+    rows = "".join(f"{number} apples,,1\n" for number in range(1500))
+    uploaded = api.upload(team, f"many,none,same\n{rows}".encode()).json()
+    run_tasks()
+    drawn = [api("GET", f"/datasets/{uploaded['id']}/plots/{place}.svg").content.decode() for place in range(3)]
+    assert "too many different values" in drawn[0]
+    assert "no values" in drawn[1]
+    assert "<rect" in drawn[2]
 
 
 def test_lists_are_filtered_ordered_and_cut_into_pages(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
@@ -186,7 +198,7 @@ def test_a_worker_that_fails_again_and_again_gives_up_and_says_so(
         msg = "disk on fire"
         raise OSError(msg)
 
-    monkeypatch.setattr(tasks, "profile", broken)
+    monkeypatch.setattr("backend.datasets.profiler.profile", broken)
     monkeypatch.setattr("backend.tasks.backend.RetriedTask.wait_after", lambda *_: -timedelta(seconds=1))
     api("POST", f"/datasets/{dataset.pk}/profile")
     assert [run_tasks() for _ in range(4)] == [1, 1, 1, 0]

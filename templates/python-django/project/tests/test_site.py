@@ -6,14 +6,18 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.core.checks import run_checks
 from django.db import OperationalError
+from django.db.utils import ConnectionHandler
 from django.test import Client
+from pydantic import SecretStr
 
+from backend import settings as project
 from backend.core import logs
 from backend.core.management.commands import export_openapi
 from backend.env import PROJECT
@@ -172,6 +176,35 @@ def test_the_documentation_is_served_without_any_other_host() -> None:
     assert Client().get("/api/openapi.json").json()["openapi"].startswith("3.1")
 
 
+@pytest.mark.django_db
+def test_sqlite_is_opened_for_many_readers_and_a_patient_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project, "env", project.env.model_copy(update={"database_url": None, "data_dir": tmp_path}))
+    config = project.database()
+    assert config["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    opened = ConnectionHandler({"default": config})["default"]
+    with opened.cursor() as cursor:
+        found = {
+            name: cursor.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
+        }
+    opened.close()
+    assert found == {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 20_000, "foreign_keys": 1}
+
+
+@pytest.mark.parametrize(("size", "pool"), [(8, {"min_size": 1, "max_size": 8, "timeout": 5}), (0, None)])
+def test_postgresql_is_reached_through_a_pool_that_can_be_turned_off(
+    size: int, pool: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = SecretStr("postgresql://user:password@example.com/name")
+    monkeypatch.setattr(project, "env", project.env.model_copy(update={"database_url": url, "database_pool": size}))
+    config = project.database()
+    assert config["OPTIONS"].get("pool") == pool
+    # A connection that outlives its request would never go back to the pool.
+    assert config["CONN_MAX_AGE"] == 0
+
+
 def test_production_passes_djangos_deployment_checks() -> None:
     checked = manage("check", "--deploy", "--fail-level", "WARNING", HTTPS="true")
     assert checked.returncode == 0, checked.stderr
@@ -183,3 +216,10 @@ def test_a_wrong_environment_is_one_message_without_a_traceback() -> None:
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
     assert "PORT" in failed.stderr
+
+
+def test_a_worker_without_its_tables_says_what_to_do(tmp_path: Path) -> None:
+    failed = manage("worker", "--once", DATABASE_URL="", DATA_DIR=str(tmp_path))
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert "did `migrate` run?" in failed.stderr

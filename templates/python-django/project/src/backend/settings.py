@@ -89,6 +89,8 @@ def database() -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
         }
+        # Opening the file costs as much as a small request; a few seconds spare that, and still notice a new file soon.
+        config["CONN_MAX_AGE"] = 5
     else:
         config["OPTIONS"] = {**config.get("OPTIONS", {}), "connect_timeout": 5}
         if env.database_pool:

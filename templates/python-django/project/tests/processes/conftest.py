@@ -131,7 +131,7 @@ def deployment(
     if SERVER:
         _execute(f"create database {name}")
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "backend.settings", "WEB_WORKERS": "1"}
-    environment |= {"DATA_DIR": str(folder / "data"), "DATABASE_URL": url, "TASK_LEASE_SECONDS": "2"}
+    environment |= {"DATA_DIR": str(folder / "data"), "DATABASE_URL": url}
     environment |= {"PYTHONPATH": str(PROJECT)}
     try:
         made = Deployment(folder, environment)

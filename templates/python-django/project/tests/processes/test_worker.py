@@ -27,9 +27,11 @@ def test_the_task_of_a_worker_killed_with_sigkill_is_finished_by_another(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     row = deployment.enqueue(work.slow_at_first, str(tmp_path))
-    with deployment.worker() as victim:
+    # Short enough to wait for, and only here: on a busy machine, a living worker may miss it.
+    lease = {"TASK_LEASE_SECONDS": "3"}
+    with deployment.worker(**lease) as victim:
         wait_for((tmp_path / "attempt-1").exists)
-        with deployment.worker() as heir:
+        with deployment.worker(**lease) as heir:
             started(heir)
             assert state(row) == ("RUNNING", 1, None)
             victim.popen.send_signal(signal.SIGKILL)

@@ -15,8 +15,8 @@ from ninja.responses import Status as Answer
 from backend.accounts.auth import current_user
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
-from backend.datasets import engine
 from backend.datasets.export import to_csv
+from backend.datasets.formats import FORMATS
 from backend.datasets.models import Dataset, Format, Status
 from backend.datasets.plots import plot
 from backend.datasets.profile import Column, Profile
@@ -201,8 +201,8 @@ def _profile_for(request: HttpRequest, dataset_id: uuid.UUID) -> Profile:
 
 def _format_of(file: UploadedFile) -> Format:
     extension = PurePath(file.name or "").suffix.lower().removeprefix(".")
-    if extension not in engine.FORMATS:
-        known = " or ".join(f".{name}" for name in engine.FORMATS)
+    if extension not in FORMATS:
+        known = " or ".join(f".{name}" for name in FORMATS)
         raise Refused(415, f"Name the file with the extension {known}.")
     file_format = Format(extension)
     start = file.read(4)

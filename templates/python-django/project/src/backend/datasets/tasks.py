@@ -13,7 +13,6 @@ from django_tasks.signals import task_finished
 
 from backend.datasets.models import Dataset
 from backend.datasets.profile import FileProblem
-from backend.datasets.profiler import profile
 
 FILES = "datasets"
 
@@ -21,6 +20,8 @@ FILES = "datasets"
 @task(max_attempts=3, backoff_seconds=10)
 def profile_dataset(dataset_id: str) -> str:
     """Profile a data set's file; a file that cannot be profiled is a result, any other failure is tried again."""
+    from backend.datasets.profiler import profile  # noqa: PLC0415 - the server only enqueues, and needs no engine
+
     dataset = Dataset.objects.filter(pk=dataset_id).first()
     if dataset is None:
         return "deleted"

@@ -21,11 +21,16 @@ admin.site.unregister(DBTaskResult)
 class TaskAdmin(DBTaskResultAdmin):  # type: ignore[misc] # django_tasks_db is not typed
     """Tasks with their results; the failed ones can be run again."""
 
-    list_display = ("task_path", "state", "attempts", "enqueued_at", "started_at", "finished_at")
+    list_display = ("name", "state", "attempts", "enqueued_at", "finished_at")
     list_filter = ("status", "task_path")
     search_fields = ("task_path", "id")
     date_hierarchy = "enqueued_at"
     actions = ("run_again",)
+
+    @admin.display(description="task", ordering="task_path")
+    def name(self, row: DBTaskResult) -> str:
+        """Show the task without the parts of its path that all tasks have."""
+        return str(row.task_path).removeprefix("backend.").replace(".tasks.", ".")
 
     @admin.display(description="status", ordering="status")
     def state(self, row: DBTaskResult) -> str:

@@ -101,5 +101,7 @@ def _write(row: DBTaskResult, **values: Any) -> bool:
     written = bool(mine.update(**values))
     if not written:
         log.warning("the task belongs to another worker by now; the result of this attempt is dropped")
-    row.refresh_from_db()
+        row.refresh_from_db()
+    for field, value in values.items() if written else ():
+        setattr(row, field, value)
     return written

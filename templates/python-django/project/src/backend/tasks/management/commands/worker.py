@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 import structlog
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands.db_worker import Worker as DatabaseWorker
@@ -68,10 +68,14 @@ class Command(BaseCommand):
         )
         worker.configure_signals()
         heartbeat = Heartbeat(worker.worker_id)
-        heartbeat.beat()
-        attempts.recover()
-        if not once:
-            schedules.enqueue_due()
+        try:
+            heartbeat.beat()
+            attempts.recover()
+            if not once:
+                schedules.enqueue_due()
+        except (DatabaseError, InterfaceError) as error:
+            msg = f"The database is not ready: {str(error).strip()}. Can it be reached, and did `migrate` run?"
+            raise CommandError(msg) from error
         heartbeat.start()
         log.info("worker started", worker=worker.worker_id)
         try:
