@@ -6,7 +6,7 @@ import signal
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -21,7 +21,6 @@ from stackgen.project import Project, read, require_known
 if TYPE_CHECKING:
     from stackgen.plan import Plan
 
-Progress = Callable[[str], None]
 _MARKER = b"<<<<<<< before updating"
 
 
@@ -65,18 +64,15 @@ def check_destination(destination: Path) -> None:
         raise _refused(f"{parent} cannot be written to", "choose another --output-dir")
 
 
-def generate(plan: "Plan", progress: Progress | None = None) -> Generated:
+def generate(plan: "Plan") -> Generated:
     """Write the project, whole or not at all, and make it a git repository with a first commit."""
-    say = progress or _silent
     check_destination(plan.destination)
     with _workshop(plan.destination.parent) as workshop:
         made = workshop / plan.destination.name
-        say("Rendering")
         _copy(plan, made)
         files = _files(made)
         started = plan.git and not repository.contains(plan.destination.parent)
         if started:
-            say("Committing")
             repository.start(made)
         _move(made, plan.destination)
     return Generated(read(plan.destination), files, started)
@@ -96,7 +92,6 @@ def update(
     data: Mapping[str, object],
     environment: Mapping[str, str],
     version: str | None = None,
-    progress: Progress | None = None,
 ) -> UpdateReport:
     """Carry a project to `version` (None: the newest release), or to other answers, or both."""
     repository.require_clean(project.path)
@@ -104,7 +99,6 @@ def update(
     if target == project.version and all(project.answers.get(key) == value for key, value in data.items()):
         return UpdateReport(project.path, project.version, project.version)
     _refuse_unknown(project, target, set(data) - {"decision"})
-    (progress or _silent)("Updating")
     with _terminable(), repository.restored_on_failure(project.path), _copier():
         from copier import run_update
 
@@ -275,7 +269,3 @@ def _move(made: Path, destination: Path) -> None:
 
 def _refused(message: str, hint: str) -> DestinationError:
     return DestinationError(message, hint)
-
-
-def _silent(_stage: str) -> None:
-    """Report nothing."""

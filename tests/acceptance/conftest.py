@@ -17,6 +17,8 @@ PREFIXES_NOT_FOR_CHILDREN = ("npm_config_", "npm_", "PYTEST_", "COV_", "GIT_", "
 NAMES_NOT_FOR_CHILDREN = {
     *("GOFLAGS", "VIRTUAL_ENV", "PYTHONPATH", "NODE_OPTIONS", "NODE_ENV"),
     *("DATABASE_URL", "TEST_DATABASE_URL", "PORT", "HOST"),
+    # Without its bytecode, each of a project's many processes compiles all of its packages again: seconds, every time.
+    "PYTHONDONTWRITEBYTECODE",
 }
 
 
