@@ -5,6 +5,7 @@ Stacks and questions are found on disk, so a new stack is covered by adding its 
 
 import itertools
 import json
+import os
 import re
 import shutil
 import tomllib
@@ -58,10 +59,31 @@ def domain(question: questions.Question) -> tuple[object, ...]:
     return (False, True) if question.type == "bool" else ()
 
 
+def product(asked: list[questions.Question]) -> list[dict[str, object]]:
+    values = itertools.product(*(domain(question) for question in asked))
+    return [dict(zip((question.key for question in asked), row, strict=True)) for row in values]
+
+
 def combinations(stack: str) -> list[dict[str, object]]:
+    """Every combination of a stack's own answers meets every value of the common ones, and every combination of those once.
+
+    Their whole product is checked where the questions change: `STACKGEN_EVERY_COMBINATION=1`.
+    """
     asked = [question for question in ASKED.asked(stack) if domain(question)]
-    products = itertools.product(*(domain(question) for question in asked))
-    return [dict(zip((question.key for question in asked), values, strict=True)) for values in products]
+    shared = [question for question in asked if question.key in COMMON_QUESTIONS]
+    own = product([question for question in asked if question.key not in COMMON_QUESTIONS])
+    if os.environ.get("STACKGEN_EVERY_COMBINATION"):
+        return [common | mine for mine in own for common in product(shared)]
+    turns = range(max(len(domain(question)) for question in shared))
+    spread = [turned(shared, row, turn) | mine for row, mine in enumerate(own) for turn in turns]
+    rest = [common | own[row % len(own)] for row, common in enumerate(product(shared))]
+    return [*spread, *(answers for answers in rest if answers not in spread)]
+
+
+def turned(asked: list[questions.Question], row: int, turn: int) -> dict[str, object]:
+    """Answers that meet every value of each question as `turn` goes on, paired differently in each row."""
+    values = ((question.key, domain(question)) for question in asked)
+    return {key: options[(row * place + turn) % len(options)] for place, (key, options) in enumerate(values)}
 
 
 EVERY_COMBINATION = [(stack, answers) for stack in STACKS for answers in combinations(stack)]
