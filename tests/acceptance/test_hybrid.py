@@ -1,6 +1,5 @@
-"""A generated hybrid-node-python-ml project: what it shares with node-ts, its set-up, contract, chaos and updates."""
+"""A generated hybrid-node-python-ml project: its set-up, contract, options, chaos and updates."""
 
-import difflib
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,8 +13,6 @@ from museum import git, repository_of_today
 
 Environment = Mapping[str, str]
 ROOT = Path(__file__).parents[2]
-NODE = ROOT / "templates/node-ts/project"
-HYBRID = ROOT / "templates/hybrid-node-python-ml/project"
 PREDICTION = {"classification": "confidence", "regression": "value", "tensor": "embedding"}
 MODEL = "services/ml/src/ml/task.py"
 
@@ -34,6 +31,17 @@ def project(render: Callable[..., Path], environment: Environment) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def jobs_packages(
+    render: Callable[..., Path], project: Path, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A project with the packages that every option needs."""
+    made = render("hybrid-node-python-ml", ml_async_jobs=True, ml_streaming=True)
+    other = linked_copy(project, tmp_path_factory.mktemp("jobs") / "packages", made)
+    processes.sh("npm install --no-audit --no-fund", other, environment)
+    return other
+
+
 @pytest.fixture
 def scratch(project: Path, tmp_path: Path) -> Path:
     """A copy of the project to break: the sources are its own, the packages are linked."""
@@ -45,32 +53,20 @@ def linked_copy(project: Path, to: Path, source: Path | None = None) -> Path:
     installed = ("node_modules", ".venv")
     ignored = shutil.ignore_patterns(*installed, "__pycache__", ".git")
     shutil.copytree(source or project, to, ignore=ignored, dirs_exist_ok=True)
+    return lend_packages(project, to)
+
+
+def lend_packages(project: Path, to: Path) -> Path:
+    """Link the project's packages into another one."""
     for folder in ("node_modules", "apps/api/node_modules", "tools/contract/node_modules"):
         if (project / folder).exists():
             shutil.copytree(project / folder, to / folder, symlinks=True, copy_function=os.link)
     return to
 
 
-def install_python(other: Path, environment: Environment) -> None:
+def install_python(other: Path, environment: Environment, **options: Any) -> None:
     """Give a project a Python environment of its own; uv takes the packages from its cache."""
-    processes.sh("uv sync --quiet --extra otel", other / "services/ml", environment)
-
-
-def test_everything_of_node_ts_is_there_at_the_same_path() -> None:
-    for path in NODE.rglob("*"):
-        relative = path.relative_to(NODE)
-        if relative.as_posix() != "apps/api/openapi.json":
-            assert (HYBRID / relative).exists(), relative
-
-
-def test_files_of_its_own_keep_what_node_ts_has_in_them() -> None:
-    """A file that both stacks have is a link, or it holds nearly every line of node-ts's, in the same order."""
-    for path in HYBRID.rglob("*"):
-        twin = NODE / path.relative_to(HYBRID)
-        if path.is_file() and twin.is_file() and path.resolve() != twin.resolve():
-            ours, theirs = (file.read_text(encoding="utf-8").splitlines() for file in (path, twin))
-            missing = [line for line in difflib.ndiff(theirs, ours) if line.startswith("- ")]
-            assert len(missing) <= 5, (path, missing)
+    processes.sh("uv sync --quiet --extra otel", other / "services/ml", environment, **options)
 
 
 EDITS = {
@@ -137,17 +133,200 @@ def test_both_halves_survive_chaos_and_stop_together(project: Path, environment:
     processes.sh("npm run test:e2e", project, environment)
 
 
+JOBS = "apps/api/src/modules/jobs/worker.ts"
+# What a user of 0.2.0 may well have done by then: a table of their own, with its migration, and a module for it.
+OWN_TABLE = """import { pgTable, text } from 'drizzle-orm/pg-core';
+
+export const notes = pgTable('notes', { body: text('body').notNull() });
+"""
+
+
+def test_jobs_are_switched_on_in_a_project_of_the_last_release(
+    project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    template = repository_of_today(tmp_path / "template").path
+    shop = tmp_path / "my-shop"
+    data = {"name": "my-shop", "stack": "hybrid-node-python-ml"}
+    options: dict[str, Any] = {"defaults": True, "quiet": True}
+    copier.run_copy(str(template), shop, data=data, vcs_ref=release_commit(template, "0.2.0"), **options)
+    for name, (old, new) in EDITS.items():
+        replace(shop / name, old, new)
+    lend_packages(project, shop)
+    (shop / "apps/api/src/modules/notes").mkdir()
+    (shop / "apps/api/src/modules/notes/schema.ts").write_text(OWN_TABLE, encoding="utf-8")
+    processes.sh("npm run db:generate -- --name notes", shop, environment)
+    journal = (shop / "apps/api/drizzle/meta/_journal.json").read_text(encoding="utf-8")
+    assert "0002_notes" in journal
+    database = {"DATA_DIR": str(tmp_path / "data")}
+    assert "0002_notes" in processes.sh("npm run migrate", shop, environment | database).stdout
+    git(shop, "init", "--quiet")
+    git(shop, "add", "--all")
+    git(shop, "commit", "--quiet", "--message", "Ours")
+
+    copier.run_update(shop, data={"ml_async_jobs": True}, vcs_ref="HEAD", overwrite=True, **options)
+
+    assert (shop / JOBS).exists()
+    for name, (_, new) in EDITS.items():
+        text = (shop / name).read_text(encoding="utf-8")
+        assert new in text, name
+        assert "<<<<<<<" not in text, name
+    assert (shop / "apps/api/drizzle/meta/_journal.json").read_text(encoding="utf-8") == journal
+    processes.sh("npm install --no-audit --no-fund", shop, environment)
+    applied = processes.sh("npm run migrate", shop, environment | database).stdout
+    assert "Applied: 0000_ml_jobs" in applied
+    processes.sh("npm run check", shop, environment)
+    processes.sh("npm test -- test/jobs test/migrations", shop, environment)
+
+
+def release_commit(template: Path, version: str) -> str:
+    """Give the commit of a release: the first one on the main line that has its version."""
+    for commit in git(template, "rev-list", "--first-parent", "--reverse", "HEAD").splitlines():
+        if f'\nversion = "{version}"\n' in git(template, "show", f"{commit}:pyproject.toml"):
+            return commit
+    pytest.fail(f"{version} was never released")
+
+
+def test_jobs_and_streaming_pass_everything_too(
+    render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    made = render("hybrid-node-python-ml", ml_task="tensor", ml_async_jobs=True, ml_streaming=True)
+    other = linked_copy(project, tmp_path / "options", made)
+    processes.sh("npm install --no-audit --no-fund", other, environment)
+    install_python(other, environment)
+    processes.sh("npm run ml -- train", other, environment)
+    for command in ("check", "check:ml", "contract -- --check", "test:ml", "test -- test/ml test/jobs test/openapi"):
+        processes.sh(f"npm run {command}", other, environment)
+    processes.sh("npm run test:e2e -- chaos", other, environment)
+
+
+def test_jobs_on_postgresql(
+    render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, postgres_url: str
+) -> None:
+    made = render("hybrid-node-python-ml", ml_async_jobs=True)
+    other = linked_copy(project, tmp_path / "postgres", made)
+    processes.sh("npm install --no-audit --no-fund", other, environment)
+    server = environment | {"TEST_DATABASE_URL": postgres_url}
+    processes.sh("npm test -- test/jobs test/migrations test/tenancy", other, server)
+
+
+OPTIONS = ({"ml_async_jobs": True}, {"ml_streaming": True}, {"ml_async_jobs": True, "ml_streaming": True})
+
+
+@pytest.mark.parametrize("task", PREDICTION)
+def test_the_openapi_document_of_each_combination_is_what_its_routes_say(
+    render: Callable[..., Path], jobs_packages: Path, environment: Environment, tmp_path: Path, task: str
+) -> None:
+    for number, options in enumerate(OPTIONS):
+        made = render("hybrid-node-python-ml", ml_task=task, **options)
+        other = linked_copy(jobs_packages, tmp_path / str(number), made)
+        processes.sh("npm run openapi -- --check", other, environment)
+
+
 @pytest.mark.parametrize("task", ["regression", "tensor"])
 def test_the_other_tasks_train_serve_and_agree_too(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, task: str
 ) -> None:
-    made = render("hybrid-node-python-ml", ml_task=task, ci="gitlab", deploy="kubernetes")
+    made = render(
+        "hybrid-node-python-ml", ml_task=task, ml_streaming=task == "tensor", ci="gitlab", deploy="kubernetes"
+    )
     other = linked_copy(project, tmp_path / task, made)
     install_python(other, environment)
+    processes.sh("npm install", other, environment)
     processes.sh("npm run ml -- train", other, environment)
     for command in ("check", "check:ml", "contract -- --check", "test:ml", "test -- test/ml"):
         processes.sh(f"npm run {command}", other, environment)
     assert PREDICTION[task] in (other / "contracts/ml.openapi.json").read_text(encoding="utf-8")
+
+
+def test_torch_trains_the_same_way_and_is_not_served_with(
+    render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    made = render("hybrid-node-python-ml", ml_training="torch", ci="gitlab")
+    other = linked_copy(project, tmp_path / "torch", made)
+    try:
+        install_python(other, environment, timeout=900)
+        processes.sh("npm run ml -- train", other, environment)
+        for command in ("check:ml", "contract -- --check", "test:ml"):
+            processes.sh(f"npm run {command}", other, environment)
+        served = processes.sh("uv export --no-default-groups --extra otel", other / "services/ml", environment)
+        assert "onnxruntime==" in served.stdout
+        assert "torch==" not in served.stdout
+    finally:
+        # Linked from uv's cache where that is on the same disk, copied where it is not: 5 GB.
+        shutil.rmtree(other / "services/ml/.venv", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def streaming(
+    render: Callable[..., Path], project: Path, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A project that streams predictions."""
+    made = render("hybrid-node-python-ml", ml_streaming=True)
+    other = linked_copy(project, tmp_path_factory.mktemp("streaming") / "my-shop", made)
+    install_python(other, environment)
+    processes.sh("npm install && npm run ml -- train", other, environment)
+    return other
+
+
+def test_streams_flow_through_both_halves_and_end_where_nobody_reads(streaming: Path, environment: Environment) -> None:
+    commands = (
+        "check",
+        "check:ml",
+        "contract -- --check",
+        "test:ml -- tests/test_stream.py",
+        "test -- ml-stream config",
+    )
+    for command in (*commands, "test:e2e -- streaming"):
+        processes.sh(f"npm run {command}", streaming, environment)
+
+
+@pytest.mark.parametrize("half", ["services/ml/src/ml/streaming.py", "packages/contracts/src/prediction-events.ts"])
+def test_a_field_of_an_event_renamed_in_one_half_fails_the_types(
+    streaming: Path, environment: Environment, half: str
+) -> None:
+    text = (streaming / half).read_text(encoding="utf-8")
+    replace(streaming / half, "index", "position")
+    processes.sh("npm run contract", streaming, environment)
+    refused = processes.sh("npx tsc --project apps/api", streaming, environment, check=False)
+    (streaming / half).write_text(text, encoding="utf-8")
+    processes.sh("npm run contract", streaming, environment)
+    assert refused.returncode != 0
+    assert "modules/ml-stream/events.ts" in refused.stdout
+
+
+@pytest.mark.parametrize(("question", "answer"), [("ml_streaming", True), ("ml_training", "torch")])
+def test_a_released_project_takes_an_option_with_its_edits_kept(tmp_path: Path, question: str, answer: object) -> None:
+    template = repository_of_today(tmp_path / "template")
+    template.release("99.0.0")
+    released = git(template.path, "log", "--format=%H", "--grep", "^Release 0.2.0$", "--max-count=1")
+    project = tmp_path / "my-shop"
+    data = {"name": "my-shop", "stack": "hybrid-node-python-ml"}
+    options: dict[str, Any] = {"defaults": True, "quiet": True}
+    copier.run_copy(str(template.path), project, data=data, vcs_ref=released, **options)
+    for name, (old, new) in EDITS.items():
+        if name != "apps/api/src/modules/index.ts":
+            replace(project / name, old, new)
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "Ours")
+    copier.run_update(project, data={question: answer}, overwrite=True, vcs_ref="HEAD", **options)
+    plain, fresh = tmp_path / "plain" / "my-shop", tmp_path / "fresh" / "my-shop"
+    copier.run_copy(str(template.path), fresh, data=data | {question: answer}, vcs_ref="HEAD", **options)
+    copier.run_copy(str(template.path), plain, data=data, vcs_ref="HEAD", **options)
+    assert set(files(project)) == set(files(fresh))
+    changed = {name for name in files(fresh) if not same(fresh / name, plain / name)}
+    assert 10 < len(changed) < 40
+    for name in files(fresh):
+        text, expected = ((folder / name).read_text(encoding="utf-8") for folder in (project, fresh))
+        assert "<<<<<<<" not in text, name
+        if name in EDITS and name != "apps/api/src/modules/index.ts":
+            assert EDITS[name][1] in text
+        elif name != ".copier-answers.yml":
+            assert text == expected, name
+
+
+def same(one: Path, other: Path) -> bool:
+    return other.exists() and one.read_bytes() == other.read_bytes()
 
 
 def test_a_field_renamed_in_python_fails_the_contract_and_then_the_types(
@@ -173,23 +352,23 @@ def test_a_field_renamed_in_the_api_fails_the_types(scratch: Path, environment: 
 
 
 def test_random_requests_find_no_server_error_and_no_broken_promise(
-    project: Path, environment: Environment, free_port: Callable[[], int]
+    streaming: Path, environment: Environment, free_port: Callable[[], int]
 ) -> None:
     port = free_port()
-    command = [str(project / "services/ml/.venv/bin/ml"), "serve"]
+    command = [str(streaming / "services/ml/.venv/bin/ml"), "serve"]
     running = {**environment, "ML_PORT": str(port)}
     url = f"http://127.0.0.1:{port}"
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-    with processes.serve(command, project / "services/ml", running, f"{url}/readyz") as server:
+    with processes.serve(command, streaming / "services/ml", running, f"{url}/readyz") as server:
         # Callers who give up at once are told so with a 504: these wait long enough.
         processes.sh(
             "uv run --no-project --quiet --with schemathesis==4.32.5 schemathesis run ../../contracts/ml.openapi.json"
             f" --url {url} --header 'x-timeout-ms: 60000' --max-examples 15 --checks {checks}"
             " --generation-deterministic --phases coverage,fuzzing > fuzz.log 2>&1 || (cut -c1-300 fuzz.log; exit 1)",
-            project / "services/ml",
+            streaming / "services/ml",
             environment,
             timeout=180,
         )
-        (project / "services/ml/fuzz.log").unlink()
+        (streaming / "services/ml/fuzz.log").unlink()
         assert server.stop() == 0
     server.log.unlink()

@@ -66,6 +66,7 @@ function createServer({ config, logStream }: AppOptions): App {
 
 function registerRequestHeaders(app: App): void {
   app.decorate('draining', false);
+  app.decorate('dependencies', new Map());
   app.decorateRequest('access', null);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -78,5 +79,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Set at SIGTERM: the instance still answers, but wants no new work. */
     draining: boolean;
+    /** What /readyz tells of services that the application can do without for a while. */
+    dependencies: Map<string, () => Promise<boolean>>;
   }
 }

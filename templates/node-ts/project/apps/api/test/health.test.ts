@@ -13,7 +13,27 @@ it('is alive and ready', async () => {
   expect((await test.app.inject({ url: '/livez' })).json()).toEqual({ status: 'alive' });
   const ready = await test.app.inject({ url: '/readyz' });
   expect(ready.statusCode).toBe(200);
-  expect(ready.json()).toEqual({ status: 'ready', database: 'up', pendingMigrations: [] });
+  expect(ready.json()).toMatchObject({ status: 'ready', database: 'up', pendingMigrations: [] });
+});
+
+it('tells of dependencies that are down or frozen, and stays ready', async () => {
+  const dependent = await startApp({ database: test.database });
+  dependent.app.dependencies.clear();
+  expect((await dependent.app.inject('/readyz')).json()).not.toHaveProperty('dependencies');
+  dependent.app.dependencies
+    .set('well', async () => true)
+    .set('ill', async () => false)
+    .set('broken', () => Promise.reject(new Error('no answer')))
+    .set('frozen', () => new Promise(() => undefined));
+  const started = performance.now();
+  const response = await dependent.app.inject('/readyz');
+  expect(performance.now() - started).toBeLessThan(1_500);
+  expect(response.statusCode).toBe(200);
+  expect(response.json()).toMatchObject({
+    status: 'ready',
+    dependencies: { well: 'up', ill: 'down', broken: 'down', frozen: 'down' },
+  });
+  await dependent.app.close();
 });
 
 it('is not ready while draining', async () => {

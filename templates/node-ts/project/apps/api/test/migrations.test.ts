@@ -1,6 +1,7 @@
 import {
   cpSync,
   globSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,10 +15,12 @@ import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/db/database.ts';
 import { DatabaseInUseError, lockFile } from '../src/db/lock-file.ts';
-import { migrate, pendingMigrations } from '../src/db/migrations.ts';
+import { findMigrations, migrate, pendingMigrations } from '../src/db/migrations.ts';
 import { emptyDatabase, migrationNames } from './support/database.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'migrations-'));
+const root = mkdtempSync(join(tmpdir(), 'migrations-'));
+const folder = join(root, 'drizzle');
+const sets = findMigrations(root);
 let database: Database;
 
 beforeAll(async () => {
@@ -26,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await database.close();
-  rmSync(folder, { recursive: true });
+  rmSync(root, { recursive: true });
 });
 
 /** Adds a migration to the copied folder, dated so many milliseconds after the last one. */
@@ -41,10 +44,10 @@ function addMigration(tag: string, text: string, after: number): void {
 
 describe('migrations', () => {
   it('are all pending in an empty database, and run once when several processes start', async () => {
-    expect(await pendingMigrations(database.db, folder)).toEqual(migrationNames());
-    await Promise.all([1, 2, 3].map(() => migrate(database, folder)));
-    expect(await pendingMigrations(database.db, folder)).toEqual([]);
-    expect(await migrate(database, folder)).toEqual([]);
+    expect(await pendingMigrations(database.db, sets)).toEqual(migrationNames());
+    await Promise.all([1, 2, 3].map(() => migrate(database, sets)));
+    expect(await pendingMigrations(database.db, sets)).toEqual([]);
+    expect(await migrate(database, sets)).toEqual([]);
   });
 
   it('leave nothing behind when one of them fails', async () => {
@@ -53,15 +56,28 @@ describe('migrations', () => {
       'create table half (id int);\n--> statement-breakpoint\nnonsense',
       1,
     );
-    await expect(migrate(database, folder)).rejects.toThrow();
-    expect(await pendingMigrations(database.db, folder)).toEqual(['9998_broken']);
+    await expect(migrate(database, sets)).rejects.toThrow();
+    expect(await pendingMigrations(database.db, sets)).toEqual(['9998_broken']);
     writeFileSync(join(folder, '9998_broken.sql'), 'create table half (id int)');
-    expect(await migrate(database, folder)).toEqual(['9998_broken']);
+    expect(await migrate(database, sets)).toEqual(['9998_broken']);
+  });
+
+  it('of a module run beside the others, however old they are', async () => {
+    const brought = join(root, 'src/modules/some-module/drizzle');
+    mkdirSync(join(brought, 'meta'), { recursive: true });
+    const entry = { idx: 0, version: '7', when: 1, tag: '0000_brought', breakpoints: true };
+    writeFileSync(
+      join(brought, 'meta/_journal.json'),
+      JSON.stringify({ version: '7', dialect: 'postgresql', entries: [entry] }),
+    );
+    writeFileSync(join(brought, '0000_brought.sql'), 'create table brought (id int)');
+    expect(await migrate(database, findMigrations(root))).toEqual(['0000_brought']);
+    expect(await migrate(database, findMigrations(root))).toEqual([]);
   });
 
   it('say so when one is older than the last that ran, which drizzle would pass over', async () => {
     addMigration('9999_late', 'select 1', -100);
-    await expect(migrate(database, folder)).rejects.toThrow('9999_late');
+    await expect(migrate(database, sets)).rejects.toThrow('9999_late');
   });
 });
 

@@ -19,6 +19,8 @@ export interface Call {
 export class FakeMl {
   readonly calls: Call[] = [];
   answer: Answer = predictions;
+  /** What its /readyz says; undefined is no answer at all. */
+  readiness: 200 | 503 | undefined = 200;
   #server: Server = createServer();
   readonly #sockets = new Set<Socket>();
   #port = 0;
@@ -45,6 +47,10 @@ export class FakeMl {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === '/readyz') {
+      if (this.readiness) response.writeHead(this.readiness).end();
+      return;
+    }
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = JSON.parse(Buffer.concat(chunks).toString());

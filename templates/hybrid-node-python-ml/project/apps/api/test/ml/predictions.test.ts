@@ -33,6 +33,7 @@ afterAll(async () => {
 
 beforeEach(() => {
   service.answer = predictions;
+  service.readiness = 200;
   service.calls.length = 0;
 });
 
@@ -103,14 +104,34 @@ describe('when the service', () => {
   test('is frozen under load, the API stays live and ready', async () => {
     await recovered();
     service.answer = frozen;
+    service.readiness = undefined;
     const asked = Array.from({ length: 20 }, () => ask());
     for (const path of ['/livez', '/readyz']) {
       const started = performance.now();
       expect((await owner.get(path)).statusCode).toBe(200);
-      expect(performance.now() - started).toBeLessThan(500);
+      // /readyz asks the service, but does not wait for long.
+      expect(performance.now() - started).toBeLessThan(1_000);
     }
     const codes = (await Promise.all(asked)).map((response) => response.json().code);
     expect(codes.every((code) => ['ml_timeout', 'ml_circuit_open'].includes(code))).toBe(true);
+  });
+
+  test('is ready or not, /readyz says so and the API is ready', async () => {
+    const dependency = async () => {
+      const response = await owner.get('/readyz');
+      expect(response.statusCode).toBe(200);
+      return response.json().dependencies.ml;
+    };
+    expect(await dependency()).toBe('up');
+    service.readiness = 503;
+    expect(await dependency()).toBe('down');
+    service.readiness = undefined;
+    expect(await dependency()).toBe('down');
+    await service.kill();
+    expect(await dependency()).toBe('down');
+    service.readiness = 200;
+    await service.start();
+    expect(await Promise.all([1, 2, 3].map(dependency))).toEqual(['up', 'up', 'up']);
   });
 
   test('is killed and comes back, the API recovers by itself', async () => {

@@ -94,10 +94,7 @@ class Batcher(Generic[Tag]):
         self, rows: Array, deadline: float, abandoned: Callable[[], Awaitable[bool]]
     ) -> tuple[Array, Tag]:
         """The outputs of these rows, or a `ServiceError` if the deadline cannot be met."""
-        # An idle service takes anything, so that a wrong estimate corrects itself.
-        is_probe = self._running is None and not self._queue
-        if not is_probe:
-            self._admit(len(rows), deadline)
+        is_probe = self.admit(len(rows), deadline)
         now = time.monotonic()
         job: _Job[Tag] = _Job(rows, deadline, now, abandoned, is_probe, asyncio.Future())
         self._queue.append(job)
@@ -115,7 +112,11 @@ class Batcher(Generic[Tag]):
         largest = min(self._queued_rows + rows, max(self._max_batch, rows))
         return ahead + batches * self.costs.seconds(largest)
 
-    def _admit(self, rows: int, deadline: float) -> None:
+    def admit(self, rows: int, deadline: float) -> bool:
+        """Refuse what could not be answered in time; tells whether the service is idle."""
+        # An idle service takes anything, so that a wrong estimate corrects itself.
+        if self._running is None and not self._queue:
+            return True
         wait = self.estimated_wait(rows)
         busy = HTTPStatus.SERVICE_UNAVAILABLE
         if self._queued_rows + rows > self._max_queue:
@@ -125,6 +126,7 @@ class Batcher(Generic[Tag]):
             self._observer.refused("deadline_unmeetable")
             detail = "The queue is too long to answer before the caller's deadline"
             raise ServiceError(busy, "deadline_unmeetable", detail, retry_after=wait)
+        return False
 
     async def _work(self) -> None:
         while True:

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
@@ -6,21 +7,45 @@ import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
 import type { Database, Db } from './database.ts';
 import { sqlState } from './errors.ts';
 
-const FOLDER = fileURLToPath(new URL('../../drizzle', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const TABLE = '__drizzle_migrations';
 const UNDEFINED_TABLE = '42P01';
+
+/** A folder of migrations, and the table in which the database remembers which of them ran. */
+export interface MigrationSet {
+  readonly folder: string;
+  readonly table: string;
+}
+
+/**
+ * The application's migrations, then those of modules that bring their own (drizzle/ beside their
+ * code): with a journal each, what a template update brings never collides with what you wrote.
+ */
+export function findMigrations(root = ROOT): MigrationSet[] {
+  const brought = globSync('src/modules/*/drizzle', { cwd: root }).toSorted();
+  return [
+    { folder: join(root, 'drizzle'), table: TABLE },
+    ...brought.map((path) => ({
+      folder: join(root, path),
+      table: `${TABLE}_${basename(dirname(path)).replaceAll('-', '_')}`,
+    })),
+  ];
+}
+
+const SETS = findMigrations();
 
 interface Journal {
   readonly entries: readonly { readonly tag: string; readonly when: number }[];
 }
 
 /** Applies what is pending; of several processes that start at once, one does the work. */
-export async function migrate(database: Database, folder = FOLDER): Promise<string[]> {
-  const before = await pendingMigrations(database.db, folder);
+export async function migrate(database: Database, sets = SETS): Promise<string[]> {
+  const before = await pendingMigrations(database.db, sets);
   if (before.length === 0) return [];
-  await database.withMigrationLock((db) => applyTo(db, folder));
+  await database.withMigrationLock((db) => applyTo(db, sets));
 
   // drizzle looks at dates alone: it passes over a migration older than the newest applied one.
-  const skipped = await pendingMigrations(database.db, folder);
+  const skipped = await pendingMigrations(database.db, sets);
   if (skipped.length > 0) {
     throw new Error(`Older than the last applied migration, so never run: ${skipped.join(', ')}`);
   }
@@ -28,23 +53,30 @@ export async function migrate(database: Database, folder = FOLDER): Promise<stri
 }
 
 /** The names of the migrations that this database has not seen. */
-export async function pendingMigrations(db: Db, folder = FOLDER): Promise<string[]> {
-  const applied = await appliedMigrations(db);
-  return readJournal(folder)
-    .entries.filter((entry) => !applied.has(entry.when))
-    .map((entry) => entry.tag);
+export async function pendingMigrations(db: Db, sets = SETS): Promise<string[]> {
+  const pending: string[] = [];
+  for (const { folder, table } of sets) {
+    const applied = await appliedMigrations(db, table);
+    const entries = readJournal(folder).entries.filter((entry) => !applied.has(entry.when));
+    pending.push(...entries.map((entry) => entry.tag));
+  }
+  return pending;
 }
 
-async function applyTo(db: Db, folder: string): Promise<void> {
+async function applyTo(db: Db, sets: readonly MigrationSet[]): Promise<void> {
+  const configs = sets.map(({ folder, table }) => ({
+    migrationsFolder: folder,
+    migrationsTable: table,
+  }));
   // Read first: a broken folder must fail before anything is touched.
-  readMigrationFiles({ migrationsFolder: folder });
-  await applyMigrations(db, { migrationsFolder: folder });
+  for (const config of configs) readMigrationFiles(config);
+  for (const config of configs) await applyMigrations(db, config);
 }
 
-async function appliedMigrations(db: Db): Promise<Set<number>> {
+async function appliedMigrations(db: Db, table: string): Promise<Set<number>> {
   try {
     const { rows } = await db.execute<{ created_at: string | number }>(
-      sql`select created_at from drizzle.__drizzle_migrations`,
+      sql`select created_at from drizzle.${sql.identifier(table)}`,
     );
     return new Set(rows.map((row) => Number(row.created_at)));
   } catch (error) {

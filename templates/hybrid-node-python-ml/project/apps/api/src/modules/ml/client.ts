@@ -50,6 +50,7 @@ export function createMlClient(
   settings: MlSettings,
   onStateChange: StateListener = () => {},
   transport: Transport = createTransport(settings),
+  maxRetries = 1,
 ): MlClient {
   const breaker = circuitBreaker(handleWhen(isFault), {
     halfOpenAfter: settings.ML_BREAKER_OPEN_MS,
@@ -59,7 +60,7 @@ export function createMlClient(
   const policy = wrap(
     // No queue here: the service's own knows how long it is, and refuses what would come too late.
     bulkhead(settings.ML_MAX_CONCURRENCY, 0),
-    retry(handleWhen(isRetryable), { maxAttempts: 1, backoff: new ConstantBackoff(25) }),
+    retry(handleWhen(isRetryable), { maxAttempts: maxRetries, backoff: new ConstantBackoff(25) }),
     breaker,
   );
 
@@ -81,18 +82,18 @@ export function createMlClient(
   };
 }
 
-const STATES = {
+export const STATES = {
   [CircuitState.Closed]: 'closed',
   [CircuitState.Open]: 'open',
   [CircuitState.Isolated]: 'open',
   [CircuitState.HalfOpen]: 'half-open',
 } as const;
 
-function isFault(error: unknown): boolean {
+export function isFault(error: unknown): boolean {
   return error instanceof MlUnavailableError && error.isFault;
 }
 
-function isRetryable(error: unknown): boolean {
+export function isRetryable(error: unknown): boolean {
   return error instanceof MlUnavailableError && error.isRetryable;
 }
 
@@ -124,29 +125,31 @@ async function attempt(
 }
 
 function understand(answer: Awaited<ReturnType<Transport>>): PredictResponse {
-  const { status, retryAfter, body } = answer;
-  if (status === 200) {
-    const parsed = Predictions.safeParse(body);
-    if (parsed.success) return body as PredictResponse;
-    throw new MlUnavailableError('ml_bad_answer', { cause: parsed.error });
-  }
+  if (answer.status !== 200) throw failureOf(answer);
+  const parsed = Predictions.safeParse(answer.body);
+  if (parsed.success) return answer.body as PredictResponse;
+  throw new MlUnavailableError('ml_bad_answer', { cause: parsed.error });
+}
+
+/** What an answer means that holds no predictions. */
+export function failureOf({ status, retryAfter, body }: Awaited<ReturnType<Transport>>) {
   const wait = retryAfter === undefined ? {} : { retryAfter };
   switch (status) {
     case 429:
     case 503:
     case 504:
-      throw new MlUnavailableError('ml_overloaded', wait);
+      return new MlUnavailableError('ml_overloaded', wait);
     case 401:
     case 403:
-      throw new MlUnavailableError('ml_misconfigured', { retryAfter: 60 });
+      return new MlUnavailableError('ml_misconfigured', { retryAfter: 60 });
     case 400:
     case 413:
     case 422:
-      throw rejection(status, body);
+      return rejection(status, body);
     case 502:
-      throw new MlUnavailableError('ml_unreachable');
+      return new MlUnavailableError('ml_unreachable');
     default:
-      throw new MlUnavailableError('ml_failed', { cause: new Error(`status ${status}`) });
+      return new MlUnavailableError('ml_failed', { cause: new Error(`status ${status}`) });
   }
 }
 
@@ -156,7 +159,8 @@ function rejection(status: number, body: unknown): ProblemError {
   return new ProblemError(status, code ?? 'invalid_request', detail ?? 'The input was refused');
 }
 
-function explain(error: unknown, caller: Caller, settings: MlSettings): unknown {
+/** What a call's error means to whoever made it. */
+export function explain(error: unknown, caller: Caller, settings: MlSettings): unknown {
   if (caller.signal.aborted) return new CallerGoneError();
   if (error instanceof BulkheadRejectedError) return new MlUnavailableError('ml_busy');
   if (error instanceof BrokenCircuitError) {

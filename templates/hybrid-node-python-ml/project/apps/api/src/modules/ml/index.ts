@@ -5,6 +5,7 @@ import { PROBLEM_TYPE, ProblemError, sendError } from '../../http/problems.ts';
 import { type App, defineModule } from '../../module.ts';
 import { createMlClient } from './client.ts';
 import { CallerGoneError, MlUnavailableError } from './failures.ts';
+import { createReadiness } from './readiness.ts';
 import { settings } from './settings.ts';
 import { traceIdOf, traceparentOf } from './trace.ts';
 
@@ -15,6 +16,7 @@ export const ml = defineModule({
   register(app, { requires }, env) {
     const client = createMlClient(env, (state) => app.log.warn({ state }, 'ml circuit'));
     answerFailures(app);
+    app.dependencies.set('ml', createReadiness(env));
 
     app.post(
       '/api/v1/predictions',
@@ -44,7 +46,7 @@ export const ml = defineModule({
 });
 
 /** Aborts when the connection closes before the answer was written. */
-function goneSignal(reply: FastifyReply): AbortSignal {
+export function goneSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort();
@@ -53,7 +55,7 @@ function goneSignal(reply: FastifyReply): AbortSignal {
 }
 
 /** Without a prediction the answer is a 503 that says why, and when to come back. */
-function answerFailures(app: App): void {
+export function answerFailures(app: App): void {
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof CallerGoneError) {
       return sendError(new ProblemError(499, 'caller_gone', 'Nobody waits'), request, reply);
@@ -79,6 +81,6 @@ function sendUnavailable(error: MlUnavailableError, request: FastifyRequest, rep
 }
 
 /** In words: error objects of fetch cannot be redacted, and their stacks say nothing. */
-function rootCause(error: Error): string {
+export function rootCause(error: Error): string {
   return error.cause instanceof Error ? rootCause(error.cause) : error.message;
 }

@@ -25,7 +25,7 @@ class Gates(Strict):
 
     metric: str
     minimum: float
-    parity: float = Field(gt=0, description="Largest difference between scikit-learn and ONNX")
+    parity: float = Field(gt=0, description="Largest difference between training and ONNX")
 
 
 class Params(Strict):

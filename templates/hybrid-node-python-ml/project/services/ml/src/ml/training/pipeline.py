@@ -9,11 +9,9 @@ from ml import task
 from ml.drift import histogram
 from ml.model import Array, Model, session_for
 from ml.registry import Baseline, ModelCard, Registry
-from ml.training.export import export, version_of
+from ml.training.export import LIBRARIES, export, version_of
 from ml.training.params import Params
 from ml.training.steps import OUTPUT, evaluate, fit, labels, load_data, reference
-
-LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
 
 
 class GateError(Exception):

@@ -3,11 +3,17 @@ import { pendingMigrations } from '../../db/migrations.ts';
 import { defineModule } from '../../module.ts';
 
 const DEADLINE_MS = 2_000;
+/** Well below a probe's time: whoever does not answer by then counts as down. */
+const DEPENDENCY_MS = 500;
 
 const Ready = z.object({
   status: z.enum(['ready', 'draining', 'unavailable']),
   database: z.enum(['up', 'down']),
   pendingMigrations: z.array(z.string()),
+  dependencies: z
+    .record(z.string(), z.enum(['up', 'down']))
+    .optional()
+    .describe('For information: none of them makes the API unready'),
 });
 type Ready = z.infer<typeof Ready>;
 
@@ -31,9 +37,12 @@ export const health = defineModule({
       '/readyz',
       { ...options, schema: { tags: ['health'], response: { 200: Ready, 503: Ready } } },
       async (request, reply) => {
-        const state = await readiness();
+        const [state, dependencies] = await Promise.all([readiness(), dependencyStates()]);
         if (state.status === 'unavailable') request.log.warn({ state }, 'not ready');
-        return reply.code(state.status === 'ready' ? 200 : 503).send(state);
+        return reply.code(state.status === 'ready' ? 200 : 503).send({
+          ...state,
+          ...(app.dependencies.size > 0 && { dependencies }),
+        });
       },
     );
 
@@ -46,6 +55,14 @@ export const health = defineModule({
       } catch {
         return { status: 'unavailable', database: 'down', pendingMigrations: [] };
       }
+    }
+
+    async function dependencyStates(): Promise<NonNullable<Ready['dependencies']>> {
+      const states = [...app.dependencies].map(async ([name, isUp]) => {
+        const up = await within(DEPENDENCY_MS, isUp()).catch(() => false);
+        return [name, up ? 'up' : 'down'] as const;
+      });
+      return Object.fromEntries(await Promise.all(states));
     }
   },
 });

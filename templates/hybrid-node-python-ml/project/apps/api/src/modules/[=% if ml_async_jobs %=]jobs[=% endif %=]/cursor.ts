@@ -1,0 +1,1 @@
+../../../../../../../node-ts/project/apps/api/src/modules/projects/cursor.ts

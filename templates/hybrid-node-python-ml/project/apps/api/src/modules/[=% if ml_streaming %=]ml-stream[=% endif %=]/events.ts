@@ -1,0 +1,100 @@
+import { DoneEvent, PredictionEvent } from '@app/contracts';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { z } from 'zod';
+import { failureOf } from '../ml/client.ts';
+import type { components } from '../ml/contract.gen.ts';
+import { MlUnavailableError } from '../ml/failures.ts';
+
+type ServiceEvent = components['schemas']['StreamEvent'];
+
+/** A comment, which readers skip: it shows that the connection lives. */
+export const HEARTBEAT = Symbol('heartbeat');
+export type Streamed = PredictionEvent | DoneEvent | typeof HEARTBEAT;
+
+/** Longer than this is no event of the service's. */
+const MAX_EVENT = 1024 * 1024;
+
+const ServiceError = z.object({
+  type: z.literal('error'),
+  problem: z.object({ status: z.int(), code: z.string(), detail: z.string().nullish() }),
+});
+const AnyEvent = z.discriminatedUnion('type', [PredictionEvent, DoneEvent, ServiceError]);
+
+/**
+ * The events in chunks of bytes, checked: predictions in order and then the end, or an error.
+ * One that does not come to its end in good order fails.
+ */
+export async function* readEvents(
+  chunks: AsyncIterable<Uint8Array>,
+  instances: number,
+): AsyncGenerator<Streamed> {
+  let next = 0;
+  for await (const message of messages(chunks)) {
+    if (message === HEARTBEAT) {
+      yield message;
+      continue;
+    }
+    const event = understand(message);
+    if (event.type === 'done') {
+      if (event.predictions !== instances || next !== instances) throw badAnswer('a gap');
+      yield event;
+      return;
+    }
+    if (event.index !== next) throw badAnswer(`prediction ${event.index} instead of ${next}`);
+    next += 1;
+    yield event;
+  }
+  throw new MlUnavailableError('ml_unreachable', { cause: new Error('the stream was cut off') });
+}
+
+async function* messages(chunks: AsyncIterable<Uint8Array>) {
+  const arrived: (EventSourceMessage | typeof HEARTBEAT)[] = [];
+  const parser = createParser({
+    maxBufferSize: MAX_EVENT,
+    onEvent: (message) => arrived.push(message),
+    onComment: () => arrived.push(HEARTBEAT),
+    onError: (error) => {
+      if (error.type === 'max-buffer-size-exceeded') throw badAnswer(error.message);
+    },
+  });
+  const decoder = new TextDecoder();
+  for await (const chunk of chunks) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    yield* arrived.splice(0);
+  }
+}
+
+function understand(message: EventSourceMessage): PredictionEvent | DoneEvent {
+  const parsed = AnyEvent.safeParse(parse(message.data));
+  if (!parsed.success) throw badAnswer(parsed.error.message);
+  const event = parsed.data as ServiceEvent;
+  switch (event.type) {
+    case 'prediction':
+      return {
+        type: event.type,
+        index: event.index,
+        prediction: event.prediction,
+        model: event.model,
+      };
+    case 'done':
+      return { type: event.type, predictions: event.predictions };
+    case 'error':
+      throw failureOf({
+        status: event.problem.status,
+        retryAfter: undefined,
+        body: event.problem,
+      });
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new MlUnavailableError('ml_bad_answer', { cause: error });
+  }
+}
+
+function badAnswer(reason: string): MlUnavailableError {
+  return new MlUnavailableError('ml_bad_answer', { cause: new Error(reason) });
+}

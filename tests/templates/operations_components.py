@@ -1,0 +1,91 @@
+"""The hybrid's optional Kustomize components, put into the production overlay as its documentation says."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import operations_kubernetes
+import yaml
+from operations_render import NAME
+from operations_tools import findings, go_tool, kubernetes_validate, run
+
+COMPONENTS = ("gpu", "kserve")
+GPU = "nvidia.com/gpu"
+# What KServe adds to a pod's specification in an InferenceService's predictor.
+OF_KSERVE = {"labels", "minReplicas", "maxReplicas", "scaleMetric", "scaleTarget"}
+
+Manifest = Mapping[str, Any]
+
+
+def build(project: Path, component: str, folder: Path) -> str:
+    """Give the manifests of the production overlay with one component; a component that does not fit is an error."""
+    shutil.copytree(project / "deploy", folder / "deploy")
+    overlay = folder / "deploy/kustomize/overlays/production"
+    with (overlay / "kustomization.yaml").open("a", encoding="utf-8") as kustomization:
+        kustomization.write(f"components: [../../components/{component}]\n")
+    result = run([go_tool("kustomize"), "build", overlay])
+    return result.stdout if result.returncode == 0 else f"error: {result.stderr}"
+
+
+def complaints(text: str, component: str, folder: Path) -> str:
+    """Tell what Kubernetes and our own rules have against the manifests; nothing when they are content."""
+    if text.startswith("error: "):
+        return text
+    documents = [_plain(document) for document in yaml.safe_load_all(text)]
+    path = folder / "manifests.yaml"
+    path.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
+    looks = _gpu(documents) if component == "gpu" else _kserve(list(yaml.safe_load_all(text)))
+    found = [findings(kubernetes_validate([path])), *operations_kubernetes.manifests(documents, NAME), *looks]
+    return "\n".join(filter(None, found))
+
+
+def _plain(document: Manifest) -> Manifest:
+    """Give the Deployment that KServe makes of an InferenceService, which the rules for pods then hold for."""
+    if document["kind"] != "InferenceService":
+        return document
+    predictor = document["spec"]["predictor"]
+    pod = {key: value for key, value in predictor.items() if key not in OF_KSERVE}
+    labels = predictor["labels"]
+    spec = {
+        "replicas": predictor["minReplicas"],
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": document["metadata"], "spec": spec}
+
+
+def _gpu(documents: list[Manifest]) -> Iterator[str]:
+    container = _the(documents, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    if container["resources"]["limits"].get(GPU) != 1 or container["resources"]["requests"].get(GPU) != 1:
+        yield "each pod has to ask for one GPU"
+    providers = {variable["name"]: variable.get("value", "") for variable in container["env"]}
+    if not providers.get("ML_PROVIDERS", "").startswith("CUDAExecutionProvider,"):
+        yield "the GPU is not what the model runs on"
+    if not {"ML_SERVICE_TOKEN"} <= set(providers):
+        yield "the component has taken away what the deployment had"
+
+
+def _kserve(documents: list[Manifest]) -> Iterator[str]:
+    kinds = {document["kind"] for document in documents if document["metadata"]["name"] == "ml"}
+    if kinds & {"Deployment", "HorizontalPodAutoscaler"}:
+        yield "two would run and scale the service"
+    services = [document for document in documents if document["kind"] == "InferenceService"]
+    for service in services:
+        yield from _inference_service(service)
+    if not services:
+        yield "nothing runs the service"
+
+
+def _inference_service(service: Manifest) -> Iterator[str]:
+    if service["metadata"]["annotations"].get("serving.kserve.io/deploymentMode") != "Standard":
+        yield "would need Knative"
+    predictor = service["spec"]["predictor"]
+    if predictor["containers"][0]["name"] != "kserve-container":
+        yield "KServe looks for a container of its own name"
+    if not predictor["minReplicas"] < predictor["maxReplicas"]:
+        yield "cannot be scaled"
+
+
+def _the(documents: list[Manifest], kind: str) -> Manifest:
+    return next(one for one in documents if one["kind"] == kind and one["metadata"]["name"] == "ml")
