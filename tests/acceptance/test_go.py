@@ -1,12 +1,18 @@
 """The go template: what it generates builds, passes its own checks, serves and stops."""
 
+import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import copier
 import pytest
-from processes import Answer
+from processes import Answer, free_port
 
+import hatch_build
+
+ROOT = Path(__file__).parents[2]
 Sh = Callable[..., subprocess.CompletedProcess[str]]
 
 NAME = "uptime"
@@ -17,8 +23,9 @@ SERVICE = {
     "license": "mit",
     "module_path": "git.example.com/Acme_1/uptime",
 }
-BOTH = {"kind": "both", "deploy": "docker", "ci": "github", "license": "apache-2.0"}
+BOTH = {"kind": "both", "rpc": "connect", "deploy": "docker", "ci": "github", "license": "apache-2.0"}
 CLI = {"kind": "cli", "deploy": "kubernetes", "ci": "none", "license": "proprietary"}
+JOBS = {"kind": "both", "jobs": True, "deploy": "kubernetes", "ci": "none", "license": "mit"}
 
 
 @pytest.fixture(scope="module")
@@ -27,36 +34,51 @@ def go(tools: dict[str, str]) -> dict[str, str]:
     return tools | {"CGO_ENABLED": "0"}
 
 
-Answers = dict[str, str]
+Answers = dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def released_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of this repository in which release 0.2.0 has its tag."""
+    clone = tmp_path_factory.mktemp("released") / "template"
+    git = hatch_build.Git(ROOT)
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+    release = hatch_build.find_releases(git)["0.2.0"]
+    subprocess.run(["git", "-C", str(clone), "tag", "-f", "v0.2.0", release], check=True)
+    return clone
+
+
+def label(answers: Answers) -> str:
+    return f"{answers['kind']}{'-jobs' if answers.get('jobs') else ''}"
 
 
 @pytest.fixture(scope="module")
 def generate(render: Callable[..., Path], sh: Sh, go: dict[str, str]) -> Callable[[Answers], Path]:
-    """A project of each kind, generated once, with its modules downloaded."""
+    """A project of each set of answers, generated once, with its modules downloaded."""
     made: dict[str, Path] = {}
 
     def make(answers: Answers) -> Path:
-        if answers["kind"] not in made:
-            made[answers["kind"]] = render("go", NAME, **answers)
-            sh("go mod download", made[answers["kind"]], go)
-        return made[answers["kind"]]
+        if label(answers) not in made:
+            made[label(answers)] = render("go", NAME, **answers)
+            sh("go mod download", made[label(answers)], go)
+        return made[label(answers)]
 
     return make
 
 
-@pytest.fixture(params=[SERVICE, BOTH, CLI], ids=lambda answers: answers["kind"])
+@pytest.fixture(params=[SERVICE, BOTH, CLI, JOBS], ids=label)
 def project(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
     return generate(request.param)
 
 
-@pytest.fixture(params=[SERVICE, BOTH], ids=lambda answers: answers["kind"])
+@pytest.fixture(params=[SERVICE, BOTH, JOBS], ids=label)
 def service(request: pytest.FixtureRequest, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]) -> Path:
     made = generate(request.param)
     sh("make build", made, go)
     return made
 
 
-@pytest.fixture(params=[BOTH, CLI], ids=lambda answers: answers["kind"])
+@pytest.fixture(params=[BOTH, CLI], ids=label)
 def tool(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
     return generate(request.param)
 
@@ -72,9 +94,7 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
     assert sh("git status --porcelain", project, go).stdout == ""
 
 
-def test_it_serves_and_stops_cleanly(
-    service: Path, sh: Sh, serve: Callable, http: Callable[..., Answer], free_port: Callable[[], int]
-) -> None:
+def test_it_serves_and_stops_cleanly(service: Path, sh: Sh, serve: Callable, http: Callable[..., Answer]) -> None:
     port, admin = free_port(), free_port()
     environment = {"PORT": str(port), "ADMIN_PORT": str(admin), "DATABASE_URL": "sqlite:data/acceptance.db"}
     with serve([f"bin/{NAME}", "serve"], service, environment, f"http://127.0.0.1:{port}/readyz") as server:
@@ -90,6 +110,54 @@ def test_it_serves_and_stops_cleanly(
         assert b"http_request_duration_seconds_bucket" in http("GET", f"http://127.0.0.1:{admin}/metrics").body
         assert sh([f"bin/{NAME}", "healthcheck"], service, environment).returncode == 0
         assert server.stop() == 0
+
+
+def shell_blocks(project: Path) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", (project / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_readme_of_a_service_can_be_followed_line_by_line(
+    service: Path, sh: Sh, go: dict[str, str], serve: Callable
+) -> None:
+    run_it, try_it, *calls = shell_blocks(service)
+    assert run_it.split("\n") == ["make test", "make build", "make run", ""]
+    port, admin = str(free_port()), str(free_port())
+    environment = go | {"PORT": port, "ADMIN_PORT": admin}
+    with serve(["make", "run"], service, environment, f"http://127.0.0.1:{port}/readyz", timeout=300) as server:
+        # The last line follows the probes until Ctrl-C; what it prints within two of them is enough.
+        script = "set -e\n" + try_it.replace("127.0.0.1:8080", f"127.0.0.1:{port}").rstrip()
+        *lines, follow = script.split("\n")
+        lines.append(f"timeout --signal=INT 15 {follow} || test $? -eq 124")
+        lines.extend(block.replace("127.0.0.1:8080", f"127.0.0.1:{port}") for block in calls)
+        done = sh(["bash", "-c", "\n".join(lines)], service, environment, timeout=60)
+        for shown in ('"name":"self"', '"healthy":true', '"name":"me"', '"status":409', "event: check"):
+            assert shown in done.stdout
+        assert not calls or '"code":"invalid_argument"' in done.stdout
+        for url in (f"http://127.0.0.1:{port}/openapi.json", f"http://127.0.0.1:{admin}/metrics"):
+            sh(["curl", "--fail", "--silent", url], service, environment, timeout=20)
+        server.stop(group=True)
+
+
+def test_the_readme_of_a_tool_can_be_followed_line_by_line(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], serve: Callable, tmp_path: Path
+) -> None:
+    project = generate(CLI)
+    build_it, try_it = shell_blocks(project)
+    assert build_it.split("\n") == ["make test", "make build", ""]
+    sh("make build", project, go)
+    port = str(free_port())
+    site = f"http://127.0.0.1:{port}/"
+    environment = go | {"ALLOWED_PRIVATE_CIDRS": "127.0.0.0/8", "DATABASE_URL": f"sqlite:{tmp_path}/readme.db"}
+    with serve([sys.executable, "-m", "http.server", "--bind=127.0.0.1", port], tmp_path, go, site):
+        done = sh(["bash", "-ec", try_it.replace("https://example.com", site)], project, environment, timeout=60)
+    assert '"healthy":true' in done.stdout.replace(" ", "")
+    sh(f"make install PREFIX={tmp_path}/local", project, environment)
+    assert "site" not in sh([f"{tmp_path}/local/bin/{NAME}", "targets", "list"], tmp_path, environment).stdout
+
+
+@pytest.mark.parametrize("target", ["check", "cover"])
+def test_the_commands_that_the_readme_lists_succeed(target: str, project: Path, sh: Sh, go: dict[str, str]) -> None:
+    sh(f"make {target}", project, go)
 
 
 def test_every_wrong_setting_is_named_in_one_message(service: Path, sh: Sh) -> None:
@@ -136,15 +204,82 @@ def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -
     assert not any(f.startswith("deploy") for f in files["cli"] | files["both"])
 
 
+@pytest.mark.parametrize("answers", [BOTH, JOBS], ids=label)
 def test_both_engines_pass_the_same_suite(
-    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
+    answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
 ) -> None:
     ran = sh(
-        "go test -count=1 -v ./internal/store ./internal/app", generate(BOTH), go | {"TEST_DATABASE_URL": postgres_url}
+        "go test -count=1 -v ./internal/store ./internal/app",
+        generate(answers),
+        go | {"TEST_DATABASE_URL": postgres_url},
     )
+    if answers is JOBS:
+        assert "--- PASS: TestPostgresJobs/a_change_and_its_job_commit_or_roll_back_together" in ran.stdout
     for test in ("TestPostgres/", "TestEnginesHaveTheSameSchema", "TestMigrateRunsOnce"):
         assert f"--- PASS: {test}" in ran.stdout
     assert "--- SKIP" not in ran.stdout
+
+
+def test_a_worker_takes_what_serve_leaves_and_stops_cleanly(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], serve: Callable, free_port: Callable[[], int]
+) -> None:
+    project = generate(JOBS)
+    sh("make build", project, go)
+    admin = free_port()
+    environment = {"ADMIN_PORT": str(admin), "DATABASE_URL": "sqlite:data/worker.db"}
+    with serve([f"bin/{NAME}", "worker"], project, environment, f"http://127.0.0.1:{admin}/readyz") as worker:
+        assert worker.stop() == 0
+
+
+def test_only_jobs_link_what_works_them(generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]) -> None:
+    linked = {label(a): sh("go list -deps ./...", generate(a), go).stdout for a in (SERVICE, BOTH, CLI, JOBS)}
+    assert {name for name, packages in linked.items() if "riverqueue" in packages} == {"both-jobs"}
+
+
+def test_jobs_come_into_a_released_project_and_its_edits_stay(
+    tmp_path: Path, released_template: Path, sh: Sh, go: dict[str, str]
+) -> None:
+    project = tmp_path / NAME
+    answers = {"stack": "go", "name": NAME, "kind": "both"}
+    copier.run_copy(str(released_template), project, data=answers, vcs_ref="v0.2.0", defaults=True, quiet=True)
+    edits = {
+        "internal/app/commands.go": (
+            "\t\tversionCommand(env),\n",
+            "\t\tversionCommand(env),\n\t\tgreetCommand(env),\n",
+        ),
+        "internal/app/routes.go": ("\tmonitor *monitor.Service\n", "\tmonitor *monitor.Service\n\tgreeting string\n"),
+        "internal/app/serve.go": (
+            "features{monitor: monitors}",
+            'features{monitor: monitors, greeting: "hello"}',
+        ),
+        "internal/store/store.go": ("\tmonitor.Store\n", "\tmonitor.Store\n\tgreeter\n"),
+        "internal/store/sqlite/sqlite.go": ("const readers = 4", "const readers = 8"),
+        "internal/config/settings.go": (
+            '`env:"WEBHOOK_SECRET"`\n',
+            '`env:"WEBHOOK_SECRET"`\n\tGreeting string `env:"GREETING"`\n',
+        ),
+    }
+    for name, (old, new) in edits.items():
+        content = (project / name).read_text(encoding="utf-8")
+        assert content.count(old) == 1
+        (project / name).write_text(content.replace(old, new), encoding="utf-8")
+    (project / "internal/store/greeter.go").write_text("package store\n\ntype greeter interface{ Close() error }\n")
+    (project / "internal/app/greet.go").write_text(
+        'package app\n\nimport "github.com/spf13/cobra"\n\n'
+        'func greetCommand(Env) *cobra.Command { return &cobra.Command{Use: "greet", Short: features{}.greeting} }\n'
+    )
+    for command in ("git init -q -b main", "git add -A", "git -c user.name=t -c user.email=t@t commit -qm Ours"):
+        sh(command, project, go)
+    copier.run_update(project, data={"jobs": True}, vcs_ref="HEAD", defaults=True, overwrite=True, quiet=True)
+    for name, (_, new) in edits.items():
+        content = (project / name).read_text(encoding="utf-8")
+        assert "<<<<<<<" not in content, f"{name} has a conflict"
+        assert new in content
+    assert "workerCommand(env)" in (project / "internal/app/commands.go").read_text(encoding="utf-8")
+    assert not list(project.rglob("*.rej"))
+    sh("gofmt -w internal", project, go)
+    sh("go vet ./...", project, go)
+    sh("go test ./internal/store/... ./internal/config", project, go)
 
 
 @pytest.mark.parametrize(

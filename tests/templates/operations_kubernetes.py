@@ -87,17 +87,22 @@ def _deployment(document: Manifest, documents: list[Manifest]) -> Iterator[str]:
         yield "no NetworkPolicy selects it"
     for container in template["spec"]["containers"]:
         if "ports" in container:
-            yield from _server(container, template["spec"].get("terminationGracePeriodSeconds", 30))
+            yield from _probed(container)
+            if any(service["spec"]["selector"].items() <= labels.items() for service in _of_kind(documents, "Service")):
+                yield from _served(container, template["spec"].get("terminationGracePeriodSeconds", 30))
     if any("ports" in container for container in template["spec"]["containers"]):
         yield from _availability(document, documents, labels)
 
 
-def _server(container: Manifest, grace: int) -> Iterator[str]:
+def _probed(container: Manifest) -> Iterator[str]:
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         if probe not in container:
             yield f"{probe} is missing"
     if container.get("livenessProbe", {}).get("httpGet", {}).get("path") == "/readyz":
         yield "would be killed whenever the database is away"
+
+
+def _served(container: Manifest, grace: int) -> Iterator[str]:
     pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     if not 0 < pause < grace:
         yield "is stopped while requests are still sent to it"

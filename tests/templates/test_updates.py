@@ -210,6 +210,47 @@ def test_the_projects_own_work_survives(
         assert {name: after[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize("kind", ["service", "both"])
+def test_a_go_service_that_grew_a_feature_updates_without_a_conflict(
+    bundle: str, fresh: Fresh, tmp_path: Path, kind: str
+) -> None:
+    row: dict[str, object] = {"stack": "go", "name": NAME, "kind": kind}
+    made = make(bundle, "0.2.0", row, tmp_path / "made")
+    module = made.answers["module_path"]
+    grown = {
+        "internal/app/routes.go": (
+            f'\t"{module}/internal/monitor"\n',
+            f'\t"{module}/internal/orders"\n',
+        ),
+        "internal/config/settings.go": (
+            '`env:"TRACE_SAMPLE_RATIO" envDefault:"1"`\n',
+            '\tOrdersURL        string         `env:"ORDERS_URL"`\n',
+        ),
+        ".env.example": ("\n", "# Where the orders are.\n#ORDERS_URL=\n"),
+    }
+    texts = {name: (made.path / name).read_text(encoding="utf-8") for name in grown}
+    for name, (after, added) in grown.items():
+        (made.path / name).write_text(texts[name].replace(after, after + added, 1), encoding="utf-8")
+    routes = made.path / "internal/app/routes.go"
+    call = "\tmonitor.Register(api, f.monitor)\n"
+    routes.write_text(routes.read_text(encoding="utf-8").replace(call, f"{call}\torders.Register(api)\n"), encoding="utf-8")
+    feature = made.path / "internal/orders/orders.go"
+    feature.parent.mkdir()
+    feature.write_text("package orders\n", encoding="utf-8")
+    git(made.path, "add", "--all")
+    git(made.path, "commit", "--quiet", "--message=Orders")
+
+    report = render.update(made, {}, {})
+
+    assert (report.kept, report.conflicts) == ((), ())
+    after, today = content(made.path), fresh(row)
+    assert feature.read_text(encoding="utf-8") == "package orders\n"
+    assert "\torders.Register(api)\n" in routes.read_text(encoding="utf-8")
+    for name, (_, added) in grown.items():
+        assert added in after[name][0].decode()
+    assert {name for name in after if name not in {*grown, "internal/orders/orders.go"} and after[name] != today[name]} == set()
+
+
 @pytest.mark.parametrize("version", [LAST, *released()])
 def test_the_decision_comes_through_unchanged(bundle: str, tmp_path: Path, version: str) -> None:
     stack = stacks_of(released()[version])[0] if version in released() else questions.read(ROOT).stacks()[0]

@@ -22,30 +22,29 @@ func NewAPI(mux *http.ServeMux, title, version string, log *slog.Logger, timeout
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "Needed when AUTH_JWKS_URL is set"},
 	}
 	config.Security = []map[string][]string{{}, {"bearer": {}}}
+	config.Formats = jsonFormats(config.Formats)
 	api := humago.New(mux, config)
-	api.UseMiddleware(withLogger(log), deadline(timeout))
+	api.UseMiddleware(prepare(log, timeout))
 	if auth != nil {
 		api.UseMiddleware(auth.middleware(api))
 	}
 	return api
 }
 
-func deadline(timeout time.Duration) func(huma.Context, func(huma.Context)) {
+type loggerKey struct{}
+
+// prepare bounds the time of a request, and lets errors that are hidden from the client reach the log.
+func prepare(log *slog.Logger, timeout time.Duration) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
+		logged := context.WithValue(ctx.Context(), loggerKey{}, log)
 		if ctx.Operation().Metadata["slow"] == true {
-			next(ctx)
+			next(huma.WithContext(ctx, logged))
 			return
 		}
-		limited, cancel := context.WithTimeout(ctx.Context(), timeout)
+		limited, cancel := context.WithTimeout(logged, timeout)
 		defer cancel()
 		next(huma.WithContext(ctx, limited))
 	}
-}
-
-type loggerKey struct{}
-
-func withLogger(log *slog.Logger) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) { next(huma.WithValue(ctx, loggerKey{}, log)) }
 }
 
 // huma makes every error through one variable of its own, so it is set once for the process.

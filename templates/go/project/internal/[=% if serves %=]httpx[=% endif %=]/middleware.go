@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
@@ -60,10 +61,17 @@ func harmless(id string) bool {
 
 // Headers sets what every answer of a JSON API should carry.
 func Headers(next http.Handler) http.Handler {
+	// All answers share the values: a handler that sets another one replaces the slice, not what is in it.
+	var (
+		contentTypeOptions = []string{"nosniff"}
+		securityPolicy     = []string{"default-src 'none'; frame-ancestors 'none'"}
+		referrerPolicy     = []string{"no-referrer"}
+	)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		w.Header().Set("Referrer-Policy", "no-referrer")
+		header := w.Header()
+		header["X-Content-Type-Options"] = contentTypeOptions
+		header["Content-Security-Policy"] = securityPolicy
+		header["Referrer-Policy"] = referrerPolicy
 		next.ServeHTTP(w, r)
 	})
 }
@@ -72,6 +80,7 @@ func Headers(next http.Handler) http.Handler {
 func Observe(log *slog.Logger, set *metrics.Set) Middleware {
 	var current atomic.Int64
 	durations := &histograms{set: set}
+	durations.known.Store(&map[series]*metrics.PrometheusHistogram{})
 	set.NewGauge("http_requests_in_flight", func() float64 { return float64(current.Load()) })
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,9 +99,9 @@ func Observe(log *slog.Logger, set *metrics.Set) Middleware {
 						recovered = nil
 					}
 				}
-				took := time.Since(start)
-				durations.get(r, recorder.code()).Update(took.Seconds())
-				logRequest(log, r, recorder, took)
+				end := time.Now()
+				durations.get(r, recorder.code()).Update(end.Sub(start).Seconds())
+				logRequest(log.Handler(), r, recorder, start, end)
 				if recovered != nil {
 					panic(recovered)
 				}
@@ -107,32 +116,42 @@ type series struct {
 	status int
 }
 
-// histograms finds a series without writing its name for each request.
+// histograms finds a series without writing its name, taking a lock or allocating for each request.
 type histograms struct {
 	set   *metrics.Set
-	known sync.Map
+	mu    sync.Mutex
+	known atomic.Pointer[map[series]*metrics.PrometheusHistogram]
 }
 
 func (h *histograms) get(r *http.Request, status int) *metrics.PrometheusHistogram {
 	key := series{route(r), status}
-	if found, ok := h.known.Load(key); ok {
-		return found.(*metrics.PrometheusHistogram)
+	if found, ok := (*h.known.Load())[key]; ok {
+		return found
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	name := fmt.Sprintf("http_request_duration_seconds{route=%q,status=\"%d\"}", key.route, key.status)
-	made := h.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets)
-	h.known.Store(key, made)
-	return made
+	extended := maps.Clone(*h.known.Load())
+	extended[key] = h.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets)
+	h.known.Store(&extended)
+	return extended[key]
 }
 
-func logRequest(log *slog.Logger, r *http.Request, recorder *statusRecorder, took time.Duration) {
+// logRequest hands the record to the handler itself, as a Logger would look up the line it is called from each time.
+func logRequest(handler slog.Handler, r *http.Request, recorder *statusRecorder, start, end time.Time) {
 	level := slog.LevelInfo
 	if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
 		level = slog.LevelDebug
 	}
-	log.LogAttrs(r.Context(), level, "request",
+	if !handler.Enabled(r.Context(), level) {
+		return
+	}
+	record := slog.NewRecord(end, level, "request", 0)
+	record.AddAttrs(
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("route", route(r)),
 		slog.Int("status", recorder.code()), slog.Int64("bytes", recorder.written),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("remote", r.RemoteAddr))
+		slog.Float64("duration_ms", float64(end.Sub(start).Microseconds())/1000), slog.String("remote", r.RemoteAddr))
+	_ = handler.Handle(r.Context(), record)
 }
 
 func route(r *http.Request) string {
@@ -176,21 +195,20 @@ func (s *statusRecorder) code() int {
 
 // Shed answers 503 at once when too many requests are under way, instead of letting all of them become slow.
 func Shed(limit int, exempt func(*http.Request) bool) Middleware {
-	slots := make(chan struct{}, limit)
+	var current atomic.Int64
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if exempt(r) {
 				next.ServeHTTP(w, r)
 				return
 			}
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-				next.ServeHTTP(w, r)
-			default:
+			defer current.Add(-1)
+			if current.Add(1) > int64(limit) {
 				w.Header().Set("Retry-After", "1")
 				WriteProblem(w, http.StatusServiceUnavailable, "too many requests are under way")
+				return
 			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }

@@ -25,14 +25,16 @@ func RateLimit(perSecond float64, burst int, trusted []netip.Prefix, exempt func
 				return
 			}
 			now := time.Now()
-			reservation := clients.get(clientKey(r, trusted), now).ReserveN(now, 1)
-			if wait := reservation.DelayFrom(now); wait > 0 {
-				reservation.CancelAt(now)
-				w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-				WriteProblem(w, http.StatusTooManyRequests, "too many requests from this client")
+			limiter := clients.get(clientKey(r, trusted), now)
+			if limiter.AllowN(now, 1) {
+				next.ServeHTTP(w, r)
 				return
 			}
-			next.ServeHTTP(w, r)
+			reservation := limiter.ReserveN(now, 1)
+			wait := reservation.DelayFrom(now)
+			reservation.CancelAt(now)
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+			WriteProblem(w, http.StatusTooManyRequests, "too many requests from this client")
 		})
 	}
 }
@@ -81,6 +83,9 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		return netip.Addr{}
 	}
 	addr := peer.Addr().Unmap()
+	if !contains(trusted, addr) {
+		return addr.WithZone("")
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && contains(trusted, addr); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))

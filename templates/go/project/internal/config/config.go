@@ -78,6 +78,7 @@ func explain(err error) (name, message string) {
 		reflect.TypeFor[slog.Level]():     "debug, info, warn or error",
 		reflect.TypeFor[uint16]():         "a port number, 0 to 65535",
 		reflect.TypeFor[int]():            "a whole number",
+		reflect.TypeFor[bool]():           "true or false",
 		reflect.TypeFor[float64]():        "a number",
 		reflect.TypeFor[[]netip.Prefix](): "networks such as 10.0.0.0/8, separated by commas",
 	}[field.Type]

@@ -66,11 +66,20 @@ func (d *Dispatcher) DeliverDue(ctx context.Context) (int, error) {
 }
 
 func (d *Dispatcher) deliver(ctx context.Context, a Alert) {
-	err := d.post(ctx, a)
+	settled, _ := d.attempt(ctx, a)
+	if ctx.Err() != nil {
+		return // the lease runs out and another worker takes over
+	}
+	if err := d.Store.SettleAlert(ctx, settled); err != nil {
+		d.Log.ErrorContext(ctx, "could not settle an alert", "alert", a.ID, "error", err)
+	}
+}
+
+// attempt posts a once; settled is what the alert is from then on.
+func (d *Dispatcher) attempt(ctx context.Context, a Alert) (settled Alert, err error) {
+	err = d.post(ctx, a)
 	now := timestamp()
 	switch {
-	case ctx.Err() != nil:
-		return // the lease runs out and another worker takes over
 	case err == nil:
 		a.NextAttemptAt, a.DeliveredAt, a.LastError = nil, &now, ""
 	case a.Attempts >= maxAttempts:
@@ -80,9 +89,7 @@ func (d *Dispatcher) deliver(ctx context.Context, a Alert) {
 		next := now.Add(backoff(a.Attempts))
 		a.NextAttemptAt, a.LastError = &next, truncate(err.Error(), 500)
 	}
-	if err := d.Store.SettleAlert(ctx, a); err != nil {
-		d.Log.ErrorContext(ctx, "could not settle an alert", "alert", a.ID, "error", err)
-	}
+	return a, err
 }
 
 func (d *Dispatcher) post(ctx context.Context, a Alert) error {
@@ -119,8 +126,12 @@ func Sign(secret, id, timestamp, payload string) string {
 
 // backoff doubles from attempt to attempt, with jitter so that alerts do not come in waves.
 func backoff(attempt int) time.Duration {
-	wait := min(firstBackoff<<min(attempt-1, 16), maxBackoff)
+	wait := longestBackoff(attempt)
 	return wait/2 + rand.N(wait/2) //nolint:gosec // jitter needs no secrecy
+}
+
+func longestBackoff(attempt int) time.Duration {
+	return min(firstBackoff<<min(attempt-1, 16), maxBackoff)
 }
 
 // WebhookClient posts through transport and does not follow redirects.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -176,14 +177,20 @@ func validName(name string) bool {
 	return name[0] != ' ' && name[len(name)-1] != ' '
 }
 
+// foreignToURIs tells what RFC 3986 has no place for, and Go takes nevertheless.
+func foreignToURIs(r rune) bool {
+	letterOrDigit := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	return !letterOrDigit && !strings.ContainsRune("-._~:/?#[]@!$&'()*+,;=%", r)
+}
+
 func validURL(raw string) error {
 	if len(raw) > MaxURLLength {
 		return fmt.Errorf("must be at most %d bytes", MaxURLLength)
 	}
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || !utf8.ValidString(raw):
-		return errors.New("must be a URL")
+	case err != nil || strings.ContainsFunc(raw, foreignToURIs):
+		return errors.New("must be a URL, anything beyond ASCII in its encoded form")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("must start with http:// or https://")
 	case u.Hostname() == "":

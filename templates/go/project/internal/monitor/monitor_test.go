@@ -23,6 +23,20 @@ func TestValidateReportsEveryField(t *testing.T) {
 	}
 }
 
+func TestURLsAreOfTheFormThatTheAPIPromises(t *testing.T) {
+	t.Parallel()
+	for raw, good := range map[string]bool{
+		"https://example.com/a%20b?c=d&e#f": true, "http://[::1]:8080/": true, "https://xn--mnchen-3ya.de": true,
+		"https://\u00cf": false, "https://example.com/a|b": false, "https://example.com/ü": false, "https://example.com/<x>": false,
+	} {
+		spec := goodSpec()
+		spec.URL = raw
+		if err := spec.Validate(); (err == nil) != good {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
 func TestAfterRaisesOneEventPerChange(t *testing.T) {
 	t.Parallel()
 	target := Target{Spec: goodSpec(), State: StateUnknown}

@@ -10,11 +10,12 @@ import (
 
 // Scheduler probes due targets with a bounded number of workers.
 type Scheduler struct {
-	Service   *Service
-	Store     Store
-	Log       *slog.Logger
-	Workers   int
-	Tick      time.Duration
+	Service *Service
+	Store   Store
+	Log     *slog.Logger
+	Workers int
+	Tick    time.Duration
+	// Retention is how long results are kept; 0 leaves removing them to somebody else.
 	Retention time.Duration
 }
 
@@ -62,6 +63,9 @@ func (s *Scheduler) round(ctx context.Context, slots chan struct{}, running *syn
 }
 
 func (s *Scheduler) prune(ctx context.Context) {
+	if s.Retention == 0 {
+		return
+	}
 	if _, err := s.Store.PruneResults(ctx, timestamp().Add(-s.Retention)); err != nil {
 		s.report(ctx, "prune results", err)
 	}
