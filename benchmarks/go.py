@@ -4,150 +4,129 @@ CPU is the server's user plus system time per request, the least of several inte
 it is what stays comparable, where requests a second do not. Needs Go on PATH. Exits 1 when a request failed.
 """
 
+import argparse
 import json
-import os
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-import copier
+from servers import (
+    HERE,
+    Load,
+    Program,
+    Server,
+    allow_many_connections,
+    go_build,
+    go_service,
+    load,
+    resident_kb,
+    running,
+    start_load,
+    wait_for,
+)
 
-ROOT = Path(__file__).parents[1]
-ROUNDS = 3
-PATIENCE = 30
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(frozen=True)
-class Load:
-    """What one round of requests cost the server: microseconds of CPU each, and the latencies that clients saw."""
-
-    cpu: float
-    p50: int
-    p99: int
-    requests: int
-    failed: int
-
-
-def cpu_seconds(pid: int) -> float:
-    """User plus system time of a running process."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+ROUNDS = 5
+STARTS = 7
+CONNECTIONS = 10_000
 
 
-def resident_mb(pid: int) -> float:
-    """Memory that a running process holds."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
-def free_port() -> str:
-    """Give a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
-@contextmanager
-def running(command: list[str], port: str, **environment: str) -> Iterator[tuple[int, float]]:
-    """Start a server; gives its process id and the milliseconds to its first answer."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, env={"PORT": port, **environment}, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.perf_counter() - start > PATIENCE:
-                    raise
-                time.sleep(0.001)
-        yield process.pid, (time.perf_counter() - start) * 1000
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def load(program: Path, pid: int, url: str, connections: int = 64) -> Load:
-    """Send requests for some seconds."""
-    before = cpu_seconds(pid)
-    done = subprocess.run(
-        [program, f"-url={url}", f"-connections={connections}"], check=True, capture_output=True, text=True
-    )
-    seen = json.loads(done.stdout)
-    cpu = (cpu_seconds(pid) - before) / seen["requests"] * 1e6
-    return Load(cpu, seen["p50_us"], seen["p99_us"], seen["requests"], seen["failed"])
-
-
-def build(folder: Path) -> tuple[Path, Path, Path]:
-    """Build the generated service, the bare server and the load generator."""
-    project = folder / "project"
-    answers = {"stack": "go", "name": "bench"}
-    copier.run_copy(str(ROOT), project, data=answers, vcs_ref="HEAD", defaults=True, quiet=True)
-    environment = os.environ | {"CGO_ENABLED": "0"}
-    flags = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
-    subprocess.run([*flags, "-o", folder / "service", "./cmd/bench"], cwd=project, env=environment, check=True)
-    for name in ("bare", "load"):
-        subprocess.run(
-            [*flags, "-o", folder / name, f"./{name}"], cwd=ROOT / "benchmarks/go", env=environment, check=True
-        )
-    return folder / "service", folder / "bare", folder / "load"
-
-
-def create_target(port: str) -> str:
+def create_target(server: Server) -> str:
     """Add a target that is never probed; gives its path."""
     body = json.dumps({"name": "x", "url": "https://example.com", "enabled": False}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/targets", body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(f"{server.base}/v1/targets", body, {"Content-Type": "application/json"})  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own server
         return str(answer.headers["Location"])
 
 
+def requests(generator: Path, bare: Server, cases: dict[str, tuple[Server, str]]) -> int:
+    """Print what a request costs, beside the bare server's for the same list."""
+    rounds: dict[str, list[Load]] = {name: [] for name in cases}
+    for _ in range(ROUNDS):
+        for name, (server, path) in cases.items():
+            rounds[name].append(load(generator, server, path))
+    best = {name: min(results, key=lambda result: result.cpu) for name, results in rounds.items()}
+    rate = {name: max(result.a_second for result in results) for name, results in rounds.items()}
+    for name, result in best.items():
+        beside = next(b for b, (server, _) in cases.items() if server is bare and ("list" in b) == ("list" in name))
+        cpu, speed = best[beside].cpu / result.cpu, rate[name] / rate[beside]
+        print(f"{name:34} {result.cpu:7.1f} us CPU, {rate[name]:8.0f} a second; ", end="")
+        print(f"{cpu:4.2f}x bare in CPU, {speed:4.2f}x in rate")
+    return sum(result.failed for results in rounds.values() for result in results)
+
+
+def connections(holder: Path, name: str, server: Server) -> int:
+    """Print what an open connection costs in memory."""
+    before = resident_kb(server.pid)
+    command = [str(holder), f"-addr={server.base.removeprefix('http://')}", f"-connections={CONNECTIONS}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holding:
+        assert holding.stdin
+        assert holding.stdout
+        failed = json.loads(holding.stdout.readline())["failed"]
+        each = (resident_kb(server.pid) - before) / CONNECTIONS
+        holding.stdin.write("\n")
+        holding.stdin.flush()
+        failed += json.loads(holding.stdout.readline())["failed"]
+    print(f"{name:34} {each:7.1f} kB for each of {CONNECTIONS} open connections, {failed} requests failed")
+    return int(failed)
+
+
+def beside_computing(generator: Path, server: Server) -> int:
+    """Print how long an answer that waits 50 ms takes, alone and while all cores compute."""
+    alone = load(generator, server, "/claims/io", 32)
+    computing = start_load(generator, server, "/claims/cpu", 8, 5)
+    beside = load(generator, server, "/claims/io", 32)
+    failed = wait_for(computing)["failed"]
+    for name, seen in (("alone", alone), ("beside 8 that compute", beside)):
+        print(f"{'service, waits 50 ms, ' + name:34} p50 {seen.p50:6.1f} ms, p99 {seen.p99:6.1f} ms")
+    return int(failed) + alone.failed + beside.failed
+
+
+def starts(programs: dict[str, Program]) -> None:
+    """Print the shortest time from the command to the first answer, and the memory then."""
+    for name, program in programs.items():
+        first, idle = [], []
+        for _ in range(STARTS):
+            with running(program) as server:
+                first.append(server.first)
+                idle.append(resident_kb(server.pid) / 1024)
+        size = Path(program.command[0]).stat().st_size / 1e6
+        print(f"{name:34} {min(first):7.1f} ms to the first answer, {min(idle):.1f} MB idle, binary {size:.1f} MB")
+
+
 def main() -> int:
     """Run and print one table."""
-    with tempfile.TemporaryDirectory() as temporary:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database-url", help="an empty PostgreSQL database, to read from it too")
+    url = parser.parse_args().database_url
+    allow_many_connections()
+    print(subprocess.run(["go", "version"], check=True, capture_output=True, text=True).stdout.strip())
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
-        service, bare, generator = build(folder)
-        ports = free_port(), free_port()
-        settings = {
-            "ADMIN_PORT": free_port(),
-            "DATABASE_URL": f"sqlite:{folder}/bench.db",
-            "RATE_LIMIT_PER_SECOND": "1e9",
-            "RATE_LIMIT_BURST": "1000000000",
-            "MAX_IN_FLIGHT": "100000",
+        generator, holder = (go_build(HERE / "go", f"./{name}", folder / name) for name in ("load", "hold"))
+        plain = Program([str(go_build(HERE / "go", "./bare", folder / "bare"))], folder, {}, "/livez")
+        program = go_service(folder)
+        starts({"bare net/http": plain, "service": program})
+        bare, service = stack.enter_context(running(plain)), stack.enter_context(running(program))
+        cases = {
+            "bare net/http, one word": (bare, "/livez"),
+            "service, one word": (service, "/livez"),
+            "bare net/http, list of 20": (bare, "/claims/json"),
+            "service, list of 20": (service, "/claims/json"),
+            "service, read from SQLite": (service, create_target(service)),
         }
-        with (
-            running([str(service), "serve"], ports[0], **settings) as (pid, first),
-            running([str(bare)], ports[1]) as (bare_pid, bare_first),
-        ):
-            idle, bare_idle = resident_mb(pid), resident_mb(bare_pid)
-            base = f"http://127.0.0.1:{ports[0]}"
-            cases = {
-                "bare net/http, JSON": (bare_pid, f"http://127.0.0.1:{ports[1]}/livez"),
-                "service, JSON": (pid, f"{base}/livez"),
-                "service, read from SQLite": (pid, base + create_target(ports[0])),
-            }
-            rounds: dict[str, list[Load]] = {name: [] for name in cases}
-            for _ in range(ROUNDS):
-                for name, (server, url) in cases.items():
-                    rounds[name].append(load(generator, server, url))
-        reference = min(r.cpu for r in rounds["bare net/http, JSON"])
-        for name, results in rounds.items():
-            best = min(results, key=lambda r: r.cpu)
-            print(
-                f"{name:28} {best.cpu:7.1f} us CPU a request, {reference / best.cpu:4.2f}x bare, "
-                f"p50 {best.p50 / 1000:6.2f} ms, p99 {best.p99 / 1000:6.2f} ms"
-            )
-        print(f"start to first answer        {first:7.1f} ms, bare {bare_first:.1f} ms")
-        print(f"idle memory                  {idle:7.1f} MB, bare {bare_idle:.1f} MB")
-        print(f"binary                       {service.stat().st_size / 1e6:7.1f} MB")
-        return int(any(r.failed for results in rounds.values() for r in results))
+        if url:
+            migrated = replace(program, environment={**program.environment, "DATABASE_URL": url})
+            subprocess.run([program.command[0], "migrate", "up"], env=dict(migrated.environment), check=True)
+            on_postgres = stack.enter_context(running(migrated))
+            cases["service, read from PostgreSQL"] = (on_postgres, create_target(on_postgres))
+        failed = connections(holder, "bare net/http", bare) + connections(holder, "service", service)
+        failed += requests(generator, bare, cases)
+        failed += beside_computing(generator, service)
+    return int(failed > 0)
 
 
 if __name__ == "__main__":
