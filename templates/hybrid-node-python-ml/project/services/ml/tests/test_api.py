@@ -33,7 +33,7 @@ def test_predicts_every_instance_in_order(client: TestClient, card: ModelCard) -
         alone = client.post("/v1/predict", json={"instances": [row]}).json()["predictions"][0]
         assert alone.keys() == prediction.keys()
         for name, value in alone.items():
-            expected = value if isinstance(value, str) else pytest.approx(value, abs=1e-4)
+            expected = value if isinstance(value, str) else pytest.approx(value, rel=1e-5, abs=1e-5)
             assert prediction[name] == expected
 
 
