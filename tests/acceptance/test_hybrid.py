@@ -78,14 +78,22 @@ EDITS = {
 }
 
 
-def test_a_node_ts_project_becomes_hybrid_with_its_edits_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("release", "answers"),
+    [(None, {}), ("0.1.0", {}), ("0.2.0", {"ml_async_jobs": True, "ml_streaming": True})],
+    ids=["today", "0.1.0", "0.2.0, with options"],
+)
+def test_a_node_ts_project_becomes_hybrid_with_its_edits_kept(
+    tmp_path: Path, release: str | None, answers: dict[str, bool]
+) -> None:
     template = repository_of_today(tmp_path / "template").path
     project, fresh = tmp_path / "my-shop", tmp_path / "fresh" / "my-shop"
     common = {"name": "my-shop", "deploy": "kubernetes"}
-    hybrid = {"stack": "hybrid-node-python-ml"}
-    options: dict[str, Any] = {"vcs_ref": "HEAD", "defaults": True, "quiet": True}
-    copier.run_copy(str(template), project, data={**common, "stack": "node-ts"}, **options)
-    copier.run_copy(str(template), fresh, data=common | hybrid, **options)
+    hybrid = {"stack": "hybrid-node-python-ml", **answers}
+    options: dict[str, Any] = {"defaults": True, "quiet": True}
+    made_by = release_commit(template, release) if release else "HEAD"
+    copier.run_copy(str(template), project, data={**common, "stack": "node-ts"}, vcs_ref=made_by, **options)
+    copier.run_copy(str(template), fresh, data=common | hybrid, vcs_ref="HEAD", **options)
     for name, (old, new) in EDITS.items():
         replace(project / name, old, new)
     (project / "apps/api/src/modules/ours.ts").write_text("export const ours = 1;\n", encoding="utf-8")
@@ -93,7 +101,7 @@ def test_a_node_ts_project_becomes_hybrid_with_its_edits_kept(tmp_path: Path) ->
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Ours")
 
-    copier.run_update(project, data=hybrid, overwrite=True, **options)
+    copier.run_update(project, data=hybrid, overwrite=True, vcs_ref="HEAD", **options)
 
     git(project, "add", "--all")
     changes = [line.split("\t") for line in git(project, "diff", "--cached", "--name-status").splitlines()]

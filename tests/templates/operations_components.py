@@ -1,7 +1,7 @@
 """The hybrid's optional Kustomize components, put into the production overlay as its documentation says."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import yaml
 from operations_render import NAME
 from operations_tools import findings, go_tool, kubernetes_validate, run
 
-COMPONENTS = ("gpu", "kserve")
+COMPONENTS = ("gpu", "job-workers", "kserve")
 GPU = "nvidia.com/gpu"
+LABEL = "app.kubernetes.io/name"
 # What KServe adds to a pod's specification in an InferenceService's predictor.
 OF_KSERVE = {"labels", "minReplicas", "maxReplicas", "scaleMetric", "scaleTarget"}
 
@@ -35,7 +36,7 @@ def complaints(text: str, component: str, folder: Path) -> str:
     documents = [_plain(document) for document in yaml.safe_load_all(text)]
     path = folder / "manifests.yaml"
     path.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
-    looks = _gpu(documents) if component == "gpu" else _kserve(list(yaml.safe_load_all(text)))
+    looks = LOOKS[component](list(yaml.safe_load_all(text)))
     found = [findings(kubernetes_validate([path])), *operations_kubernetes.manifests(documents, NAME), *looks]
     return "\n".join(filter(None, found))
 
@@ -56,7 +57,7 @@ def _plain(document: Manifest) -> Manifest:
 
 
 def _gpu(documents: list[Manifest]) -> Iterator[str]:
-    container = _the(documents, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    container = _container(_the(documents, "Deployment"))
     if container["resources"]["limits"].get(GPU) != 1 or container["resources"]["requests"].get(GPU) != 1:
         yield "each pod has to ask for one GPU"
     providers = {variable["name"]: variable.get("value", "") for variable in container["env"]}
@@ -87,5 +88,34 @@ def _inference_service(service: Manifest) -> Iterator[str]:
         yield "cannot be scaled"
 
 
-def _the(documents: list[Manifest], kind: str) -> Manifest:
-    return next(one for one in documents if one["kind"] == kind and one["metadata"]["name"] == "ml")
+def _job_workers(documents: list[Manifest]) -> Iterator[str]:
+    worker, api = (_the(documents, "Deployment", name) for name in ("job-worker", "api"))
+    if _container(worker)["command"] != ["node", "apps/api/src/commands/worker.ts"]:
+        yield "does not run the worker"
+    if _container(worker)["image"] != _container(api)["image"] or _container(worker)["envFrom"] != _container(api)["envFrom"]:
+        yield "is not of the API's release and settings"
+    config = next(one for one in documents if one["kind"] == "ConfigMap")["data"]
+    if config.get("ML_JOBS_WORKER") != "false" or "ML_URL" not in config or "PUBLIC_URL" not in config:
+        yield "the API's settings are not what they were, without jobs"
+    allowed = _the(documents, "NetworkPolicy")["spec"]["ingress"][0]["from"]
+    if [peer["podSelector"]["matchLabels"][LABEL] for peer in allowed] != ["api", "job-worker"]:
+        yield "the service may be reached by others, or not by those who need it"
+    peers = [peer for rule in _the(documents, "NetworkPolicy", "job-worker")["spec"]["egress"] for peer in rule.get("to", [])]
+    if {"podSelector": {"matchLabels": {LABEL: "ml"}}} not in peers:
+        yield "the workers cannot reach the service"
+
+
+LOOKS: Mapping[str, Callable[[list[Manifest]], Iterator[str]]] = {
+    "gpu": _gpu,
+    "job-workers": _job_workers,
+    "kserve": _kserve,
+}
+
+
+def _the(documents: list[Manifest], kind: str, name: str = "ml") -> Manifest:
+    return next(one for one in documents if one["kind"] == kind and one["metadata"]["name"] == name)
+
+
+def _container(deployment: Manifest) -> Manifest:
+    container: Manifest = deployment["spec"]["template"]["spec"]["containers"][0]
+    return container

@@ -1,4 +1,4 @@
-"""The GPU and KServe components of hybrid projects render, validate, and keep our rules; each check is seen to fail."""
+"""The optional components of hybrid projects render, validate, and keep our rules; each check is seen to fail."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from operations_breaks import broken
 from operations_components import COMPONENTS, build, complaints
-from operations_render import Project
+from operations_render import copy_template, render
 
 STACK = "hybrid-node-python-ml"
 BREAKS = [
@@ -15,6 +15,15 @@ BREAKS = [
     ("gpu", "gpu/deployment.yaml", "memory: 4Gi\n              nvidia.com/gpu: 1", "memory: 4Gi", "one GPU"),
     ("gpu", "gpu/deployment.yaml", "CUDAExecutionProvider,CPU", "CPU", "not what the model runs on"),
     ("gpu", "gpu/deployment.yaml", "          env:", "          env:\n            - $patch: replace", "taken away"),
+    ("job-workers", "job-workers/deployment.yaml", "worker.ts", "migrate.ts", "does not run the worker"),
+    ("job-workers", "job-workers/deployment.yaml", "image: app", "image: other:1", "not one release"),
+    ("job-workers", "job-workers/deployment.yaml", "replicas: 2", "replicas: 1", "is alone"),
+    ("job-workers", "job-workers/deployment.yaml", "name: api-secrets", "name: other", "release and settings"),
+    ("job-workers", "job-workers/deployment.yaml", "path: /livez", "path: /readyz", "database is away"),
+    ("job-workers", "job-workers/kustomization.yaml", "ML_JOBS_WORKER=false", "ML_JOBS_WORKER=true", "without jobs"),
+    ("job-workers", "job-workers/kustomization.yaml", "behavior: merge", "behavior: replace", "what they were"),
+    ("job-workers", "job-workers/kustomization.yaml", "name: job-worker", "name: api", "by those who need it"),
+    ("job-workers", "job-workers/networkpolicy.yaml", "name: ml", "name: api", "cannot reach the service"),
     ("kserve", "kserve/inferenceservice.yaml", "httpGet:", "httpGett:", "httpGett"),
     ("kserve", "kserve/inferenceservice.yaml", "mountPath: /tmp", "mountPath: /var/tmp", "temporary files"),
     ("kserve", "kserve/inferenceservice.yaml", "runAsNonRoot: true", "runAsNonRoot: false", "may run as root"),
@@ -28,8 +37,10 @@ BREAKS = [
 
 
 @pytest.fixture(scope="module")
-def project(projects: list[Project]) -> Path:
-    return next(one.path for one in projects if (one.stack, one.deploy) == (STACK, "kubernetes"))
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("components")
+    template = copy_template(folder / "template")
+    return render(template, folder / "project", stack=STACK, deploy="kubernetes", ml_async_jobs=True)
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

@@ -1,9 +1,12 @@
 import asyncio
+import hashlib
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from onnx import TensorProto, helper
 
 from ml.app import create_app
 from ml.metrics import Metrics
@@ -68,6 +71,74 @@ def test_follows_the_alias_while_requests_keep_being_answered(
             if versions[-1] == "next":
                 break
         assert versions[-1] == "next"
+
+
+def served(client: TestClient) -> str:
+    answer = client.post("/v1/predict", json={"instances": instances(1)})
+    assert answer.status_code == 200
+    return str(answer.json()["model"]["version"])
+
+
+def serves(client: TestClient, version: str) -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if served(client) == version:
+            return True
+    return False
+
+
+def model_for_one_row(card: ModelCard) -> bytes:
+    """A model that no batch fits, as other tools export them."""
+    shape, names = (1, card.features), ("input", card.output)
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", names[:1], names[1:])], "one", values[:1], values[1:]
+    )
+    opset = [helper.make_opsetid("", 21)]
+    content: bytes = helper.make_model(
+        graph, opset_imports=opset, ir_version=10
+    ).SerializeToString()
+    return content
+
+
+def test_goes_on_following_the_alias_after_a_version_that_cannot_run(
+    registry: Registry, card: ModelCard
+) -> None:
+    settings = Settings(registry_dir=registry.root, reload_seconds=0.01)
+    with TestClient(create_app(settings)) as client:
+        content = model_for_one_row(card)
+        digest = hashlib.sha256(content).hexdigest()
+        registry.add(card.model_copy(update={"version": "lonely", "sha256": digest}), content)
+        registry.promote("lonely", "production")
+        deadline = time.monotonic() + 10
+        while "ml_model_reload_failures_total 1.0" not in client.get("/metrics").text:
+            assert time.monotonic() < deadline
+        assert served(client) == card.version
+        add_copy(registry, card, "next")
+        registry.promote("next", "production")
+        assert serves(client, "next")
+
+
+def test_serves_a_version_whose_files_arrive_after_its_alias(
+    registry: Registry, card: ModelCard
+) -> None:
+    async def scenario() -> None:
+        runtime = Runtime(Settings(registry_dir=registry.root, reload_seconds=0), Metrics())
+        await runtime.start()
+        try:
+            add_copy(registry, card, "late")
+            registry.promote("late", "production")
+            hidden = (registry.root / "late").rename(registry.root.parent / "late")
+            with pytest.raises(RegistryError, match="not in"):
+                await runtime.follow_alias()
+            await runtime.follow_alias()
+            hidden.rename(registry.root / "late")
+            await runtime.follow_alias()
+            assert runtime.model.card.version == "late"
+        finally:
+            await runtime.stop()
+
+    asyncio.run(scenario())
 
 
 def test_keeps_serving_when_the_new_version_is_refused(registry: Registry, card: ModelCard) -> None:

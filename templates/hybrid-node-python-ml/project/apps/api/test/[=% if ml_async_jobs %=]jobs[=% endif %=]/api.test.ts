@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, JobPage, Problem } from '@app/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { instance } from '../ml/contract.ts';
@@ -249,6 +250,20 @@ test('the list has pages, newest first, and can be of one status', async () => {
   expect(second.items[0]?.id).toBe(made[0]);
   const cancelled = (await owner.get(`${PATH}?status=cancelled`)).json<JobPage>();
   expect(new Set(cancelled.items.map((job) => job.status))).toEqual(new Set(['cancelled']));
+});
+
+test('a process with ML_JOBS_WORKER=false accepts jobs and leaves them to others', async () => {
+  const apart = await startApp({
+    env: { ML_URL: service.url, ML_JOBS_WORKER: 'false', ML_JOBS_POLL_MS: '20' },
+  });
+  await apart.app.listen({ port: 0, host: '127.0.0.1' });
+  const { client } = await signUpOwner(apart.app, 'apart');
+  const { id } = await create(client);
+  await sleep(300);
+  const left = (await client.get(`${PATH}/${id}`)).json<Job>();
+  expect(left).toMatchObject({ status: 'queued', attempts: 0 });
+  expect(service.calls).toHaveLength(0);
+  await apart.close();
 });
 
 test('metrics are for those who hold the token', async () => {

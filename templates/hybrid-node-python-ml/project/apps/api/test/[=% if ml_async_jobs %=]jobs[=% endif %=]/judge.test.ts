@@ -12,6 +12,9 @@ const refused = new TypeError('fetch failed', {
 const reset = new TypeError('fetch failed', {
   cause: Object.assign(new Error(), { code: 'ECONNRESET' }),
 });
+const unroutable = new TypeError('fetch failed', {
+  cause: Object.assign(new Error(), { code: 'UND_ERR_CONNECT_TIMEOUT' }),
+});
 const least = () => 0;
 const most = () => 1;
 
@@ -19,6 +22,7 @@ test.each([
   ['overload', new MlUnavailableError('ml_overloaded', { retryAfter: 7 }), 7_000, 10_500],
   ['an open circuit', new MlUnavailableError('ml_circuit_open', { retryAfter: 2 }), 2_000, 3_000],
   ['nobody listening', new MlUnavailableError('ml_unreachable', { cause: refused }), 1_000, 1_500],
+  ['no way', new MlUnavailableError('ml_unreachable', { cause: unroutable }), 1_000, 1_500],
 ])('%s costs no attempt, not even the last one', (_name, error, earliest, latest) => {
   expect(judge(error, 99, defaults, least)).toEqual({ kind: 'postponed', delayMs: earliest });
   expect(judge(error, 99, defaults, most)).toEqual({ kind: 'postponed', delayMs: latest });
@@ -41,6 +45,8 @@ test('no pause is longer than ten minutes', () => {
   const patient = { ...defaults, ML_JOBS_MAX_ATTEMPTS: 1_000 };
   const error = new MlUnavailableError('ml_timeout');
   expect(judge(error, 500, patient, most)).toEqual({ kind: 'retried', delayMs: 600_000 });
+  const overload = new MlUnavailableError('ml_overloaded', { retryAfter: 86_400 });
+  expect(judge(overload, 1, patient, least)).toEqual({ kind: 'postponed', delayMs: 600_000 });
 });
 
 test.each([

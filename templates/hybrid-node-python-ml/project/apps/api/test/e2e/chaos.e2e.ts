@@ -101,6 +101,31 @@ test('frozen: answers in time, then without asking; thawed: recovers by itself',
   await recovered();
 });
 
+test('slow: each answer is a prediction or says why not; quick again: recovers by itself', async () => {
+  await recovered();
+  let isSlow = true;
+  const slowness = (async () => {
+    // A sliver of time between pauses that are longer than all attempts.
+    while (isSlow) {
+      service.signal('SIGSTOP');
+      await sleep(TOTAL_MS + 100);
+      service.signal('SIGCONT');
+      await sleep(20);
+    }
+  })();
+  const statuses: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    const [outcome] = await Promise.all([ask(), expectLive()]);
+    expect(outcome.milliseconds).toBeLessThan(TOTAL_MS + SLACK_MS);
+    if (outcome.status !== 200) expect(outcome.code).toMatch(/^ml_/);
+    statuses.push(outcome.status);
+  }
+  isSlow = false;
+  await slowness;
+  expect(statuses).toContain(503);
+  await recovered();
+});
+
 test('killed: says so; restarted: recovers by itself', async () => {
   await recovered();
   await service.stop('SIGKILL');

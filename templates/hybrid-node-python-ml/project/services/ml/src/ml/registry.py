@@ -88,7 +88,7 @@ class Registry:
             raise RegistryError(f"version {version!r} is not in {self.root}")
         try:
             return ModelCard.model_validate_json((self.root / version / CARD_FILE).read_bytes())
-        except ValidationError as error:
+        except (OSError, ValidationError) as error:
             raise RegistryError(f"the card of version {version} is not valid: {error}") from error
 
     def weights(self, card: ModelCard) -> bytes:
@@ -101,6 +101,11 @@ class Registry:
         if hashlib.sha256(content).hexdigest() != card.sha256:
             raise RegistryError(f"{path} is damaged: its SHA-256 differs from {CARD_FILE}")
         return content
+
+    def written(self, version: str) -> tuple[int, ...]:
+        """When a version's files were written: they may arrive after an alias that names it."""
+        paths = (self.root / version / name for name in (MODEL_FILE, CARD_FILE))
+        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 
     def add(self, card: ModelCard, content: bytes) -> None:
         """Register a version; the card is written last and makes it visible."""

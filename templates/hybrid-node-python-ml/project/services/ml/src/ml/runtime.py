@@ -40,7 +40,7 @@ class Runtime:
         self._registry = Registry(settings.registry_dir)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._served: Served | None = None
-        self._refused_version: str | None = None
+        self._refused: tuple[str, tuple[int, ...]] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.batcher: Batcher[Model] = Batcher(
             self._infer,
@@ -108,7 +108,11 @@ class Runtime:
         model = await asyncio.to_thread(
             load, self._registry, version, settings.intra_op_threads, settings.providers
         )
-        for rows, seconds in await asyncio.to_thread(list, model.warm_up(settings.max_batch)):
+        try:
+            costs = await asyncio.to_thread(list, model.warm_up(settings.max_batch))
+        except Exception as error:
+            raise RegistryError(f"version {version} cannot run batches: {error}") from error
+        for rows, seconds in costs:
             self.batcher.costs.observe(rows, seconds)
         self._served = Served(model, DriftMonitor(model.card.baseline, settings.drift_window))
         self._metrics.serving(model.card.name, version)
@@ -119,18 +123,20 @@ class Runtime:
             await asyncio.sleep(self._settings.reload_seconds)
             try:
                 await self.follow_alias()
-            except RegistryError as error:
+            except Exception as error:
+                # Whatever it was: without the watcher no version would ever be followed again.
                 self._metrics.reload_failed()
                 log.error("model_reload_failed", reason=str(error))
 
     async def follow_alias(self) -> None:
-        """Switch to the version the alias names now; one that was refused is not tried again."""
+        """Switch to the version the alias names now; one that was refused has to change first."""
         version = self._registry.resolve(self._settings.alias)
-        if version in (self.model.card.version, self._refused_version):
+        found = (version, self._registry.written(version))
+        if version == self.model.card.version or found == self._refused:
             return
         try:
             await self._serve(version)
-        except RegistryError:
-            self._refused_version = version
+        except Exception:
+            self._refused = found
             raise
-        self._refused_version = None
+        self._refused = None

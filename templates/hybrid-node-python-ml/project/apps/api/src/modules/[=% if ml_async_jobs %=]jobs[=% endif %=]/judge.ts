@@ -8,7 +8,14 @@ import type { JobSettings } from './settings.ts';
 
 const LONGEST_DELAY_MS = 600_000;
 /** Nobody was asked, so nothing was tried. */
-const NEVER_REACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
+const NEVER_REACHED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 /** What an attempt's failure means for its job. */
 export function judge(
@@ -21,15 +28,16 @@ export function judge(
     return { kind: 'failed', problem: problem(error.statusCode, error.code, error.message) };
   }
   if (error instanceof MlUnavailableError && isBackPressure(error)) {
-    // Jittered upwards: never earlier than the service has asked for.
-    return { kind: 'postponed', delayMs: error.retryAfter * 1000 * (1 + random() / 2) };
+    // Jittered upwards, not to come before the service has asked for it: unless it asks for hours.
+    const delayMs = error.retryAfter * 1000 * (1 + random() / 2);
+    return { kind: 'postponed', delayMs: Math.min(delayMs, LONGEST_DELAY_MS) };
   }
   if (attempts >= settings.ML_JOBS_MAX_ATTEMPTS) return { kind: 'failed', problem: reason(error) };
   return { kind: 'retried', delayMs: backoff(attempts, settings.ML_JOBS_BACKOFF_MS, random) };
 }
 
 /** Whether the service was not there or not free, which is no fault of the job's. */
-export function isBackPressure(error: MlUnavailableError): boolean {
+function isBackPressure(error: MlUnavailableError): boolean {
   return !error.isFault || NEVER_REACHED.has(errorCode(error.cause) ?? '');
 }
 

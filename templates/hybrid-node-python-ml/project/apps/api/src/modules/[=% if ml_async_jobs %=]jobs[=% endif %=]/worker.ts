@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Database } from '../../db/database.ts';
 import type { MlClient } from '../ml/client.ts';
-import { MlUnavailableError } from '../ml/failures.ts';
-import { isBackPressure, judge, problem } from './judge.ts';
+import { judge, problem } from './judge.ts';
 import type { JobMetrics } from './metrics.ts';
 import {
   claim,
@@ -156,9 +155,8 @@ export class JobWorker {
       if (signal.aborted) return { kind: 'postponed', delayMs: 0 };
       log.warn({ err: error }, 'the attempt has failed');
       const outcome = judge(error, lease.attempts, settings);
-      if (error instanceof MlUnavailableError && isBackPressure(error)) {
-        this.#pausedUntil = Date.now() + error.retryAfter * 1000;
-      }
+      // Back-pressure holds for the other jobs as well.
+      if (outcome.kind === 'postponed') this.#pausedUntil = Date.now() + outcome.delayMs;
       return outcome;
     }
   }
