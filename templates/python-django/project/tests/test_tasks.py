@@ -1,16 +1,20 @@
 """Tasks: attempts, waits, dead workers and schedules."""
 
 import logging
+import signal
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
 from backend.tasks import attempts, housekeeping
 from backend.tasks.backend import RetriedTask
+from backend.tasks.heartbeat import Heartbeat
+from backend.tasks.management.commands.worker import Worker as RunningWorker
 from backend.tasks.models import Schedule, Worker
 from backend.tasks.schedules import SCHEDULES, Turn, enqueue_due
 
@@ -180,3 +184,26 @@ def test_old_results_are_forgotten_and_young_ones_kept(run_tasks: Callable[[], i
 @task()
 def fragile_hourly() -> None:
     """Have a turn."""
+
+
+def test_a_worker_told_to_stop_ends_what_it_is_at_and_ends_at_once_when_told_again() -> None:
+    worker = RunningWorker(interval=0, once=True)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)}
+    worker.configure_signals()
+    try:
+        signal.raise_signal(signal.SIGTERM)  # returns: it may come in the middle of claiming a task
+        assert not worker.running
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_worker_stops_in_order_while_the_database_is_gone(caplog: pytest.LogCaptureFixture) -> None:
+    def gone(*_call: object) -> object:
+        raise OperationalError("gone")
+
+    with connection.execute_wrapper(gone):
+        Heartbeat("left").stop()
+    assert "row left behind" in caplog.text

@@ -102,6 +102,7 @@ class Deployment:
             finally:
                 popen.kill()
                 popen.wait(10)
+                sys.stdout.write(log.read_text()[-5000:])  # pytest shows it where the test fails
 
     @contextmanager
     def worker(self, **environment: str) -> Iterator[Process]:

@@ -45,8 +45,11 @@ class Heartbeat(threading.Thread):
         )
 
     def stop(self) -> None:
-        """End the thread and remove the worker's row."""
+        """End the thread and remove the worker's row, which grows old by itself where the database is gone."""
         self.stopping.set()
         if self.is_alive():
             self.join(timeout=10)
-        Worker.objects.filter(pk=self.worker_id).delete()
+        try:
+            Worker.objects.filter(pk=self.worker_id).delete()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("worker's row left behind", error=str(error).strip())

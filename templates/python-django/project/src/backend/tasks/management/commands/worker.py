@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -20,6 +21,27 @@ log = structlog.get_logger(__name__)
 
 class Worker(DatabaseWorker):  # type: ignore[misc] # django_tasks_db is not typed
     """django-tasks-db's worker, which claims a task safely, with our way to run one: attempts and recovery."""
+
+    running: bool
+
+    def __init__(self, *, interval: float, once: bool) -> None:
+        super().__init__(
+            queue_names=["*"],
+            excluded_queue_names=[],
+            interval=interval,
+            batch=once,
+            backend_name="default",
+            startup_delay=False,
+            max_tasks=None,
+            worker_id=get_random_string(32),
+        )
+
+    def shutdown(self, signum: int, frame: FrameType | None) -> None:
+        """Stop after the current task; when told again, at once."""
+        # The library exits from here when no task runs, which can leave the transaction that claims one half open.
+        if not self.running:
+            super().shutdown(signum, frame)
+        self.running = False
 
     def run_task(self, db_task_result: DBTaskResult) -> None:
         """Run one claimed task."""
@@ -56,16 +78,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, once: bool, interval: float, **_options: Any) -> None:
         """Run until SIGTERM, or until nothing is left."""
         telemetry.start()
-        worker = Worker(
-            queue_names=["*"],
-            excluded_queue_names=[],
-            interval=interval,
-            batch=once,
-            backend_name="default",
-            startup_delay=False,
-            max_tasks=None,
-            worker_id=get_random_string(32),
-        )
+        worker = Worker(interval=interval, once=once)
         worker.configure_signals()
         heartbeat = Heartbeat(worker.worker_id)
         try:
