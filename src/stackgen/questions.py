@@ -109,9 +109,12 @@ class Questions:
         return self.check(question, self._default(question, context), context)
 
     def _refuse_inapplicable(self, given: Mapping[str, object], answers: Mapping[str, object]) -> None:
+        stack = str(answers.get("stack"))
+        of_stack = {question.key for question in self.asked(stack)}
         for key in given:
             if key not in answers:
-                raise UsageError(f"{key} does not apply to the stack {answers.get('stack')!r}", "leave it out")
+                reason = "with the other answers" if key in of_stack else f"to the stack {stack!r}"
+                raise UsageError(f"{key} does not apply {reason}", "leave it out")
 
     def _default(self, question: Question, context: Mapping[str, object]) -> object:
         default = question.default

@@ -191,6 +191,17 @@ def test_a_bad_value_is_refused_with_the_nearest_one(stackgen: Stackgen, tmp_pat
     assert contents(tmp_path) == []
 
 
+def test_an_answer_to_a_question_that_is_not_asked_is_refused(stackgen: Stackgen, tmp_path: Path) -> None:
+    for flags, reason in (
+        (["--data", "ml_training=torch"], "ml_training does not apply to the stack 'go'"),
+        (["--data", "kind=cli", "--data", "jobs=true"], "jobs does not apply with the other answers"),
+    ):
+        run = stackgen("new", "shop", "--yes", "--stack", "go", *flags)
+        assert run.code == 2
+        assert reason in run.err
+    assert contents(tmp_path) == []
+
+
 def test_a_computed_key_cannot_be_set(stackgen: Stackgen) -> None:
     assert stackgen("new", "my-shop", "--yes", "-d", "kubernetes=true").code == 2
     assert stackgen("new", "my-shop", "--yes", "-d", "decision={}").code == 2
