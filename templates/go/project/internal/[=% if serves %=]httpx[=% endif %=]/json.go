@@ -25,8 +25,7 @@ func jsonFormats(formats map[string]huma.Format) map[string]huma.Format {
 func wholeNumbers(unmarshal func([]byte, any) error) func([]byte, any) error {
 	return func(data []byte, into any) error {
 		err := unmarshal(data, into)
-		var mismatch *json.UnmarshalTypeError
-		if !errors.As(err, &mismatch) {
+		if _, mismatched := errors.AsType[*json.UnmarshalTypeError](err); !mismatched {
 			return err
 		}
 		rewritten, changed := rewriteWholeNumbers(data)

@@ -76,11 +76,11 @@ func Headers(next http.Handler) http.Handler {
 	})
 }
 
-// Observe logs and measures every request and turns a panic into a problem.
-func Observe(log *slog.Logger, set *metrics.Set) Middleware {
+// Observe measures every request, writes it to the access log, and turns a panic into a problem.
+func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
 	var current atomic.Int64
-	durations := &histograms{set: set}
-	durations.known.Store(&map[series]*metrics.PrometheusHistogram{})
+	cache := &seriesCache{set: set, log: accessLog.Handler()}
+	cache.known.Store(&map[series]seriesState{})
 	set.NewGauge("http_requests_in_flight", func() float64 { return float64(current.Load()) })
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -100,8 +100,9 @@ func Observe(log *slog.Logger, set *metrics.Set) Middleware {
 					}
 				}
 				end := time.Now()
-				durations.get(r, recorder.code()).Update(end.Sub(start).Seconds())
-				logRequest(log.Handler(), r, recorder, start, end)
+				shared := cache.get(r, recorder.code())
+				shared.durations.Update(end.Sub(start).Seconds())
+				logRequest(shared.log, r, recorder.written, start, end)
 				if recovered != nil {
 					panic(recovered)
 				}
@@ -116,29 +117,40 @@ type series struct {
 	status int
 }
 
-// histograms finds a series without writing its name, taking a lock or allocating for each request.
-type histograms struct {
-	set   *metrics.Set
-	mu    sync.Mutex
-	known atomic.Pointer[map[series]*metrics.PrometheusHistogram]
+// seriesState is what all requests of a series share.
+type seriesState struct {
+	durations *metrics.PrometheusHistogram
+	log       slog.Handler
 }
 
-func (h *histograms) get(r *http.Request, status int) *metrics.PrometheusHistogram {
+// seriesCache finds what a series has without writing its name, formatting its attributes, taking a lock or allocating
+// for each request.
+type seriesCache struct {
+	set   *metrics.Set
+	log   slog.Handler
+	mu    sync.Mutex
+	known atomic.Pointer[map[series]seriesState]
+}
+
+func (c *seriesCache) get(r *http.Request, status int) seriesState {
 	key := series{route(r), status}
-	if found, ok := (*h.known.Load())[key]; ok {
+	if found, ok := (*c.known.Load())[key]; ok {
 		return found
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	name := fmt.Sprintf("http_request_duration_seconds{route=%q,status=\"%d\"}", key.route, key.status)
-	extended := maps.Clone(*h.known.Load())
-	extended[key] = h.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets)
-	h.known.Store(&extended)
+	extended := maps.Clone(*c.known.Load())
+	extended[key] = seriesState{
+		durations: c.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets),
+		log:       c.log.WithAttrs([]slog.Attr{slog.String("route", key.route), slog.Int("status", key.status)}),
+	}
+	c.known.Store(&extended)
 	return extended[key]
 }
 
 // logRequest hands the record to the handler itself, as a Logger would look up the line it is called from each time.
-func logRequest(handler slog.Handler, r *http.Request, recorder *statusRecorder, start, end time.Time) {
+func logRequest(handler slog.Handler, r *http.Request, written int64, start, end time.Time) {
 	level := slog.LevelInfo
 	if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
 		level = slog.LevelDebug
@@ -148,8 +160,7 @@ func logRequest(handler slog.Handler, r *http.Request, recorder *statusRecorder,
 	}
 	record := slog.NewRecord(end, level, "request", 0)
 	record.AddAttrs(
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("route", route(r)),
-		slog.Int("status", recorder.code()), slog.Int64("bytes", recorder.written),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int64("bytes", written),
 		slog.Float64("duration_ms", float64(end.Sub(start).Microseconds())/1000), slog.String("remote", r.RemoteAddr))
 	_ = handler.Handle(r.Context(), record)
 }
