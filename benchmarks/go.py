@@ -1,7 +1,8 @@
 """Measures the generated Go service beside bare net/http, in one run: `uv run benchmarks/go.py`.
 
-CPU is the server's user plus system time per request, the least of several interleaved rounds: on a busy machine
-it is what stays comparable, where requests a second do not. Needs Go on PATH. Exits 1 when a request failed.
+CPU is the server's user plus system time per request. Each short load on the service stands between two on bare
+net/http, and the ratio is the median of many such pairs: a core that is slower for seconds, as one of a virtual
+machine can be, slows all three. Needs Go on PATH. Exits 1 when a request failed.
 """
 
 import argparse
@@ -10,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median, quantiles
 
 from servers import (
     HERE,
-    Load,
     Program,
     Server,
     allow_many_connections,
@@ -29,7 +30,8 @@ from servers import (
     wait_for,
 )
 
-ROUNDS = 5
+ROUNDS = 40
+SLICE = 0.2
 STARTS = 7
 CONNECTIONS = 10_000
 
@@ -42,20 +44,51 @@ def create_target(server: Server) -> str:
         return str(answer.headers["Location"])
 
 
-def requests(generator: Path, bare: Server, cases: dict[str, tuple[Server, str]]) -> int:
-    """Print what a request costs, beside the bare server's for the same list."""
-    rounds: dict[str, list[Load]] = {name: [] for name in cases}
+@dataclass(frozen=True)
+class Pair:
+    """A short load on one server between two on the bare one: microseconds of CPU a request, and both ratios."""
+
+    cpu: float
+    of_cpu: float
+    of_rate: float
+    failed: int
+
+
+def busy(pid: int) -> float:
+    """Give the microseconds that a process without children has computed."""
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            total += int((thread / "schedstat").read_text(encoding="utf-8").split()[0])
+    return total / 1000
+
+
+def slice_of_load(generator: Path, server: Server, path: str) -> tuple[float, int, int]:
+    """Send requests for a moment; gives the CPU of each, their number and the failed ones."""
+    before = busy(server.pid)
+    seen = wait_for(start_load(generator, server, path, 64, SLICE))
+    return (busy(server.pid) - before) / seen["requests"], seen["requests"], seen["failed"]
+
+
+def pair(generator: Path, bare: tuple[Server, str], other: tuple[Server, str]) -> Pair:
+    """Load the other server between two loads on the bare one."""
+    before, between, after = (slice_of_load(generator, *case) for case in (bare, other, bare))
+    failed = before[2] + between[2] + after[2]
+    return Pair(between[0], (before[0] + after[0]) / 2 / between[0], between[1] * 2 / (before[1] + after[1]), failed)
+
+
+def requests(generator: Path, cases: dict[str, tuple[Server, str]], beside: dict[str, tuple[Server, str]]) -> int:
+    """Print what a request costs, each beside the bare server's request of the same kind."""
+    pairs: dict[str, list[Pair]] = {name: [] for name in cases}
     for _ in range(ROUNDS):
-        for name, (server, path) in cases.items():
-            rounds[name].append(load(generator, server, path))
-    best = {name: min(results, key=lambda result: result.cpu) for name, results in rounds.items()}
-    rate = {name: max(result.a_second for result in results) for name, results in rounds.items()}
-    for name, result in best.items():
-        beside = next(b for b, (server, _) in cases.items() if server is bare and ("list" in b) == ("list" in name))
-        cpu, speed = best[beside].cpu / result.cpu, rate[name] / rate[beside]
-        print(f"{name:34} {result.cpu:7.1f} us CPU, {rate[name]:8.0f} a second; ", end="")
-        print(f"{cpu:4.2f}x bare in CPU, {speed:4.2f}x in rate")
-    return sum(result.failed for results in rounds.values() for result in results)
+        for name, case in cases.items():
+            pairs[name].append(pair(generator, beside["list" if "list" in name else "one word"], case))
+    for name, seen in pairs.items():
+        low, middle, high = quantiles([one.of_cpu for one in seen], n=4)
+        print(f"{name:34} {min(one.cpu for one in seen):7.1f} us CPU at least; ", end="")
+        rate = median(one.of_rate for one in seen)
+        print(f"{middle:4.2f}x bare in CPU ({low:.2f} to {high:.2f}), {rate:4.2f}x in rate")
+    return sum(one.failed for seen in pairs.values() for one in seen)
 
 
 def connections(holder: Path, name: str, server: Server) -> int:
@@ -110,11 +143,16 @@ def main() -> int:
         plain = Program([str(go_build(HERE / "go", "./bare", folder / "bare"))], folder, {}, "/livez")
         program = go_service(folder)
         starts({"bare net/http": plain, "service": program})
+        failed = 0
+        for name, held in {"bare net/http": plain, "service": program}.items():
+            with running(held) as server:
+                failed += connections(holder, name, server)
         bare, service = stack.enter_context(running(plain)), stack.enter_context(running(program))
+        beside = {"one word": (bare, "/livez"), "list": (bare, "/claims/json")}
         cases = {
-            "bare net/http, one word": (bare, "/livez"),
+            "bare net/http, one word": beside["one word"],
             "service, one word": (service, "/livez"),
-            "bare net/http, list of 20": (bare, "/claims/json"),
+            "bare net/http, list of 20": beside["list"],
             "service, list of 20": (service, "/claims/json"),
             "service, read from SQLite": (service, create_target(service)),
         }
@@ -123,8 +161,7 @@ def main() -> int:
             subprocess.run([program.command[0], "migrate", "up"], env=dict(migrated.environment), check=True)
             on_postgres = stack.enter_context(running(migrated))
             cases["service, read from PostgreSQL"] = (on_postgres, create_target(on_postgres))
-        failed = connections(holder, "bare net/http", bare) + connections(holder, "service", service)
-        failed += requests(generator, bare, cases)
+        failed += requests(generator, cases, beside)
         failed += beside_computing(generator, service)
     return int(failed > 0)
 
