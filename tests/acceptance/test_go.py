@@ -1,5 +1,6 @@
 """The go template: what it generates builds, passes its own checks, serves and stops."""
 
+import json
 import re
 import subprocess
 import sys
@@ -92,6 +93,53 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
     sh("go mod verify", project, offline)
     sh("go test ./...", project, offline, timeout=420)
     assert sh("git status --porcelain", project, go).stdout == ""
+
+
+def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[str, str]) -> None:
+    sh("make lint", project, go)
+
+
+def only_local_urls(document: object) -> object:
+    """The same OpenAPI document, whose only URLs belong to this machine: the service probes what it is given."""
+    if isinstance(document, list):
+        return [only_local_urls(value) for value in document]
+    if not isinstance(document, dict):
+        return document
+    pattern = str(document.get("pattern"))
+    if "https?://" in pattern:
+        return {"enum": ["http://127.0.0.1:9/", *(["", None] if pattern.startswith("^(") else [])]}
+    return {key: only_local_urls(value) for key, value in document.items() if key != "examples"}
+
+
+def test_random_requests_find_no_server_error_and_no_broken_promise(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], serve: Callable, tmp_path: Path
+) -> None:
+    project, port = generate(SERVICE), free_port()
+    sh("make build", project, go)
+    document = json.loads((project / "api/openapi.json").read_text(encoding="utf-8"))
+    (tmp_path / "openapi.json").write_text(json.dumps(only_local_urls(document)), encoding="utf-8")
+    environment = {
+        "PORT": str(port),
+        "ADMIN_PORT": str(free_port()),
+        "DATABASE_URL": f"sqlite:{tmp_path}/fuzz.db",
+        "RATE_LIMIT_PER_SECOND": "1e6",
+        "RATE_LIMIT_BURST": "1000000",
+        "WEBHOOK_SECRET": "0123456789abcdef0123456789abcdef",
+    }
+    url = f"http://127.0.0.1:{port}"
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    with serve([f"bin/{NAME}", "serve"], project, environment, f"{url}/readyz") as server:
+        # The live stream never ends, so it cannot be asked like the rest.
+        sh(
+            "uv run --no-project --quiet --with schemathesis==4.32.5 schemathesis run openapi.json"
+            f" --url {url} --exclude-path /v1/events --max-examples 15 --checks {checks}"
+            " --generation-deterministic --phases coverage,fuzzing > fuzz.log 2>&1 || (cut -c1-300 fuzz.log; exit 1)",
+            tmp_path,
+            go,
+            timeout=300,
+        )
+        assert re.search(r'"route":"POST /v1/targets","status":201', server.output())
+        assert server.stop() == 0
 
 
 def test_it_serves_and_stops_cleanly(service: Path, sh: Sh, serve: Callable, http: Callable[..., Answer]) -> None:
@@ -218,6 +266,10 @@ def test_both_engines_pass_the_same_suite(
     for test in ("TestPostgres/", "TestEnginesHaveTheSameSchema", "TestMigrateRunsOnce"):
         assert f"--- PASS: {test}" in ran.stdout
     assert "--- SKIP" not in ran.stdout
+    killed = sh(
+        "go test -count=1 -v -run SIGKILL ./cmd/...", generate(answers), go | {"TEST_DATABASE_URL": postgres_url}
+    )
+    assert "--- PASS: TestWhatWasAcknowledgedSurvivesSIGKILL/PostgreSQL" in killed.stdout
 
 
 def test_a_worker_takes_what_serve_leaves_and_stops_cleanly(
