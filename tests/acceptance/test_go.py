@@ -96,7 +96,7 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
 
 
 def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[str, str]) -> None:
-    sh("make lint", project, go)
+    sh("make lint", project, go, timeout=800)  # the linter is compiled first
 
 
 def only_local_urls(document: object) -> object:
