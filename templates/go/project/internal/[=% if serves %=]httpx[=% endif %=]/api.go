@@ -36,13 +36,12 @@ type loggerKey struct{}
 // prepare bounds the time of a request, and lets errors that are hidden from the client reach the log.
 func prepare(log *slog.Logger, timeout time.Duration) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		logged := context.WithValue(ctx.Context(), loggerKey{}, log)
 		if ctx.Operation().Metadata["slow"] == true {
-			next(huma.WithContext(ctx, logged))
+			next(huma.WithValue(ctx, loggerKey{}, log))
 			return
 		}
-		limited, cancel := context.WithTimeout(logged, timeout)
-		defer cancel()
+		limited := newRequestContext(ctx.Context(), log, timeout)
+		defer limited.end()
 		next(huma.WithContext(ctx, limited))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,7 +103,7 @@ func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
 				end := time.Now()
 				shared := cache.get(r, recorder.code())
 				shared.durations.Update(end.Sub(start).Seconds())
-				logRequest(shared.log, r, recorder.written, start, end)
+				logRequest(shared, r, recorder.written, start, end)
 				if recovered != nil {
 					panic(recovered)
 				}
@@ -112,15 +113,18 @@ func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
 	}
 }
 
+// series tells requests apart as far as clients cannot make up ever more of them, which they can of methods.
 type series struct {
 	route  string
+	method string // only of routes that name it
 	status int
 }
 
 // seriesState is what all requests of a series share.
 type seriesState struct {
-	durations *metrics.PrometheusHistogram
-	log       slog.Handler
+	durations  *metrics.PrometheusHistogram
+	log        slog.Handler
+	withMethod bool
 }
 
 // seriesCache finds what a series has without writing its name, formatting its attributes, taking a lock or allocating
@@ -133,36 +137,47 @@ type seriesCache struct {
 }
 
 func (c *seriesCache) get(r *http.Request, status int) seriesState {
-	key := series{route(r), status}
+	key := series{route: route(r), status: status}
+	if strings.Contains(r.Pattern, " ") {
+		key.method = r.Method
+	}
 	if found, ok := (*c.known.Load())[key]; ok {
 		return found
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	name := fmt.Sprintf("http_request_duration_seconds{route=%q,status=\"%d\"}", key.route, key.status)
+	attrs := []slog.Attr{slog.String("route", key.route), slog.Int("status", key.status)}
+	if key.method != "" {
+		attrs = append(attrs, slog.String("method", key.method))
+	}
 	extended := maps.Clone(*c.known.Load())
 	extended[key] = seriesState{
-		durations: c.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets),
-		log:       c.log.WithAttrs([]slog.Attr{slog.String("route", key.route), slog.Int("status", key.status)}),
+		durations:  c.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets),
+		log:        c.log.WithAttrs(attrs),
+		withMethod: key.method != "",
 	}
 	c.known.Store(&extended)
 	return extended[key]
 }
 
 // logRequest hands the record to the handler itself, as a Logger would look up the line it is called from each time.
-func logRequest(handler slog.Handler, r *http.Request, written int64, start, end time.Time) {
+func logRequest(shared seriesState, r *http.Request, written int64, start, end time.Time) {
 	level := slog.LevelInfo
 	if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
 		level = slog.LevelDebug
 	}
-	if !handler.Enabled(r.Context(), level) {
+	if !shared.log.Enabled(r.Context(), level) {
 		return
 	}
 	record := slog.NewRecord(end, level, "request", 0)
+	if !shared.withMethod {
+		record.AddAttrs(slog.String("method", r.Method))
+	}
 	record.AddAttrs(
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int64("bytes", written),
+		slog.String("path", r.URL.Path), slog.Int64("bytes", written),
 		slog.Float64("duration_ms", float64(end.Sub(start).Microseconds())/1000), slog.String("remote", r.RemoteAddr))
-	_ = handler.Handle(r.Context(), record)
+	_ = shared.log.Handle(r.Context(), record)
 }
 
 func route(r *http.Request) string {
