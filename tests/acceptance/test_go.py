@@ -99,6 +99,15 @@ def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[s
     sh("make lint", project, go, timeout=800)  # the linter is compiled first
 
 
+@pytest.mark.parametrize("answers", [BOTH, JOBS], ids=label)
+def test_generated_files_are_what_their_generators_write(
+    answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
+) -> None:
+    project = generate(answers)
+    sh("make generate", project, go, timeout=800)  # buf and sqlc are compiled first
+    sh("git diff --exit-code", project, go)
+
+
 def only_local_urls(document: object) -> object:
     """The same OpenAPI document, whose only URLs belong to this machine: the service probes what it is given."""
     if isinstance(document, list):
