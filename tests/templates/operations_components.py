@@ -92,7 +92,10 @@ def _job_workers(documents: list[Manifest]) -> Iterator[str]:
     worker, api = (_the(documents, "Deployment", name) for name in ("job-worker", "api"))
     if _container(worker)["command"] != ["node", "apps/api/src/commands/worker.ts"]:
         yield "does not run the worker"
-    if _container(worker)["image"] != _container(api)["image"] or _container(worker)["envFrom"] != _container(api)["envFrom"]:
+    if (
+        _container(worker)["image"] != _container(api)["image"]
+        or _container(worker)["envFrom"] != _container(api)["envFrom"]
+    ):
         yield "is not of the API's release and settings"
     config = next(one for one in documents if one["kind"] == "ConfigMap")["data"]
     if config.get("ML_JOBS_WORKER") != "false" or "ML_URL" not in config or "PUBLIC_URL" not in config:
@@ -100,7 +103,9 @@ def _job_workers(documents: list[Manifest]) -> Iterator[str]:
     allowed = _the(documents, "NetworkPolicy")["spec"]["ingress"][0]["from"]
     if [peer["podSelector"]["matchLabels"][LABEL] for peer in allowed] != ["api", "job-worker"]:
         yield "the service may be reached by others, or not by those who need it"
-    peers = [peer for rule in _the(documents, "NetworkPolicy", "job-worker")["spec"]["egress"] for peer in rule.get("to", [])]
+    peers = [
+        peer for rule in _the(documents, "NetworkPolicy", "job-worker")["spec"]["egress"] for peer in rule.get("to", [])
+    ]
     if {"podSelector": {"matchLabels": {LABEL: "ml"}}} not in peers:
         yield "the workers cannot reach the service"
 

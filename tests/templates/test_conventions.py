@@ -65,7 +65,7 @@ def product(asked: list[questions.Question]) -> list[dict[str, object]]:
 
 
 def combinations(stack: str) -> list[dict[str, object]]:
-    """Every combination of a stack's own answers meets every value of the common ones, and every combination of those once.
+    """Every combination of a stack's own answers meets every value of the common ones; each combination of those, once.
 
     Their whole product is checked where the questions change: `STACKGEN_EVERY_COMBINATION=1`.
     """

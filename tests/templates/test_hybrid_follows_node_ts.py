@@ -1,4 +1,4 @@
-"""A hybrid project is a node-ts project and more: a change of node-ts's files has to reach the hybrid's own of the same name."""
+"""A hybrid project is a node-ts project and more: a change of node-ts's files has to reach the hybrid's own."""
 
 import difflib
 from pathlib import Path

@@ -69,7 +69,11 @@ def sources(version: str, stack: str) -> frozenset[tuple[str, hatch_build.Entry]
 
 def same_as(version: str, stack: str) -> str:
     """Give the first release that renders a stack from the same files."""
-    return next(first for first, commit in released().items() if stack in stacks_of(commit) and sources(first, stack) == sources(version, stack))
+    return next(
+        first
+        for first, commit in released().items()
+        if stack in stacks_of(commit) and sources(first, stack) == sources(version, stack)
+    )
 
 
 def rows(stack: str) -> list[dict[str, object]]:
@@ -273,7 +277,9 @@ def test_a_go_service_that_grew_a_feature_updates_without_a_conflict(
         (made.path / name).write_text(texts[name].replace(after, after + added, 1), encoding="utf-8")
     routes = made.path / "internal/app/routes.go"
     call = "\tmonitor.Register(api, f.monitor)\n"
-    routes.write_text(routes.read_text(encoding="utf-8").replace(call, f"{call}\torders.Register(api)\n"), encoding="utf-8")
+    routes.write_text(
+        routes.read_text(encoding="utf-8").replace(call, f"{call}\torders.Register(api)\n"), encoding="utf-8"
+    )
     feature = made.path / "internal/orders/orders.go"
     feature.parent.mkdir()
     feature.write_text("package orders\n", encoding="utf-8")
@@ -288,7 +294,9 @@ def test_a_go_service_that_grew_a_feature_updates_without_a_conflict(
     assert "\torders.Register(api)\n" in routes.read_text(encoding="utf-8")
     for name, (_, added) in grown.items():
         assert added in after[name][0].decode()
-    assert {name for name in after if name not in {*grown, "internal/orders/orders.go"} and after[name] != today[name]} == set()
+    assert {
+        name for name in after if name not in {*grown, "internal/orders/orders.go"} and after[name] != today[name]
+    } == set()
 
 
 @pytest.mark.parametrize("version", [LAST, *released()])
