@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/database.ts';
 import { withTenant } from '../../src/db/tenant.ts';
@@ -97,6 +98,27 @@ it('a worker that is stopped gives its job back, untried', { timeout: TIMEOUT_MS
   worker.child.kill('SIGTERM');
   expect(await worker.exit()).toBe(0);
   expect(await read(id)).toMatchObject({ status: 'queued', attempts: 0, leaseToken: null });
+});
+
+it('a clean-up that fails holds up no job', { timeout: TIMEOUT_MS }, async () => {
+  await inDatabase(({ db }) =>
+    db.transaction(async (tx) => {
+      await tx.execute(sql`
+        create function refuse() returns trigger language plpgsql
+        as 'begin raise exception ''nothing is deleted''; end'`);
+      await tx.execute(
+        sql`create trigger refuse before delete on ml_jobs execute function refuse()`,
+      );
+    }),
+  );
+  const id = await inDatabase(addJob);
+  service.answer = predictions;
+  const worker = await startWorker();
+  await worker.waitFor(/ended jobs could not be deleted/);
+  await worker.waitFor(new RegExp(`${id}.*"outcome":"succeeded"`));
+  worker.child.kill('SIGTERM');
+  expect(await worker.exit()).toBe(0);
+  await inDatabase(({ db }) => db.execute(sql`drop function refuse() cascade`));
 });
 
 it('a worker alone answers probes, and has no routes of the API', {

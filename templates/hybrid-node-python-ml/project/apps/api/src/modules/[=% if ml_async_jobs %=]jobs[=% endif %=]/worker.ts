@@ -90,9 +90,14 @@ export class JobWorker {
 
   async #keepHouse(): Promise<void> {
     if (Date.now() < this.#cleanUpAt) return;
-    const { database, settings } = this.#options;
-    await cleanUp(database, settings.ML_JOBS_RETENTION_HOURS);
+    const { database, settings, log } = this.#options;
     this.#cleanUpAt = Date.now() + CLEAN_UP_EVERY_MS;
+    try {
+      await cleanUp(database, settings.ML_JOBS_RETENTION_HOURS);
+    } catch (error) {
+      // The next one will do; jobs that are due must not wait for it.
+      log.error({ err: error }, 'ended jobs could not be deleted');
+    }
   }
 
   async #takeOne(): Promise<boolean> {
