@@ -40,7 +40,8 @@ func prepare(log *slog.Logger, timeout time.Duration) func(huma.Context, func(hu
 			next(huma.WithValue(ctx, loggerKey{}, log))
 			return
 		}
-		limited := newRequestContext(ctx.Context(), log, timeout)
+		_, w := humago.Unwrap(ctx)
+		limited := newRequestContext(ctx.Context(), log, arrival(w).Add(timeout))
 		defer limited.end()
 		next(huma.WithContext(ctx, limited))
 	}

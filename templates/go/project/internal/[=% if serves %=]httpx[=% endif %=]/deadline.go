@@ -20,8 +20,7 @@ type requestContext struct {
 	ended  bool
 }
 
-func newRequestContext(parent context.Context, log *slog.Logger, timeout time.Duration) *requestContext {
-	deadline := time.Now().Add(timeout)
+func newRequestContext(parent context.Context, log *slog.Logger, deadline time.Time) *requestContext {
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(deadline) {
 		deadline = earlier
 	}

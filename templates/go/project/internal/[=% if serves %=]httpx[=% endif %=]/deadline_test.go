@@ -15,7 +15,7 @@ const patience = time.Second
 func inBubble(t *testing.T, test func(t *testing.T, c *requestContext)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		test(t, newRequestContext(t.Context(), slog.New(slog.DiscardHandler), patience))
+		test(t, newRequestContext(t.Context(), slog.New(slog.DiscardHandler), time.Now().Add(patience)))
 	})
 }
 
@@ -68,7 +68,7 @@ func TestARequestContextEndsWithItsParent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				parent, cancel := context.WithCancel(t.Context())
-				c := newRequestContext(parent, slog.New(slog.DiscardHandler), patience)
+				c := newRequestContext(parent, slog.New(slog.DiscardHandler), time.Now().Add(patience))
 				if wait {
 					c.Done()
 				}
@@ -82,7 +82,7 @@ func TestARequestContextEndsWithItsParent(t *testing.T) {
 	}
 	early, cancel := context.WithTimeout(t.Context(), patience/2)
 	defer cancel()
-	c := newRequestContext(early, slog.New(slog.DiscardHandler), patience)
+	c := newRequestContext(early, slog.New(slog.DiscardHandler), time.Now().Add(patience))
 	defer c.end()
 	deadline, _ := c.Deadline()
 	if expected, _ := early.Deadline(); !deadline.Equal(expected) {
@@ -106,7 +106,7 @@ func TestAChildOfARequestContextCostsNoGoroutine(t *testing.T) {
 
 func TestARequestContextKeepsItsParentsValues(t *testing.T) {
 	type key struct{}
-	c := newRequestContext(context.WithValue(t.Context(), key{}, "kept"), slog.New(slog.DiscardHandler), patience)
+	c := newRequestContext(context.WithValue(t.Context(), key{}, "kept"), slog.New(slog.DiscardHandler), time.Now().Add(patience))
 	defer c.end()
 	for range 2 {
 		if c.Value(key{}) != "kept" || c.Value(loggerKey{}) != c.log {

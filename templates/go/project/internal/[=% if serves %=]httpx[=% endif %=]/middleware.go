@@ -39,9 +39,9 @@ func RequestID(remember func(context.Context, string) context.Context) Middlewar
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id := r.Header.Get("X-Request-Id")
 			if !harmless(id) {
-				id = strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // it tells requests apart and protects nothing
+				id = strconv.FormatUint(rand.Uint64(), 32) //nolint:gosec // it tells requests apart and protects nothing
 			}
-			w.Header().Set("X-Request-Id", id)
+			w.Header()["X-Request-Id"] = []string{id}
 			next.ServeHTTP(w, r.WithContext(remember(r.Context(), id)))
 		})
 	}
@@ -87,7 +87,7 @@ func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
 			current.Add(1)
-			recorder := &statusRecorder{ResponseWriter: w}
+			recorder := &observed{statusRecorder: statusRecorder{ResponseWriter: w}, start: start}
 			defer func() {
 				current.Add(-1)
 				recovered := recover()
@@ -111,6 +111,20 @@ func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
 			next.ServeHTTP(recorder, r)
 		})
 	}
+}
+
+// observed also tells the inner middlewares when the request came, so that none of them reads the clock again.
+type observed struct {
+	statusRecorder
+	start time.Time
+}
+
+// arrival is when Observe saw the request that w answers; without it, now.
+func arrival(w http.ResponseWriter) time.Time {
+	if o, ok := w.(*observed); ok {
+		return o.start
+	}
+	return time.Now()
 }
 
 // series tells requests apart as far as clients cannot make up ever more of them, which they can of methods.
