@@ -279,6 +279,7 @@ def test_both_engines_pass_the_same_suite(
         "go test -count=1 -v -run SIGKILL ./cmd/...", generate(answers), go | {"TEST_DATABASE_URL": postgres_url}
     )
     assert "--- PASS: TestWhatWasAcknowledgedSurvivesSIGKILL/PostgreSQL" in killed.stdout
+    assert "--- SKIP" not in killed.stdout
 
 
 def test_a_worker_takes_what_serve_leaves_and_stops_cleanly(

@@ -159,7 +159,8 @@ def test_its_tests_pass_on_sqlite(project: Path, environment: Environment) -> No
 
 
 def test_its_tests_pass_on_postgresql(project: Path, environment: Environment, postgres_url: str) -> None:
-    processes.sh("uv run pytest -q", project, {**environment, "TEST_DATABASE_URL": postgres_url}, timeout=400)
+    ran = processes.sh("uv run pytest -q", project, {**environment, "TEST_DATABASE_URL": postgres_url}, timeout=400)
+    assert "skipped" not in ran.stdout
 
 
 def test_an_upload_is_profiled_by_a_worker_on_sqlite(project: Path, environment: Environment, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
 				end := time.Now()
 				shared := cache.get(r, recorder.code())
 				shared.durations.Update(end.Sub(start).Seconds())
-				logRequest(shared, r, recorder.written, start, end)
+				logRequest(shared.log, r, recorder.written, start, end)
 				if recovered != nil {
 					panic(recovered)
 				}
@@ -136,9 +136,8 @@ type series struct {
 
 // seriesState is what all requests of a series share.
 type seriesState struct {
-	durations  *metrics.PrometheusHistogram
-	log        slog.Handler
-	withMethod bool
+	durations *metrics.PrometheusHistogram
+	log       slog.Handler
 }
 
 // seriesCache finds what a series has without writing its name, formatting its attributes, taking a lock or allocating
@@ -152,7 +151,7 @@ type seriesCache struct {
 
 func (c *seriesCache) get(r *http.Request, status int) seriesState {
 	key := series{route: route(r), status: status}
-	if strings.Contains(r.Pattern, " ") {
+	if namesMethod(r) {
 		key.method = r.Method
 	}
 	if found, ok := (*c.known.Load())[key]; ok {
@@ -167,32 +166,34 @@ func (c *seriesCache) get(r *http.Request, status int) seriesState {
 	}
 	extended := maps.Clone(*c.known.Load())
 	extended[key] = seriesState{
-		durations:  c.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets),
-		log:        c.log.WithAttrs(attrs),
-		withMethod: key.method != "",
+		durations: c.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets),
+		log:       c.log.WithAttrs(attrs),
 	}
 	c.known.Store(&extended)
 	return extended[key]
 }
 
 // logRequest hands the record to the handler itself, as a Logger would look up the line it is called from each time.
-func logRequest(shared seriesState, r *http.Request, written int64, start, end time.Time) {
+func logRequest(handler slog.Handler, r *http.Request, written int64, start, end time.Time) {
 	level := slog.LevelInfo
 	if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
 		level = slog.LevelDebug
 	}
-	if !shared.log.Enabled(r.Context(), level) {
+	if !handler.Enabled(r.Context(), level) {
 		return
 	}
 	record := slog.NewRecord(end, level, "request", 0)
-	if !shared.withMethod {
+	if !namesMethod(r) {
 		record.AddAttrs(slog.String("method", r.Method))
 	}
 	record.AddAttrs(
 		slog.String("path", r.URL.Path), slog.Int64("bytes", written),
 		slog.Float64("duration_ms", float64(end.Sub(start).Microseconds())/1000), slog.String("remote", r.RemoteAddr))
-	_ = shared.log.Handle(r.Context(), record)
+	_ = handler.Handle(r.Context(), record)
 }
+
+// namesMethod is whether the route is of certain methods, which its series then has in its attributes.
+func namesMethod(r *http.Request) bool { return strings.Contains(r.Pattern, " ") }
 
 func route(r *http.Request) string {
 	if r.Pattern == "" || r.Pattern == "/" {

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/danielgtaylor/huma/v2"
 )
 
 func TestClientsCannotMakeUpEverMoreSeries(t *testing.T) {
@@ -25,25 +27,35 @@ func TestClientsCannotMakeUpEverMoreSeries(t *testing.T) {
 }
 
 func TestTheTimeBeforeAHandlerCountsTowardsItsDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		wait := func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				time.Sleep(time.Second)
-				next.ServeHTTP(w, r)
-			})
-		}
-		ages := map[bool]time.Duration{true: time.Second, false: 0}
-		for observe, want := range ages {
-			handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				if got := time.Since(arrival(w)); got != want {
-					t.Errorf("observed %t: came %s ago, want %s", observe, got, want)
+	const late, timeout = time.Second, 3 * time.Second
+	log := slog.New(slog.DiscardHandler)
+	for name, outermost := range map[string]struct {
+		Middleware
+		left time.Duration
+	}{
+		"observed": {Observe(log, log, metrics.NewSet()), timeout - late},
+		"alone":    {func(next http.Handler) http.Handler { return next }, timeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mux := http.NewServeMux()
+				var left time.Duration
+				huma.Get(NewAPI(mux, "", "", log, timeout, nil), "/", func(ctx context.Context, _ *struct{}) (*struct{}, error) {
+					deadline, _ := ctx.Deadline()
+					left = time.Until(deadline)
+					return &struct{}{}, nil
+				})
+				handler := Chain(mux, outermost.Middleware, func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						time.Sleep(late)
+						next.ServeHTTP(w, r)
+					})
+				})
+				handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+				if left != outermost.left {
+					t.Fatalf("%s are left, want %s", left, outermost.left)
 				}
-			}))
-			handler = wait(handler)
-			if observe {
-				handler = Observe(slog.New(slog.DiscardHandler), slog.New(slog.DiscardHandler), metrics.NewSet())(handler)
-			}
-			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
-		}
-	})
+			})
+		})
+	}
 }
