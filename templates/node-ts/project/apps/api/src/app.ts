@@ -4,22 +4,26 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import { createRequires } from './auth/access.ts';
+import { createAuth } from './auth/better-auth.ts';
+import { registerAuth } from './auth/index.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/database.ts';
+import type { App } from './http/app.ts';
 import { loggerOptions, requestId } from './http/logging.ts';
 import { watchMethods } from './http/method-not-allowed.ts';
 import { registerOpenApi } from './http/openapi.ts';
 import { registerProblems, sendError } from './http/problems.ts';
 import { registerSecurity } from './http/security.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
-import type { App, AppModule, Services } from './module.ts';
-import { createRequires } from './modules/auth/access.ts';
-import { createAuth } from './modules/auth/better-auth.ts';
+import type { AppModule, Services } from './module.ts';
 
 export interface AppOptions {
   readonly config: Config;
   readonly database: Database;
   readonly modules: readonly AppModule[];
+  /** Whether /api/auth is served: everywhere but in processes that only work in the background. */
+  readonly authRoutes?: boolean;
   readonly mailer?: Mailer;
   /** Where log lines go instead of to standard output. */
   readonly logStream?: { write(line: string): void };
@@ -39,6 +43,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const answerOtherMethods = watchMethods(app);
   await registerSecurity(app, config);
   await registerOpenApi(app);
+  if (options.authRoutes ?? true) await registerAuth(app, auth, config);
   for (const module of options.modules) {
     const env = { ...config.modules[module.name] };
     await app.register(async (scope: App) => module.register(scope, services, env));

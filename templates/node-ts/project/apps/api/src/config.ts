@@ -1,8 +1,14 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { AppModule } from './module.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the configuration needs to know of a module. */
+export interface ConfiguredModule<Env extends z.ZodRawShape = z.ZodRawShape> {
+  readonly name: string;
+  /** The module's own environment variables, checked at start with all the others. */
+  readonly env?: Env;
+}
 
 const DEVELOPMENT_SECRET = 'for-development-only-9f2c61e07b4d8a35';
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
@@ -57,6 +63,10 @@ export const settings = {
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   DATABASE_POOL_MAX: count(10),
+  DATABASE_CONNECT_TIMEOUT_MS: count(5_000, 0),
+  DATABASE_STATEMENT_TIMEOUT_MS: count(10_000, 0),
+  DATABASE_LOCK_TIMEOUT_MS: count(5_000, 0),
+  DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: count(10_000, 0),
   DATA_DIR: z.string().optional(),
   ALLOW_EMBEDDED_DATABASE: flag.default(false),
   MIGRATE_ON_START: flag.optional(),
@@ -96,7 +106,7 @@ export class ConfigError extends Error {
 }
 
 /** Reads and checks the whole environment before anything starts. */
-export function loadConfig(env: Environment, modules: readonly AppModule[] = []): Config {
+export function loadConfig(env: Environment, modules: readonly ConfiguredModule[] = []): Config {
   // An empty variable counts as absent: that is how compose files and CI leave one out.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const core = Settings.safeParse(given);

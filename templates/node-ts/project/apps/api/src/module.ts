@@ -1,21 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
-import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
-import type { Config } from './config.ts';
+import type { Requires } from './auth/access.ts';
+import type { Auth } from './auth/better-auth.ts';
+import type { Config, ConfiguredModule } from './config.ts';
 import type { Database } from './db/database.ts';
+import type { App } from './http/app.ts';
 import type { Mailer } from './mail/mailer.ts';
-import type { Requires } from './modules/auth/access.ts';
-import type { Auth } from './modules/auth/better-auth.ts';
-
-/** The Fastify instance as every module sees it: schemas are zod. */
-export type App = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 /** What the application hands to a module. */
 export interface Services {
@@ -27,10 +16,8 @@ export interface Services {
   readonly requires: Requires;
 }
 
-export interface AppModule<Env extends z.ZodRawShape = z.ZodRawShape> {
-  readonly name: string;
-  /** The module's own environment variables, checked at start with all the others. */
-  readonly env?: Env;
+export interface AppModule<Env extends z.ZodRawShape = z.ZodRawShape>
+  extends ConfiguredModule<Env> {
   register(app: App, services: Services, env: z.output<z.ZodObject<Env>>): void | Promise<void>;
 }
 
@@ -38,5 +25,5 @@ export interface AppModule<Env extends z.ZodRawShape = z.ZodRawShape> {
 export function defineModule<const Env extends z.ZodRawShape = Record<never, never>>(
   module: AppModule<Env>,
 ): AppModule {
-  return module as unknown as AppModule;
+  return module;
 }

@@ -1,18 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { buildApp } from './app.ts';
+import { type AppOptions, buildApp } from './app.ts';
 import type { Config } from './config.ts';
-import { type Database, openDatabase } from './db/database.ts';
+import type { Database } from './db/database.ts';
 import { migrate } from './db/migrations.ts';
-import type { App, AppModule } from './module.ts';
+import { openDatabase } from './db/open.ts';
+import type { App } from './http/app.ts';
+import type { AppModule } from './module.ts';
 
 /** How long the last connections get to close after the deadline, before the process just ends. */
 const FORCE_AFTER_MS = 2_000;
 
 /** Opens the database, listens, and goes away in good order when asked to. */
-export async function serve(config: Config, modules: readonly AppModule[]): Promise<App> {
+export async function serve(
+  config: Config,
+  modules: readonly AppModule[],
+  options: Pick<AppOptions, 'authRoutes'> = {},
+): Promise<App> {
   const database = await openDatabase(config);
   try {
-    const app = await buildApp({ config, database, modules });
+    const app = await buildApp({ config, database, modules, ...options });
     app.addHook('onClose', () => database.close());
     if (config.MIGRATE_ON_START) await migrateAndLog(app, database);
     await app.listen({ host: config.HOST, port: config.PORT });

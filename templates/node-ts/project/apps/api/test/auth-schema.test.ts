@@ -2,9 +2,9 @@ import { getSchema } from 'better-auth/db';
 import { getTableColumns } from 'drizzle-orm';
 import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
+import { createAuth } from '../src/auth/better-auth.ts';
+import * as schema from '../src/auth/schema.ts';
 import { loadConfig } from '../src/config.ts';
-import { createAuth } from '../src/modules/auth/better-auth.ts';
-import * as schema from '../src/modules/auth/schema.ts';
 import { unreachableDatabase } from './support/database.ts';
 
 const tables: Record<string, PgTable> = {

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sessions } from '../src/modules/auth/schema.ts';
+import { sessions } from '../src/auth/schema.ts';
 import {
   addMember,
   Client,

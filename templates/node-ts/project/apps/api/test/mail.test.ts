@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { invitationMail } from '../src/auth/mails.ts';
 import { createMailer } from '../src/mail/mailer.ts';
-import { invitationMail } from '../src/modules/auth/mails.ts';
 
 /** As much of an SMTP server as it takes to receive a message. */
 const server = createServer((socket) => {

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import config from '../drizzle.config.ts';
 import type { Database } from '../src/db/database.ts';
 import { DatabaseInUseError, lockFile } from '../src/db/lock-file.ts';
 import { findMigrations, migrate, pendingMigrations } from '../src/db/migrations.ts';
@@ -94,12 +95,12 @@ describe('the schema', () => {
 });
 
 async function importSchemas(): Promise<Record<string, unknown>> {
-  const modules = new URL('../src/modules/', import.meta.url);
-  const schemas = globSync('*/schema.ts', { cwd: fileURLToPath(modules) });
-  expect(schemas.length).toBeGreaterThan(0);
+  const api = new URL('../', import.meta.url);
+  const schemas = globSync([config.schema].flat() as string[], { cwd: fileURLToPath(api) });
+  expect(schemas.length).toBeGreaterThan(1);
   return Object.assign(
     {},
-    ...(await Promise.all(schemas.map((path) => import(new URL(path, modules).href)))),
+    ...(await Promise.all(schemas.map((path) => import(new URL(path, api).href)))),
   );
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { exportOpenApi } from '../src/http/export-openapi.ts';
+import { exportOpenApi } from '../src/commands/export-openapi.ts';
 
 const committed = readFileSync(new URL('../openapi.json', import.meta.url), 'utf8');
 

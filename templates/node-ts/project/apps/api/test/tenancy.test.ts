@@ -1,9 +1,9 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { organizations, users } from '../src/auth/schema.ts';
 import type { Database } from '../src/db/database.ts';
 import { sqlState } from '../src/db/errors.ts';
 import { TENANT_ROLE, withTenant } from '../src/db/tenant.ts';
-import { organizations, users } from '../src/modules/auth/schema.ts';
 import { projects } from '../src/modules/projects/schema.ts';
 import { copyDatabase } from './support/database.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { organizations, users } from '../../src/auth/schema.ts';
 import type { Database } from '../../src/db/database.ts';
 import { withTenant } from '../../src/db/tenant.ts';
-import { organizations, users } from '../../src/modules/auth/schema.ts';
 import { enqueue } from '../../src/modules/jobs/repository.ts';
 import { instance } from '../ml/contract.ts';
 

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { type Database, openDatabase } from '../../src/db/database.ts';
+import { loadConfig } from '../../src/config.ts';
+import type { Database } from '../../src/db/database.ts';
+import { openDatabase } from '../../src/db/open.ts';
 import { withTenant } from '../../src/db/tenant.ts';
 import { findJob } from '../../src/modules/jobs/repository.ts';
 import { FakeMl, frozen, predictions } from '../ml/fake-ml.ts';
@@ -44,16 +46,12 @@ afterAll(async () => {
 
 /** Between two processes: an embedded database belongs to one at a time. */
 async function inDatabase<Result>(work: (database: Database) => Promise<Result>): Promise<Result> {
-  const database = await openDatabase({ DATABASE_POOL_MAX: 2, ...pick(where) });
+  const database = await openDatabase(loadConfig({ DATABASE_POOL_MAX: '2', ...where }));
   try {
     return await work(database);
   } finally {
     await database.close();
   }
-}
-
-function pick(place: typeof where) {
-  return { DATABASE_URL: undefined, DATA_DIR: undefined, ...place };
 }
 
 async function startWorker(env: Record<string, string> = {}): Promise<ServerProcess> {

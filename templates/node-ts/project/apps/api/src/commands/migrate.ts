@@ -1,6 +1,6 @@
 import { loadConfig } from '../config.ts';
-import { openDatabase } from '../db/database.ts';
 import { migrate } from '../db/migrations.ts';
+import { openDatabase } from '../db/open.ts';
 import { readEnvironment } from '../environment.ts';
 import { modules } from '../modules/index.ts';
 import { runOrExplain } from './run.ts';

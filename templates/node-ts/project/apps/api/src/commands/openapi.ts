@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { exportOpenApi } from '../http/export-openapi.ts';
+import { exportOpenApi } from './export-openapi.ts';
 import { runOrExplain } from './run.ts';
 
 const FILE = fileURLToPath(new URL('../../openapi.json', import.meta.url));

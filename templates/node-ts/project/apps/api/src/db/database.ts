@@ -1,31 +1,44 @@
-import { fileURLToPath } from 'node:url';
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
-import type { Config } from '../config.ts';
+import type { MigrationConfig } from 'drizzle-orm/migrator';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 
-/** The query builder. PGlite's has the same interface, so one type serves both. */
-export type Db = NodePgDatabase;
+interface Result<Row> {
+  readonly rows: Row[];
+}
+
+/** What both drivers return for plain SQL, as drizzle wants to be told of it. */
+interface ResultKind extends PgQueryResultHKT {
+  type: Result<this['row']>;
+}
+
+/** The query builder, on PostgreSQL and on the embedded database alike. */
+export type Db = PgDatabase<ResultKind>;
 
 /** Inside `db.transaction(...)`. */
 export type Transaction = Parameters<Parameters<Db['transaction']>[0]>[0];
 
-export interface Database {
-  readonly db: Db;
-  /** Runs `work` while no other process migrates the same database. */
-  withMigrationLock(work: (db: Db) => Promise<void>): Promise<void>;
-  close(): Promise<void>;
+/** Times are in milliseconds; 0 means no limit. */
+export interface DatabaseSettings {
+  readonly DATABASE_URL?: string | undefined;
+  readonly DATA_DIR?: string | undefined;
+  readonly DATABASE_POOL_MAX: number;
+  readonly DATABASE_CONNECT_TIMEOUT_MS: number;
+  readonly DATABASE_STATEMENT_TIMEOUT_MS: number;
+  readonly DATABASE_LOCK_TIMEOUT_MS: number;
+  readonly DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: number;
 }
 
-const DEFAULT_DATA_DIR = fileURLToPath(new URL('../../../../.data/postgres', import.meta.url));
+/** The connection that migrations run on; no time limit cuts them off. */
+export interface Migrator {
+  readonly db: Db;
+  /** Applies the migrations of one folder, in one transaction. */
+  apply(config: MigrationConfig): Promise<void>;
+}
 
-/** PostgreSQL where DATABASE_URL says so, else PGlite: PostgreSQL inside this process. */
-export async function openDatabase(
-  config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL_MAX' | 'DATA_DIR'>,
-): Promise<Database> {
-  if (config.DATABASE_URL) {
-    const { openPostgres } = await import('./postgres.ts');
-    return openPostgres(config.DATABASE_URL, config.DATABASE_POOL_MAX);
-  }
-  // Imported here, so that a server with a real database never loads the embedded one.
-  const { openEmbedded } = await import('./embedded.ts');
-  return openEmbedded(config.DATA_DIR ?? DEFAULT_DATA_DIR);
+export interface Database {
+  readonly db: Db;
+  /** How many callers wait for a connection. */
+  waiting(): number;
+  /** Runs `work` while no other process migrates the same database. */
+  withMigrationLock(work: (migrator: Migrator) => Promise<void>): Promise<void>;
+  close(): Promise<void>;
 }

@@ -2,7 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { drizzle } from 'drizzle-orm/pglite';
-import type { Database, Db } from './database.ts';
+import { migrate } from 'drizzle-orm/pglite/migrator';
+import type { Database } from './database.ts';
 import { lockFile } from './lock-file.ts';
 
 /** PGlite in a directory that this process alone may use. */
@@ -20,14 +21,16 @@ export async function openEmbedded(directory: string): Promise<Database> {
 
 /** Wraps a PGlite that somebody else has opened, such as a test's copy in memory. */
 export function embedded(client: PGlite, afterClose: () => void = () => undefined): Database {
-  // Both drivers return results with `rows`, which is all that this application uses.
-  const db = drizzle(client) as unknown as Db;
+  const db = drizzle(client);
   let lastMigration = Promise.resolve();
   return {
     db,
+    waiting: () => 0,
     // No other process can be here, so it is enough that calls wait for each other.
     withMigrationLock(work) {
-      const current = lastMigration.then(() => work(db));
+      const current = lastMigration.then(() =>
+        work({ db, apply: (config) => migrate(db, config) }),
+      );
       lastMigration = current.catch(() => undefined);
       return current;
     },

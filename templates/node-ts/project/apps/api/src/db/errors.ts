@@ -1,7 +1,45 @@
-/** PostgreSQL's five-character error code, which drizzle keeps in the cause. */
+const UNIQUE_VIOLATION = '23505';
+
+/** PostgreSQL's five-character error code or Node's, which drizzle keeps in the cause. */
 export function sqlState(error: unknown): string | undefined {
-  for (let current = error; current instanceof Error; current = current.cause) {
-    if ('code' in current && typeof current.code === 'string') return current.code;
+  for (const each of causes(error)) {
+    if ('code' in each && typeof each.code === 'string') return each.code;
   }
   return undefined;
+}
+
+/** Whether a row with the same unique values was there already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return sqlState(error) === UNIQUE_VIOLATION;
+}
+
+// Classes 08 (connection) and 57P (shutdown, crash, starting up), too many connections, a transaction
+// that was idle for too long; then what Node says of sockets and names.
+const UNAVAILABLE =
+  /^(08...|57P0[1-5]|53300|25P03|ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(HOST|NET)UNREACH|ENOTFOUND|EAI_AGAIN)$/;
+// What pg raises by itself has no code.
+const UNAVAILABLE_MESSAGE =
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered a connection error|was closed) and is not queryable)/;
+
+/** Whether the database could not be asked at all: away, restarting, frozen, or out of connections. */
+export function isUnavailable(error: unknown): boolean {
+  return causes(error).some((each) =>
+    'code' in each && typeof each.code === 'string'
+      ? UNAVAILABLE.test(each.code)
+      : UNAVAILABLE_MESSAGE.test(each.message),
+  );
+}
+
+// Statement or lock took too long, deadlock, serialization failure.
+const BUSY = /^(57014|55P03|40P01|40001)$/;
+
+/** Whether the database gave up on a statement that may succeed when it is tried again. */
+export function isBusy(error: unknown): boolean {
+  return BUSY.test(sqlState(error) ?? '');
+}
+
+function causes(error: unknown): Error[] {
+  const found: Error[] = [];
+  for (let current = error; current instanceof Error; current = current.cause) found.push(current);
+  return found;
 }

@@ -3,8 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
-import type { Database, Db } from './database.ts';
+import type { Database, Db, Migrator } from './database.ts';
 import { sqlState } from './errors.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -42,7 +41,7 @@ interface Journal {
 export async function migrate(database: Database, sets = SETS): Promise<string[]> {
   const before = await pendingMigrations(database.db, sets);
   if (before.length === 0) return [];
-  await database.withMigrationLock((db) => applyTo(db, sets));
+  await database.withMigrationLock((migrator) => applyAll(migrator, sets));
 
   // drizzle looks at dates alone: it passes over a migration older than the newest applied one.
   const skipped = await pendingMigrations(database.db, sets);
@@ -63,14 +62,14 @@ export async function pendingMigrations(db: Db, sets = SETS): Promise<string[]> 
   return pending;
 }
 
-async function applyTo(db: Db, sets: readonly MigrationSet[]): Promise<void> {
+async function applyAll(migrator: Migrator, sets: readonly MigrationSet[]): Promise<void> {
   const configs = sets.map(({ folder, table }) => ({
     migrationsFolder: folder,
     migrationsTable: table,
   }));
   // Read first: a broken folder must fail before anything is touched.
   for (const config of configs) readMigrationFiles(config);
-  for (const config of configs) await applyMigrations(db, config);
+  for (const config of configs) await migrator.apply(config);
 }
 
 async function appliedMigrations(db: Db, table: string): Promise<Set<number>> {

@@ -1,29 +1,106 @@
-import { drizzle } from 'drizzle-orm/node-postgres';
+import { sql } from 'drizzle-orm';
+import { NodePgDatabase, NodePgSession, NodePgTransaction } from 'drizzle-orm/node-postgres';
+import { migrate } from 'drizzle-orm/node-postgres/migrator';
+import { PgDialect, type PgTransactionConfig } from 'drizzle-orm/pg-core';
 import pg from 'pg';
-import type { Database } from './database.ts';
+import type { Database, DatabaseSettings } from './database.ts';
+import { isUnavailable } from './errors.ts';
 
 // Any number does, as long as every process of this application uses the same one.
 const MIGRATION_LOCK = 7_215_048_331;
+/** How long beyond the server's own limit to wait for an answer before the server counts as frozen. */
+const GRACE_MS = 1_000;
+/** Migrations wait this long for a table in use; meanwhile all others wait behind them. */
+const MIGRATION_LOCK_TIMEOUT_MS = 10_000;
 
-export function openPostgres(url: string, max: number): Database {
-  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000 });
-  // A connection that breaks while idle is replaced; without a listener it would end the process.
+type NoSchema = Record<string, never>;
+
+export function openPostgres(url: string, settings: DatabaseSettings): Database {
+  const pool = new pg.Pool(poolOptions(url, settings));
+  // Broken connections are replaced. Without a listener each would end the process: the pool
+  // listens to those that are idle only, the second line is for those in use.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
 
+  const dialect = new PgDialect();
+  const session = new PooledSession(pool, dialect, undefined);
   return {
-    db: drizzle(pool),
-    async withMigrationLock(work) {
-      const client = await pool.connect();
-      try {
-        await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
-        await work(drizzle(client));
-      } finally {
-        await client
-          .query('select pg_advisory_unlock($1)', [MIGRATION_LOCK])
-          .catch(() => undefined);
-        client.release();
-      }
-    },
+    db: new NodePgDatabase<NoSchema>(dialect, session, undefined),
+    waiting: () => pool.waitingCount,
+    withMigrationLock: (work) => withMigrationLock(url, work),
     close: () => pool.end(),
   };
+}
+
+function poolOptions(url: string, settings: DatabaseSettings): pg.PoolConfig {
+  const statement = settings.DATABASE_STATEMENT_TIMEOUT_MS;
+  return {
+    connectionString: url,
+    max: settings.DATABASE_POOL_MAX,
+    connectionTimeoutMillis: settings.DATABASE_CONNECT_TIMEOUT_MS,
+    statement_timeout: statement,
+    lock_timeout: settings.DATABASE_LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: settings.DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    // A server that is frozen or cut off cannot keep its own limits.
+    ...(statement > 0 && { query_timeout: statement + GRACE_MS }),
+    keepAlive: true,
+  };
+}
+
+/**
+ * drizzle's own transaction begins before its `try` (0.45), so that a connection which breaks there
+ * never comes back to the pool; and it gives back connections whose transaction is still open.
+ */
+class PooledSession extends NodePgSession<NoSchema, NoSchema> {
+  readonly #pool: pg.Pool;
+  readonly #dialect: PgDialect;
+
+  constructor(pool: pg.Pool, dialect: PgDialect, schema: undefined) {
+    super(pool, dialect, schema);
+    this.#pool = pool;
+    this.#dialect = dialect;
+  }
+
+  override async transaction<Result>(
+    work: (tx: NodePgTransaction<NoSchema, NoSchema>) => Promise<Result>,
+    config?: PgTransactionConfig,
+  ): Promise<Result> {
+    const client = await this.#pool.connect();
+    const session = new NodePgSession<NoSchema, NoSchema>(client, this.#dialect, undefined);
+    const tx = new NodePgTransaction<NoSchema, NoSchema>(this.#dialect, session, undefined);
+    try {
+      await tx.execute(sql`begin`);
+      if (config) await tx.setTransaction(config);
+      const result = await work(tx);
+      await tx.execute(sql`commit`);
+      return result;
+    } catch (error) {
+      if (!isUnavailable(error)) await client.query('rollback').catch(() => undefined);
+      throw error;
+    } finally {
+      // Idle, it can be used again; in any other state it is closed.
+      client.release(client.getTransactionStatus() !== 'I');
+    }
+  }
+}
+
+/** A connection of its own: building an index may take longer than any request may wait. */
+async function withMigrationLock(
+  url: string,
+  work: Parameters<Database['withMigrationLock']>[0],
+): Promise<void> {
+  const client = new pg.Client({ connectionString: url, keepAlive: true });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await client.query(`set lock_timeout = ${MIGRATION_LOCK_TIMEOUT_MS}`);
+    const dialect = new PgDialect();
+    const session = new NodePgSession<NoSchema, NoSchema>(client, dialect, undefined);
+    const db = new NodePgDatabase<NoSchema>(dialect, session, undefined);
+    await work({ db, apply: (config) => migrate(db, config) });
+  } finally {
+    // The lock ends with the connection.
+    await client.end();
+  }
 }

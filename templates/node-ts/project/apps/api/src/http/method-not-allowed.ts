@@ -1,4 +1,4 @@
-import type { App } from '../module.ts';
+import type { App } from './app.ts';
 import { ProblemError } from './problems.ts';
 
 const METHODS = ['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT'] as const;

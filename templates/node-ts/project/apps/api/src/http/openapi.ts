@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { Problem } from '@app/contracts';
 import swagger from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import type { App } from '../module.ts';
+import type { App } from './app.ts';
 import { tidyDocument } from './openapi-tidy.ts';
 import { PROBLEM_TYPE } from './problems.ts';
 

@@ -2,7 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { FieldError, Problem } from '@app/contracts';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import type { App } from '../module.ts';
+import { isBusy, isUnavailable } from '../db/errors.ts';
+import type { App } from './app.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -31,10 +32,14 @@ export function registerProblems(app: App): void {
   );
 }
 
+/** How soon callers may try again what failed for want of the database, in seconds. */
+const RETRY_AFTER_S = '5';
+
 /** Answers with the problem that `error` stands for; what is not expected is logged, not told. */
 export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
   const problem = toProblem(error, request.id);
   if (problem.status >= 500) request.log.error({ err: error }, 'request failed');
+  if (problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
   return reply
     .code(problem.status)
     .header('x-request-id', request.id)
@@ -48,6 +53,13 @@ function toProblem(error: FastifyError, requestId: string): Problem {
       ...problem(400, 'invalid_request', 'The request does not have the expected form', requestId),
       errors: fieldErrors(error),
     };
+  }
+  if (isUnavailable(error)) {
+    const detail = 'The database cannot be reached: try again';
+    return problem(503, 'database_unavailable', detail, requestId);
+  }
+  if (isBusy(error)) {
+    return problem(503, 'database_busy', 'The database took too long: try again', requestId);
   }
   const status = error.statusCode ?? 500;
   if (status < 400 || status >= 500) {

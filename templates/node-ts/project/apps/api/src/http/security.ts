@@ -2,7 +2,7 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import type { Config } from '../config.ts';
-import type { App } from '../module.ts';
+import type { App } from './app.ts';
 import { ProblemError } from './problems.ts';
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];

@@ -1,7 +1,6 @@
 import type { AppModule } from '../module.ts';
-import { auth } from './auth/index.ts';
 import { health } from './health/index.ts';
 import { projects } from './projects/index.ts';
 
 /** Everything this application does, in the order in which it is registered. */
-export const modules: readonly AppModule[] = [health, auth, projects];
+export const modules: readonly AppModule[] = [health, projects];

@@ -2,8 +2,9 @@ import type { InjectOptions } from 'fastify';
 import { buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/database.ts';
+import type { App } from '../../src/http/app.ts';
 import type { Mail } from '../../src/mail/mailer.ts';
-import type { App, AppModule } from '../../src/module.ts';
+import type { AppModule } from '../../src/module.ts';
 import { modules } from '../../src/modules/index.ts';
 import { copyDatabase } from './database.ts';
 

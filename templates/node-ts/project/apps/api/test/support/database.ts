@@ -5,8 +5,10 @@ import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { inject } from 'vitest';
 import journal from '../../drizzle/meta/_journal.json' with { type: 'json' };
-import { type Database, openDatabase } from '../../src/db/database.ts';
+import { loadConfig } from '../../src/config.ts';
+import type { Database } from '../../src/db/database.ts';
 import { embedded } from '../../src/db/embedded.ts';
+import { openDatabase } from '../../src/db/open.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 
 /** A migrated database of the caller's own; closing it removes it. */
@@ -14,7 +16,7 @@ export async function copyDatabase(): Promise<Database> {
   const template = inject('template');
   if ('dump' in template) return embedded(await loadDump(template.dump));
   const { url, drop } = await createPostgres(template.server, `template ${template.name}`);
-  const database = await openDatabase({ DATABASE_URL: url, DATABASE_POOL_MAX: 4 });
+  const database = await openDatabase(loadConfig({ DATABASE_URL: url, DATABASE_POOL_MAX: '4' }));
   return { ...database, close: () => database.close().then(drop) };
 }
 
@@ -41,7 +43,7 @@ export function migrationNames(): string[] {
 
 /** For tests that never ask it anything: it would connect to nothing. */
 export function unreachableDatabase(): Database {
-  return openPostgres('postgresql://nobody@127.0.0.1:1/none', 1);
+  return openPostgres('postgresql://nobody@127.0.0.1:1/none', loadConfig({}));
 }
 
 export async function createPostgres(server: string, options = '') {

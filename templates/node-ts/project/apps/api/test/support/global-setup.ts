@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { openDatabase } from '../../src/db/database.ts';
+import { loadConfig } from '../../src/config.ts';
 import { embedded } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/db/migrations.ts';
+import { openDatabase } from '../../src/db/open.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -39,7 +40,7 @@ async function preparePostgres(project: TestProject, server: string) {
   await query(server, `create database ${name}`);
   const url = new URL(server);
   url.pathname = name;
-  const database = await openDatabase({ DATABASE_URL: url.href, DATABASE_POOL_MAX: 1 });
+  const database = await openDatabase(loadConfig({ DATABASE_URL: url.href }));
   await migrate(database);
   await database.close();
   project.provide('template', { server, name });

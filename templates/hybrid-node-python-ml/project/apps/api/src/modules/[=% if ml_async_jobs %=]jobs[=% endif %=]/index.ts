@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type App, defineModule, type Services } from '../../module.ts';
+import type { App } from '../../http/app.ts';
+import { defineModule, type Services } from '../../module.ts';
 import { createMlClient } from '../ml/client.ts';
 import { settings as mlSettings } from '../ml/settings.ts';
 import { createTransport } from '../ml/transport.ts';

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from '../../db/database.ts';
+import type { App } from '../../http/app.ts';
 import { ProblemError } from '../../http/problems.ts';
-import type { App } from '../../module.ts';
 import { backlog } from './queue.ts';
 
 export interface JobMetrics {

@@ -1,7 +1,7 @@
 import type { JobQuery } from '@app/contracts';
 import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
+import { decodeCursor, encodeCursor } from '../../http/cursor.ts';
 import { type JobRow, jobs } from './table.ts';
 
 type NewJob = Pick<

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Job, JobPage, JobQuery, type JobSummary, NewPredictions } from '@app/contracts';
 import { z } from 'zod';
+import { type Access, accessOf } from '../../auth/access.ts';
+import { allows } from '../../auth/permissions.ts';
 import { withTenant } from '../../db/tenant.ts';
+import type { App } from '../../http/app.ts';
 import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
-import type { App, Services } from '../../module.ts';
-import { type Access, accessOf } from '../auth/access.ts';
-import { allows } from '../auth/permissions.ts';
+import type { Services } from '../../module.ts';
 import { traceIdOf, traceparentOf } from '../ml/trace.ts';
 import { cancelJob, enqueue, findJob, listJobs } from './repository.ts';
 import type { JobRow } from './table.ts';

@@ -11,7 +11,7 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { organizations, users } from '../auth/schema.ts';
+import { organizations, users } from '../../auth/schema.ts';
 
 // Milliseconds, as JavaScript has them: a finer time would not survive a cursor.
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });

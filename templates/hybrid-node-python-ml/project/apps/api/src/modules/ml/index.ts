@@ -1,8 +1,9 @@
 import { NewPredictions, Predictions } from '@app/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { App } from '../../http/app.ts';
 import { problems } from '../../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../../http/problems.ts';
-import { type App, defineModule } from '../../module.ts';
+import { defineModule } from '../../module.ts';
 import { createMlClient } from './client.ts';
 import { CallerGoneError, MlUnavailableError } from './failures.ts';
 import { createReadiness } from './readiness.ts';

@@ -1,7 +1,8 @@
 import type { NewProject, ProjectChanges, ProjectQuery } from '@app/contracts';
-import { and, desc, eq, ilike, sql } from 'drizzle-orm';
+import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
+import { contains } from '../../db/like.ts';
+import { decodeCursor, encodeCursor } from '../../http/cursor.ts';
 import { projects } from './schema.ts';
 
 export type ProjectRow = typeof projects.$inferSelect;
@@ -15,9 +16,7 @@ export async function listProjects(tx: Transaction, query: ProjectQuery) {
     .where(
       and(
         query.status && eq(projects.status, query.status),
-        query.search === undefined
-          ? undefined
-          : ilike(projects.name, `%${escapeLike(query.search)}%`),
+        query.search === undefined ? undefined : contains(projects.name, query.search),
         query.cursor === undefined ? undefined : olderThan(query.cursor),
       ),
     )
@@ -62,8 +61,4 @@ export async function deleteProject(tx: Transaction, id: string): Promise<boolea
 function olderThan(cursor: string) {
   const { createdAt, id } = decodeCursor(cursor);
   return sql`(${projects.createdAt}, ${projects.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)`;
-}
-
-function escapeLike(text: string): string {
-  return text.replaceAll(/[\\%_]/g, '\\$&');
 }

@@ -1,12 +1,13 @@
 import { NewProject, Project, ProjectChanges, ProjectPage, ProjectQuery } from '@app/contracts';
 import { z } from 'zod';
-import { sqlState } from '../../db/errors.ts';
+import { accessOf } from '../../auth/access.ts';
+import { isUniqueViolation } from '../../db/errors.ts';
 import { withTenant } from '../../db/tenant.ts';
+import type { App } from '../../http/app.ts';
+import { etagOf, versionOf } from '../../http/etag.ts';
 import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
-import type { App, Services } from '../../module.ts';
-import { accessOf } from '../auth/access.ts';
-import { etagOf, versionOf } from './etag.ts';
+import type { Services } from '../../module.ts';
 import {
   deleteProject,
   findProject,
@@ -17,7 +18,6 @@ import {
 } from './repository.ts';
 
 const PATH = '/api/v1/projects';
-const UNIQUE_VIOLATION = '23505';
 
 const Params = z.object({ id: z.uuid() });
 const base = { tags: ['projects'], security: [{ session: [] }] };
@@ -170,6 +170,6 @@ function changedMeanwhile(): ProblemError {
 }
 
 function nameTaken(error: unknown): never {
-  if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+  if (!isUniqueViolation(error)) throw error;
   throw new ProblemError(409, 'name_taken', 'A project with this name already exists');
 }

@@ -9,7 +9,7 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { organizations } from '../auth/schema.ts';
+import { organizations } from '../../auth/schema.ts';
 
 // Milliseconds, as JavaScript has them: a finer time would not survive a cursor.
 const moment = (name: string) =>

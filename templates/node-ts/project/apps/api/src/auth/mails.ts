@@ -1,4 +1,4 @@
-import type { Mail } from '../../mail/mailer.ts';
+import type { Mail } from '../mail/mailer.ts';
 
 export function verificationMail(to: string, url: string): Mail {
   return {

@@ -5,7 +5,7 @@ import {
   memberAc,
   ownerAc,
 } from 'better-auth/plugins/organization/access';
-import { permissions, type Role } from '../permissions.ts';
+import { permissions, type Role } from '../modules/permissions.ts';
 
 /** Such as `project:update`. */
 export type Permission = {

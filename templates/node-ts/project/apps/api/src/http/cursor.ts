@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ProblemError } from '../../http/problems.ts';
+import { ProblemError } from './problems.ts';
 
 /** The last row of a page: the next page starts behind it. */
 export interface Position {

@@ -1,7 +1,7 @@
 import { and, eq } from 'drizzle-orm';
 import type { FastifyRequest, preParsingAsyncHookHandler } from 'fastify';
-import type { Database } from '../../db/database.ts';
-import { ProblemError } from '../../http/problems.ts';
+import type { Database } from '../db/database.ts';
+import { ProblemError } from '../http/problems.ts';
 import type { Auth } from './better-auth.ts';
 import { allows, type Permission } from './permissions.ts';
 import { members } from './schema.ts';

@@ -1,4 +1,4 @@
-import { ProblemError } from '../../http/problems.ts';
+import { ProblemError } from './problems.ts';
 
 export function etagOf({ version }: { readonly version: number }): string {
   return `"${version}"`;

@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEM_TYPE } from '../../http/problems.ts';
-import { defineModule } from '../../module.ts';
+import type { Config } from '../config.ts';
+import type { App } from '../http/app.ts';
+import { PROBLEM_TYPE } from '../http/problems.ts';
 import { AUTH_PATH, type Auth, CLIENT_IP_HEADER } from './better-auth.ts';
 
 /** Where passwords, tokens or mailboxes could be tried one after the other. */
@@ -15,12 +16,11 @@ const GUESSABLE = [
 ];
 
 /** Everything below /api/auth is better-auth's, and passes through all of our hooks. */
-export const auth = defineModule({
-  name: 'auth',
-  register(app, { auth, config }) {
-    // better-auth parses bodies itself; here they are only kept to the size limit.
-    app.removeAllContentTypeParsers();
-    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+export async function registerAuth(app: App, auth: Auth, config: Config): Promise<void> {
+  // A scope of its own: better-auth parses bodies itself; here they are only kept to the size limit.
+  await app.register(async (scope: App) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
       done(null, body),
     );
     const handler = (request: FastifyRequest, reply: FastifyReply) =>
@@ -29,11 +29,11 @@ export const auth = defineModule({
 
     const strict = { rateLimit: { max: config.AUTH_RATE_LIMIT_MAX } };
     for (const path of GUESSABLE) {
-      app.post(`${AUTH_PATH}${path}`, { schema, config: strict }, handler);
+      scope.post(`${AUTH_PATH}${path}`, { schema, config: strict }, handler);
     }
-    app.route({ method: ['GET', 'POST'], url: `${AUTH_PATH}/*`, schema, handler });
-  },
-});
+    scope.route({ method: ['GET', 'POST'], url: `${AUTH_PATH}/*`, schema, handler });
+  });
+}
 
 async function answer(auth: Auth, publicUrl: string, request: FastifyRequest, reply: FastifyReply) {
   const response = await auth.handler(toWebRequest(request, publicUrl));

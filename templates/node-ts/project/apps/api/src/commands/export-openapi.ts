@@ -7,7 +7,7 @@ import { modules } from '../modules/index.ts';
 export async function exportOpenApi(): Promise<string> {
   const config = loadConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent' }, modules);
   // A pool connects at its first query, and here there is none.
-  const database = openPostgres('postgresql://nobody@localhost', 1);
+  const database = openPostgres('postgresql://nobody@localhost', config);
   const app = await buildApp({ config, database, modules });
   await app.ready();
   const document = app.swagger();

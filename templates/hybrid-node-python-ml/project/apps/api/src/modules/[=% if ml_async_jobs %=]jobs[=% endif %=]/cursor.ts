@@ -1,1 +1,0 @@
-../../../../../../../node-ts/project/apps/api/src/modules/projects/cursor.ts
