@@ -6,8 +6,9 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     // Files share their worker's modules, which hold no state; loading them is half of the time.
     isolate: false,
-    // A loaded machine takes long to copy an embedded database.
-    hookTimeout: 60_000,
-    testTimeout: 30_000,
+    // A hang ends here; what a test waits for has limits of its own, which print what they saw. On a
+    // loaded machine a server takes long to start, and an embedded database to copy.
+    hookTimeout: 180_000,
+    testTimeout: 180_000,
   },
 });

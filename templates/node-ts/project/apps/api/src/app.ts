@@ -75,7 +75,9 @@ function registerRequestHeaders(app: App): void {
   app.decorateRequest('access', null);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    // Kept connections would come back to a server that is going away.
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    // Kept connections would come back to a server that is going away, and it would wait for them.
     if (app.draining) reply.header('connection', 'close');
   });
 }

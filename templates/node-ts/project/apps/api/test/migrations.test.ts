@@ -15,7 +15,6 @@ import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import config from '../drizzle.config.ts';
 import type { Database } from '../src/db/database.ts';
-import { DatabaseInUseError, lockFile } from '../src/db/lock-file.ts';
 import { findMigrations, migrate, pendingMigrations } from '../src/db/migrations.ts';
 import { emptyDatabase, migrationNames } from './support/database.ts';
 
@@ -103,24 +102,3 @@ async function importSchemas(): Promise<Record<string, unknown>> {
     ...(await Promise.all(schemas.map((path) => import(new URL(path, api).href)))),
   );
 }
-
-describe('the lock of an embedded database', () => {
-  const path = join(folder, 'data.lock');
-
-  it('is held by one process at a time', () => {
-    writeFileSync(path, String(process.ppid));
-    expect(() => lockFile(path)).toThrow(DatabaseInUseError);
-    rmSync(path);
-    const unlock = lockFile(path);
-    expect(readFileSync(path, 'utf8')).toBe(String(process.pid));
-    unlock();
-  });
-
-  it.each(['999999999', '', 'garbage'])(
-    'is taken over from a holder that is gone (%j)',
-    (holder) => {
-      writeFileSync(path, holder);
-      lockFile(path)();
-    },
-  );
-});

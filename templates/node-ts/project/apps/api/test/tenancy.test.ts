@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { organizations, users } from '../src/auth/schema.ts';
 import type { Database } from '../src/db/database.ts';
 import { sqlState } from '../src/db/errors.ts';
-import { TENANT_ROLE, withTenant } from '../src/db/tenant.ts';
+import { withTenant } from '../src/db/tenant.ts';
+import { TENANT_ROLE } from '../src/db/tenant-role.ts';
 import { projects } from '../src/modules/projects/schema.ts';
 import { copyDatabase } from './support/database.ts';
 
@@ -113,6 +114,16 @@ describe('every table', () => {
       order by 1`);
     expect(rows.map((row) => row.name)).toContain('projects');
     expect(rows.filter((row) => !row.safe)).toEqual([]);
+  });
+
+  it('that belongs to organizations has a policy, but for those of the accounts', async () => {
+    const { rows } = await database.db.execute<{ name: string }>(sql`
+      select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = 'public' and c.relkind in ('r', 'p')
+        and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id')
+        and not exists (select from pg_policy p where p.polrelid = c.oid)
+      order by 1`);
+    expect(rows.map((row) => row.name)).toEqual(['invitations', 'members']);
   });
 
   it('that has a policy is forced, and open to tenants', async () => {

@@ -1,6 +1,9 @@
 import { ConfigError } from '../config.ts';
+import { DatabaseInUseError } from '../db/directory-lock.ts';
 import { sqlState } from '../db/errors.ts';
-import { DatabaseInUseError } from '../db/lock-file.ts';
+import { TenantRoleError } from '../db/grants.ts';
+
+const EXPLAINED = [ConfigError, DatabaseInUseError, TenantRoleError];
 
 /** Runs a program; what its operator can repair is told in plain words, without a stack trace. */
 export async function runOrExplain(program: () => Promise<void>): Promise<void> {
@@ -13,7 +16,9 @@ export async function runOrExplain(program: () => Promise<void>): Promise<void> 
 }
 
 function explain(error: unknown): string | undefined {
-  if (error instanceof ConfigError || error instanceof DatabaseInUseError) return error.message;
+  if (error instanceof Error && EXPLAINED.some((known) => error instanceof known)) {
+    return error.message;
+  }
   switch (sqlState(error)) {
     case 'EADDRINUSE':
       return `${(error as Error).message}: another process has this port; set PORT to a free one`;

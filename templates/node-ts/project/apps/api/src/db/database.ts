@@ -19,6 +19,7 @@ export type Transaction = Parameters<Parameters<Db['transaction']>[0]>[0];
 /** Times are in milliseconds; 0 means no limit. */
 export interface DatabaseSettings {
   readonly DATABASE_URL?: string | undefined;
+  readonly MIGRATION_DATABASE_URL?: string | undefined;
   readonly DATA_DIR?: string | undefined;
   readonly DATABASE_POOL_MAX: number;
   readonly DATABASE_CONNECT_TIMEOUT_MS: number;
@@ -30,6 +31,8 @@ export interface DatabaseSettings {
 /** The connection that migrations run on; no time limit cuts them off. */
 export interface Migrator {
   readonly db: Db;
+  /** Whom DATABASE_URL names, where that is not whom migrations run as. */
+  readonly runtimeRole?: string;
   /** Applies the migrations of one folder, in one transaction. */
   apply(config: MigrationConfig): Promise<void>;
 }

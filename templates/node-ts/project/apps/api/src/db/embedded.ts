@@ -1,15 +1,14 @@
 import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { drizzle } from 'drizzle-orm/pglite';
 import { migrate } from 'drizzle-orm/pglite/migrator';
 import type { Database } from './database.ts';
-import { lockFile } from './lock-file.ts';
+import { lockDirectory } from './directory-lock.ts';
 
 /** PGlite in a directory that this process alone may use. */
 export async function openEmbedded(directory: string): Promise<Database> {
-  mkdirSync(dirname(directory), { recursive: true });
-  const unlock = lockFile(`${directory}.lock`);
+  mkdirSync(directory, { recursive: true });
+  const unlock = lockDirectory(directory);
   try {
     const client = await PGlite.create(directory);
     return embedded(client, unlock);

@@ -5,10 +5,12 @@ import { sql } from 'drizzle-orm';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { Database, Db, Migrator } from './database.ts';
 import { sqlState } from './errors.ts';
+import { grantAccess } from './grants.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TABLE = '__drizzle_migrations';
-const UNDEFINED_TABLE = '42P01';
+// No such table, or the role that serves requests has not been let in yet.
+const NOT_MIGRATED = ['42P01', '42501'];
 
 /** A folder of migrations, and the table in which the database remembers which of them ran. */
 export interface MigrationSet {
@@ -38,21 +40,23 @@ interface Journal {
 }
 
 /** Applies what is pending; of several processes that start at once, one does the work. */
-export async function migrate(database: Database, sets = SETS): Promise<string[]> {
-  const before = await pendingMigrations(database.db, sets);
-  if (before.length === 0) return [];
-  await database.withMigrationLock((migrator) => applyAll(migrator, sets));
-
-  // drizzle looks at dates alone: it passes over a migration older than the newest applied one.
-  const skipped = await pendingMigrations(database.db, sets);
-  if (skipped.length > 0) {
-    throw new Error(`Older than the last applied migration, so never run: ${skipped.join(', ')}`);
-  }
-  return before;
+export async function migrate(
+  database: Database,
+  sets: readonly MigrationSet[] = SETS,
+): Promise<string[]> {
+  const applied: string[] = [];
+  await database.withMigrationLock(async (migrator) => {
+    applied.push(...(await applyPending(migrator, sets)));
+    await grantAccess(migrator);
+  });
+  return applied;
 }
 
 /** The names of the migrations that this database has not seen. */
-export async function pendingMigrations(db: Db, sets = SETS): Promise<string[]> {
+export async function pendingMigrations(
+  db: Db,
+  sets: readonly MigrationSet[] = SETS,
+): Promise<string[]> {
   const pending: string[] = [];
   for (const { folder, table } of sets) {
     const applied = await appliedMigrations(db, table);
@@ -62,14 +66,22 @@ export async function pendingMigrations(db: Db, sets = SETS): Promise<string[]> 
   return pending;
 }
 
-async function applyAll(migrator: Migrator, sets: readonly MigrationSet[]): Promise<void> {
+async function applyPending(migrator: Migrator, sets: readonly MigrationSet[]): Promise<string[]> {
+  const pending = await pendingMigrations(migrator.db, sets);
   const configs = sets.map(({ folder, table }) => ({
     migrationsFolder: folder,
     migrationsTable: table,
   }));
   // Read first: a broken folder must fail before anything is touched.
   for (const config of configs) readMigrationFiles(config);
-  for (const config of configs) await migrator.apply(config);
+  if (pending.length > 0) for (const config of configs) await migrator.apply(config);
+
+  // drizzle looks at dates alone: it passes over a migration older than the newest applied one.
+  const skipped = await pendingMigrations(migrator.db, sets);
+  if (skipped.length > 0) {
+    throw new Error(`Older than the last applied migration, so never run: ${skipped.join(', ')}`);
+  }
+  return pending;
 }
 
 async function appliedMigrations(db: Db, table: string): Promise<Set<number>> {
@@ -79,7 +91,7 @@ async function appliedMigrations(db: Db, table: string): Promise<Set<number>> {
     );
     return new Set(rows.map((row) => Number(row.created_at)));
   } catch (error) {
-    if (sqlState(error) === UNDEFINED_TABLE) return new Set();
+    if (NOT_MIGRATED.includes(sqlState(error) ?? '')) return new Set();
     throw error;
   }
 }

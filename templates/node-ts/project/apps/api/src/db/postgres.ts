@@ -27,7 +27,7 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
   return {
     db: new NodePgDatabase<NoSchema>(dialect, session, undefined),
     waiting: () => pool.waitingCount,
-    withMigrationLock: (work) => withMigrationLock(url, work),
+    withMigrationLock: (work) => withMigrationLock(url, settings, work),
     close: () => pool.end(),
   };
 }
@@ -87,9 +87,13 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
 /** A connection of its own: building an index may take longer than any request may wait. */
 async function withMigrationLock(
   url: string,
+  settings: DatabaseSettings,
   work: Parameters<Database['withMigrationLock']>[0],
 ): Promise<void> {
-  const client = new pg.Client({ connectionString: url, keepAlive: true });
+  const client = new pg.Client({
+    connectionString: settings.MIGRATION_DATABASE_URL ?? url,
+    keepAlive: true,
+  });
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -98,9 +102,17 @@ async function withMigrationLock(
     const dialect = new PgDialect();
     const session = new NodePgSession<NoSchema, NoSchema>(client, dialect, undefined);
     const db = new NodePgDatabase<NoSchema>(dialect, session, undefined);
-    await work({ db, apply: (config) => migrate(db, config) });
+    await work({
+      db,
+      ...(settings.MIGRATION_DATABASE_URL && { runtimeRole: userOf(url) }),
+      apply: (config) => migrate(db, config),
+    });
   } finally {
     // The lock ends with the connection.
     await client.end();
   }
+}
+
+function userOf(url: string): string {
+  return decodeURIComponent(new URL(url).username);
 }

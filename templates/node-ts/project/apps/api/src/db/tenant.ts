@@ -1,8 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Database, Transaction } from './database.ts';
-
-/** The role that every tenant's queries run as: it owns nothing, so policies bind it. */
-export const TENANT_ROLE = 'app_tenant';
+import { TENANT_ROLE } from './tenant-role.ts';
 
 /**
  * Runs `work` in a transaction in which PostgreSQL itself shows and accepts only the rows of

@@ -15,9 +15,16 @@ import { openPostgres } from '../../src/db/postgres.ts';
 export async function copyDatabase(): Promise<Database> {
   const template = inject('template');
   if ('dump' in template) return embedded(await loadDump(template.dump));
-  const { url, drop } = await createPostgres(template.server, `template ${template.name}`);
+  const { url, drop } = await copyPostgres();
   const database = await openDatabase(loadConfig({ DATABASE_URL: url, DATABASE_POOL_MAX: '4' }));
   return { ...database, close: () => database.close().then(drop) };
+}
+
+/** Where the tests run on PostgreSQL, the address of a migrated database. */
+export async function copyPostgres() {
+  const template = inject('template');
+  if (!('server' in template)) throw new Error('TEST_DATABASE_URL is not set');
+  return createPostgres(template.server, `template ${template.name}`);
 }
 
 /** Without a directory, the copy lives in memory. */

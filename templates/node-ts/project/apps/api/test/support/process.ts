@@ -19,12 +19,12 @@ export class ServerProcess {
   }
 
   /** Waits until the output matches, and fails if the process ends or the time is over. */
-  async waitFor(pattern: RegExp, milliseconds = 45_000): Promise<RegExpExecArray> {
+  async waitFor(pattern: RegExp, milliseconds = 90_000): Promise<RegExpExecArray> {
     const deadline = Date.now() + milliseconds;
     for (;;) {
       const match = pattern.exec(this.output);
       if (match) return match;
-      if (this.child.exitCode !== null || Date.now() > deadline) {
+      if (this.ended || Date.now() > deadline) {
         throw new Error(`no ${pattern} in:\n${this.output}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -36,11 +36,19 @@ export class ServerProcess {
     return { port: Number(port), url: `http://127.0.0.1:${port}` };
   }
 
-  /** The exit code, or the signal that it died of. */
-  async exit(): Promise<number | string | null> {
-    const { child } = this;
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    return child.exitCode ?? child.signalCode;
+  get ended(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** The exit code, or the signal that it died of; fails if it goes on. */
+  async exit(milliseconds = 90_000): Promise<number | string | null> {
+    if (!this.ended) {
+      const signal = AbortSignal.timeout(milliseconds);
+      await once(this.child, 'exit', { signal }).catch(() => {
+        throw new Error(`still running after ${milliseconds} ms:\n${this.output}`);
+      });
+    }
+    return this.child.exitCode ?? this.child.signalCode;
   }
 
   /** For afterAll: whatever happened, nothing stays behind. */

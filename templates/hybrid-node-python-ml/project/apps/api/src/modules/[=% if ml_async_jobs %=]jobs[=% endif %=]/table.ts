@@ -5,30 +5,25 @@ import {
   integer,
   jsonb,
   pgPolicy,
-  pgTable,
   text,
   timestamp,
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { organizations, users } from '../../auth/schema.ts';
+import { users } from '../../auth/schema.ts';
+import { tenantTable } from '../../auth/tenant-table.ts';
 
 // Milliseconds, as JavaScript has them: a finer time would not survive a cursor.
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
-const ofTenant = sql`organization_id = current_setting('app.organization_id', true)`;
 /** The worker serves all organizations: `asWorker` says that it is one. */
 const ofWorker = sql`current_setting('app.job_worker', true) = 'on'`;
 
 /** One prediction to make. A job that runs belongs to whoever holds its lease. */
-export const jobs = pgTable(
+export const jobs = tenantTable(
   'ml_jobs',
   {
     id: uuid('id').primaryKey().defaultRandom(),
-    organizationId: text('organization_id')
-      .notNull()
-      .default(sql`current_setting('app.organization_id', true)`)
-      .references(() => organizations.id, { onDelete: 'cascade' }),
     createdBy: text('created_by')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
@@ -56,7 +51,6 @@ export const jobs = pgTable(
     index('ml_jobs_due').on(table.runAt).where(sql`status = 'queued'`),
     index('ml_jobs_leased').on(table.leaseUntil).where(sql`status = 'running'`),
     index('ml_jobs_finished').on(table.finishedAt),
-    pgPolicy('ml_jobs_of_tenant', { using: ofTenant, withCheck: ofTenant }),
     pgPolicy('ml_jobs_of_worker', { using: ofWorker, withCheck: ofWorker }),
   ],
 );

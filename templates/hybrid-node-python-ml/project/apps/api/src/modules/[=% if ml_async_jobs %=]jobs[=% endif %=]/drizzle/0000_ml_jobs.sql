@@ -29,7 +29,3 @@ CREATE INDEX "ml_jobs_leased" ON "ml_jobs" USING btree ("lease_until") WHERE sta
 CREATE INDEX "ml_jobs_finished" ON "ml_jobs" USING btree ("finished_at");--> statement-breakpoint
 CREATE POLICY "ml_jobs_of_tenant" ON "ml_jobs" AS PERMISSIVE FOR ALL TO public USING (organization_id = current_setting('app.organization_id', true)) WITH CHECK (organization_id = current_setting('app.organization_id', true));--> statement-breakpoint
 CREATE POLICY "ml_jobs_of_worker" ON "ml_jobs" AS PERMISSIVE FOR ALL TO public USING (current_setting('app.job_worker', true) = 'on') WITH CHECK (current_setting('app.job_worker', true) = 'on');
---> statement-breakpoint
-GRANT SELECT, INSERT, UPDATE, DELETE ON ml_jobs TO app_tenant;
---> statement-breakpoint
-ALTER TABLE ml_jobs FORCE ROW LEVEL SECURITY;

@@ -1,0 +1,214 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { loadConfig } from '../src/config.ts';
+import type { Database } from '../src/db/database.ts';
+import { openDatabase } from '../src/db/open.ts';
+import { type Client, signUpOwner, startApp, type TestApp } from './support/app.ts';
+import { copyPostgres } from './support/database.ts';
+import { DatabaseProxy } from './support/database-proxy.ts';
+import { ServerProcess } from './support/process.ts';
+
+const template = inject('template');
+const CONNECTIONS = 4;
+const LIMITS = {
+  DATABASE_POOL_MAX: String(CONNECTIONS),
+  DATABASE_STATEMENT_TIMEOUT_MS: '1000',
+  DATABASE_CONNECT_TIMEOUT_MS: '2000',
+};
+
+// What happens to a database on a network cannot happen to the embedded one.
+describe.runIf('server' in template)('when PostgreSQL', () => {
+  let proxy: DatabaseProxy;
+  let database: Database;
+  let drop: () => Promise<void>;
+  let test: TestApp;
+  let client: Client;
+  let path: string;
+
+  beforeAll(async () => {
+    const copy = await copyPostgres();
+    drop = copy.drop;
+    proxy = new DatabaseProxy(copy.url);
+    const url = await proxy.start();
+    database = await openDatabase(loadConfig({ ...LIMITS, DATABASE_URL: url }));
+    test = await startApp({ database, env: LIMITS });
+    client = (await signUpOwner(test.app, 'steady')).client;
+    path = '/api/v1/projects';
+  });
+  beforeEach(async () => {
+    proxy.open();
+    proxy.cutAt(undefined);
+    await recovered();
+  });
+  afterAll(async () => {
+    await test.close();
+    await proxy.stop();
+    await drop();
+  });
+
+  /** More requests at once than there are connections, all answered: the pool is whole. */
+  async function recovered(): Promise<void> {
+    const attempts = 20;
+    for (let attempt = 1; ; attempt += 1) {
+      const statuses = await Promise.all(Array.from({ length: 2 * CONNECTIONS }, list));
+      if (statuses.every((status) => status === 200)) return;
+      if (attempt === attempts) expect(statuses).toEqual(statuses.map(() => 200));
+      await sleep(200);
+    }
+  }
+
+  const list = async () => (await client.get(path)).statusCode;
+
+  async function expectUnavailable(): Promise<void> {
+    const response = await client.get(path);
+    expect(response.statusCode, response.body).toBe(503);
+    expect(response.json()).toMatchObject({ code: 'database_unavailable' });
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
+  }
+
+  it.each([
+    ['BEGIN', /\bbegin\b/i],
+    ['the first statement of a transaction', /set_config/],
+    ['a statement inside', /from "projects"/],
+    ['COMMIT', /\bcommit\b/i],
+  ])('goes away at %s, the request gets 503 and the connection is replaced', async (_at, text) => {
+    const before = proxy.cuts;
+    proxy.cutAt(text);
+    // As often as would use up the pool if each lost a connection, and once more.
+    for (let time = 0; time <= CONNECTIONS; time += 1) await expectUnavailable();
+    expect(proxy.cuts - before).toBeGreaterThan(CONNECTIONS);
+    proxy.cutAt(undefined);
+    await recovered();
+    expect(database.waiting()).toBe(0);
+  });
+
+  it('refuses connections, requests get 503 until it is back', async () => {
+    proxy.refuse();
+    await expectUnavailable();
+    expect((await test.app.inject('/livez')).statusCode).toBe(200);
+    expect((await test.app.inject('/readyz')).json()).toMatchObject({ database: 'down' });
+    proxy.open();
+    await recovered();
+    expect((await test.app.inject('/readyz')).statusCode).toBe(200);
+  });
+
+  it('is frozen, nobody waits for ever, and all is well when it thaws', async () => {
+    proxy.freeze();
+    const answers = await Promise.all(
+      Array.from({ length: 3 * CONNECTIONS }, () => client.get(path)),
+    );
+    expect(new Set(answers.map((answer) => answer.statusCode))).toEqual(new Set([503]));
+    expect((await test.app.inject('/livez')).statusCode).toBe(200);
+    proxy.open();
+    await recovered();
+  });
+
+  it('takes too long for a statement or a lock, the request gets 503 and others go on', async () => {
+    const holder = await openDatabase(loadConfig({ DATABASE_URL: (await direct()).url }));
+    try {
+      await holder.db.transaction(async (tx) => {
+        await tx.execute(sql`lock table projects in access exclusive mode`);
+        const response = await client.get(path);
+        expect(response.statusCode, response.body).toBe(503);
+        expect(response.json()).toMatchObject({ code: 'database_busy' });
+        expect((await client.get('/api/auth/get-session')).statusCode).toBe(200);
+      });
+    } finally {
+      await holder.close();
+    }
+  });
+
+  async function direct(): Promise<{ url: string }> {
+    const { rows } = await database.db.execute<{ name: string }>(
+      sql`select current_database() as name`,
+    );
+    if (!('server' in template)) throw new Error('there is no server');
+    const url = new URL(template.server);
+    url.pathname = rows[0]?.name ?? '';
+    return { url: url.href };
+  }
+
+  describe('stops a server under load', () => {
+    let server: ServerProcess;
+    let port: number;
+
+    beforeAll(async () => {
+      const { url } = await direct();
+      server = new ServerProcess('src/server.ts', {
+        ...LIMITS,
+        DATABASE_URL: url,
+        RATE_LIMIT_MAX: '100000',
+      });
+      port = (await server.address()).port;
+    });
+    afterAll(() => server.kill());
+
+    it('whose connections are terminated, it lives and answers 200 or 503', async () => {
+      const seen = new Map<number, number>();
+      let running = true;
+      const clients = Array.from({ length: 20 }, async () => {
+        while (running) {
+          const status = await request(port, path, client.cookie);
+          seen.set(status, (seen.get(status) ?? 0) + 1);
+        }
+      });
+      for (let round = 0; round < 5; round += 1) {
+        const before = seen.get(200) ?? 0;
+        while ((seen.get(200) ?? 0) < before + 20 && !server.ended) await sleep(5);
+        await database.db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid()`);
+      }
+      running = false;
+      await Promise.all(clients);
+      expect(server.ended, server.output).toBe(false);
+      expect([...seen.keys()].filter((status) => status !== 200 && status !== 503)).toEqual([]);
+      expect(await request(port, path, client.cookie)).toBe(200);
+    });
+
+    it('that is told to stop while nothing comes from the database, it ends', async () => {
+      const own = new DatabaseProxy((await direct()).url);
+      const url = await own.start();
+      const stopping = new ServerProcess('src/server.ts', {
+        ...LIMITS,
+        DATABASE_URL: url,
+        SHUTDOWN_TIMEOUT_MS: '5000',
+      });
+      try {
+        const address = await stopping.address();
+        expect(await request(address.port, path, client.cookie)).toBe(200);
+        own.freeze();
+        const pending = request(address.port, path, client.cookie).catch(() => 'cut off');
+        await stopping.waitFor(new RegExp(`"url":"${path}"(?:.|\n)*"url":"${path}"`));
+        stopping.child.kill('SIGTERM');
+        expect([503, 'cut off']).toContain(await pending);
+        expect(await stopping.exit()).toBe(0);
+      } finally {
+        await stopping.kill();
+        await own.stop();
+      }
+    });
+
+    it('whose clients hang up, it keeps its connections', async () => {
+      for (let time = 0; time < 5 * CONNECTIONS; time += 1) {
+        const socket = connect(port, '127.0.0.1');
+        await once(socket, 'connect');
+        socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\ncookie: ${client.cookie}\r\n\r\n`);
+        socket.destroy();
+        await once(socket, 'close');
+      }
+      const statuses = await Promise.all(
+        Array.from({ length: 2 * CONNECTIONS }, () => request(port, path, client.cookie)),
+      );
+      expect(new Set(statuses)).toEqual(new Set([200]));
+    });
+  });
+});
+
+async function request(port: number, path: string, cookie: string): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { cookie } });
+  await response.arrayBuffer();
+  return response.status;
+}

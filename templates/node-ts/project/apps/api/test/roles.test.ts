@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { loadConfig } from '../src/config.ts';
+import type { Database } from '../src/db/database.ts';
+import { isUniqueViolation, sqlState } from '../src/db/errors.ts';
+import { migrate } from '../src/db/migrations.ts';
+import { openDatabase } from '../src/db/open.ts';
+import { signUpOwner, startApp } from './support/app.ts';
+import { createPostgres } from './support/database.ts';
+
+const template = inject('template');
+const PERMISSION_DENIED = '42501';
+
+// The embedded database has one user, who may do everything.
+describe.runIf('server' in template)('a role that only serves requests', () => {
+  const role = `test_api_${randomBytes(6).toString('hex')}`;
+  let owner: Database;
+  let database: Database;
+  let drop: () => Promise<void>;
+
+  beforeAll(async () => {
+    if (!('server' in template)) return;
+    const created = await createPostgres(template.server);
+    drop = created.drop;
+    owner = await openDatabase(loadConfig({ DATABASE_URL: created.url }));
+    await owner.db.execute(sql.raw(`create role ${role} login password 'secret'`));
+    const url = new URL(created.url);
+    url.username = role;
+    url.password = 'secret';
+    database = await openDatabase(
+      loadConfig({ DATABASE_URL: url.href, MIGRATION_DATABASE_URL: created.url }),
+    );
+    await migrate(database);
+  });
+  afterAll(async () => {
+    await database.close();
+    await owner.close();
+    await drop();
+    if (!('server' in template)) return;
+    const server = await openDatabase(loadConfig({ DATABASE_URL: template.server }));
+    await server.db.execute(sql.raw(`drop role ${role}`));
+    await server.close();
+  });
+
+  it('serves everything', async () => {
+    const test = await startApp({ database: { ...database, close: async () => undefined } });
+    const { client } = await signUpOwner(test.app, 'served');
+    expect((await client.post('/api/v1/projects', { name: 'Apollo' })).statusCode).toBe(201);
+    expect((await client.get('/api/v1/projects')).json()).toMatchObject({ items: [{}] });
+    expect((await test.app.inject('/readyz')).statusCode).toBe(200);
+    await test.close();
+  });
+
+  it.each([
+    'create table more (id int)',
+    'alter table projects no force row level security',
+    'drop policy projects_of_tenant on projects',
+    'delete from drizzle.__drizzle_migrations',
+    'truncate users',
+  ])('may not %s', async (statement) => {
+    const error = await database.db.execute(sql.raw(statement)).catch((caught: unknown) => caught);
+    expect([statement, sqlState(error)]).toEqual([statement, PERMISSION_DENIED]);
+  });
+
+  it('sees no rows of organizations outside of withTenant', async () => {
+    const { rows } = await database.db.execute(sql`select * from projects`);
+    expect(rows).toEqual([]);
+  });
+
+  it('is let in again by each run of the migrations, which changes nothing else', async () => {
+    await owner.db.execute(sql.raw(`revoke select on users from ${role}`));
+    expect(await migrate(database)).toEqual([]);
+    const insert = sql`insert into users (id, name, email) values ('x', 'x', 'x')`;
+    await database.db.execute(insert);
+    const again = await database.db.execute(insert).catch((caught: unknown) => caught);
+    expect(isUniqueViolation(again)).toBe(true);
+  });
+});
