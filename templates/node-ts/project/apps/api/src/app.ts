@@ -5,6 +5,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { createRequires } from './auth/access.ts';
+import { createAttempts } from './auth/attempts.ts';
 import { createAuth } from './auth/better-auth.ts';
 import { registerAuth } from './auth/index.ts';
 import type { Config } from './config.ts';
@@ -13,9 +14,11 @@ import type { App } from './http/app.ts';
 import { loggerOptions, requestId } from './http/logging.ts';
 import { watchMethods } from './http/method-not-allowed.ts';
 import { registerOpenApi } from './http/openapi.ts';
-import { registerProblems, sendError } from './http/problems.ts';
+import { refuseOtherSpellings } from './http/plain-path.ts';
+import { limitNotFound, registerProblems, sendError } from './http/problems.ts';
 import { registerSecurity } from './http/security.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
+import { Outbox } from './mail/outbox.ts';
 import type { AppModule, Services } from './module.ts';
 
 export interface AppOptions {
@@ -34,16 +37,23 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { config, database } = options;
   const app = createServer(options);
   const mailer = options.mailer ?? (await createMailer(config.MAIL_URL, config.MAIL_FROM, app.log));
-  const auth = createAuth(config, database, mailer, app.log);
+  const outbox = new Outbox(mailer, app.log);
+  app.addHook('onClose', () => outbox.close(config.SHUTDOWN_TIMEOUT_MS / 2));
+  const attempts = createAttempts(database);
+  const auth = createAuth({ config, database, attempts, outbox, log: app.log });
   const requires = createRequires(auth, database);
-  const services: Services = { config, database, mailer, auth, requires };
+  const services: Services = { config, database, mailer, outbox, auth, requires };
 
   registerProblems(app);
   registerRequestHeaders(app);
+  refuseOtherSpellings(app);
   const answerOtherMethods = watchMethods(app);
   await registerSecurity(app, config);
+  limitNotFound(app);
   await registerOpenApi(app);
-  if (options.authRoutes ?? true) await registerAuth(app, auth, config);
+  if (options.authRoutes ?? true) {
+    await registerAuth(app, { config, database, auth, attempts, outbox });
+  }
   for (const module of options.modules) {
     const env = { ...config.modules[module.name] };
     await app.register(async (scope: App) => module.register(scope, services, env));

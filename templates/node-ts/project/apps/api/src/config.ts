@@ -61,6 +61,7 @@ export const settings = {
   PORT: z.coerce.number().int().min(0).max(65_535).default(3000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  APP_URL: z.url({ protocol: /^https?$/ }).optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   MIGRATION_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   DATABASE_POOL_MAX: count(10),
@@ -79,6 +80,9 @@ export const settings = {
   BODY_LIMIT: count(1_048_576),
   RATE_LIMIT_MAX: count(300),
   AUTH_RATE_LIMIT_MAX: count(10),
+  ACCOUNT_RATE_LIMIT_MAX: count(20),
+  ACCOUNT_MAIL_LIMIT_MAX: count(5),
+  ORGANIZATIONS_PER_USER: count(10),
   SHUTDOWN_DELAY_MS: count(0, 0),
   SHUTDOWN_TIMEOUT_MS: count(10_000),
 };
@@ -88,6 +92,7 @@ type Settings = z.output<typeof Settings>;
 
 export interface Config extends Settings {
   readonly PUBLIC_URL: string;
+  readonly APP_URL: string;
   readonly AUTH_SECRET: string;
   readonly MAIL_URL: string;
   readonly MIGRATE_ON_START: boolean;
@@ -133,15 +138,12 @@ function describeIssues(result: z.ZodSafeParseResult<unknown>): string[] {
 // Looks at the raw values, so that these problems are listed even where another one stops the parsing.
 function refuseUnsafeDefaults(env: Environment): string[] {
   if (env.NODE_ENV !== 'production') return [];
-  const url = URL.parse(env.PUBLIC_URL ?? '');
   const rules: readonly [boolean, string][] = [
     [!env.AUTH_SECRET, 'AUTH_SECRET: is required in production (openssl rand -base64 32)'],
     [env.AUTH_SECRET === DEVELOPMENT_SECRET, 'AUTH_SECRET: is the one for development'],
     [!env.PUBLIC_URL, 'PUBLIC_URL: is required in production, such as https://api.example.com'],
-    [
-      url?.protocol === 'http:' && !LOCAL_HOSTS.includes(url.hostname),
-      'PUBLIC_URL: must begin with https:// in production',
-    ],
+    [isPlainHttp(env.PUBLIC_URL), 'PUBLIC_URL: must begin with https:// in production'],
+    [isPlainHttp(env.APP_URL), 'APP_URL: must begin with https:// in production'],
     [!env.MAIL_URL, 'MAIL_URL: is required in production (log: writes mail to the log)'],
     [
       !env.DATABASE_URL && env.ALLOW_EMBEDDED_DATABASE !== 'true',
@@ -151,11 +153,19 @@ function refuseUnsafeDefaults(env: Environment): string[] {
   return rules.filter(([broken]) => broken).map(([, message]) => message);
 }
 
+function isPlainHttp(text: string | undefined): boolean {
+  const url = URL.parse(text ?? '');
+  return url?.protocol === 'http:' && !LOCAL_HOSTS.includes(url.hostname);
+}
+
 function withDefaults(config: Settings, modules: Config['modules']): Config {
   const embedded = config.DATABASE_URL === undefined;
+  const publicUrl = new URL(config.PUBLIC_URL ?? `http://localhost:${config.PORT}`).origin;
   return {
     ...config,
-    PUBLIC_URL: new URL(config.PUBLIC_URL ?? `http://localhost:${config.PORT}`).origin,
+    PUBLIC_URL: publicUrl,
+    // A path is possible; what follows it begins with a slash.
+    APP_URL: (config.APP_URL ?? publicUrl).replace(/\/+$/, ''),
     AUTH_SECRET: config.AUTH_SECRET ?? DEVELOPMENT_SECRET,
     MAIL_URL: config.MAIL_URL ?? 'log:',
     MIGRATE_ON_START: config.MIGRATE_ON_START ?? (embedded || config.NODE_ENV !== 'production'),

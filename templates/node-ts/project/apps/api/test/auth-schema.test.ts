@@ -2,6 +2,7 @@ import { getSchema } from 'better-auth/db';
 import { getTableColumns } from 'drizzle-orm';
 import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
+import { createAttempts } from '../src/auth/attempts.ts';
 import { createAuth } from '../src/auth/better-auth.ts';
 import * as schema from '../src/auth/schema.ts';
 import { loadConfig } from '../src/config.ts';
@@ -19,9 +20,14 @@ const tables: Record<string, PgTable> = {
 const TYPES: Record<string, string> = { string: 'string', boolean: 'boolean', date: 'date' };
 
 const database = unreachableDatabase();
-const silent = { send: async () => undefined };
-// biome-ignore lint/suspicious/noExplicitAny: nothing is logged while the options are read
-const auth = createAuth(loadConfig({}), database, silent, {} as any);
+const auth = createAuth({
+  config: loadConfig({}),
+  database,
+  attempts: createAttempts(database),
+  outbox: { post: () => undefined },
+  // biome-ignore lint/suspicious/noExplicitAny: nothing is logged while the options are read
+  log: {} as any,
+});
 const expected = getSchema(auth.options);
 
 describe('our tables hold what better-auth expects', () => {

@@ -78,7 +78,7 @@ describe('every error is a problem', () => {
       'an address that cannot be decoded',
       400,
       'bad_request',
-      () => send('GET', '/api/v1/projects/%zz'),
+      () => send('GET', '/api/v1/organizations/acme/projects/%zz'),
     ],
     ['an unexpected error', 500, 'internal_error', () => send('GET', '/fail/error')],
     ['something thrown that is no error', 500, 'internal_error', () => send('GET', '/fail/text')],
@@ -98,7 +98,9 @@ describe('every error is a problem', () => {
   });
 
   it('says which methods are possible', async () => {
-    expect((await send('PUT', '/api/v1/projects')).headers.allow).toBe('GET, HEAD, POST');
+    expect((await send('PUT', '/api/v1/organizations/acme/projects')).headers.allow).toBe(
+      'GET, HEAD, POST',
+    );
   });
 
   it('logs what an unexpected error was', async () => {
@@ -157,7 +159,7 @@ describe('browsers', () => {
     const preflight = (origin: string) =>
       test.app.inject({
         method: 'OPTIONS',
-        url: '/api/v1/projects',
+        url: '/api/v1/organizations/acme/projects',
         headers: { origin, 'access-control-request-method': 'PATCH' },
       });
     const known = await preflight('https://app.example.com');
@@ -181,10 +183,12 @@ describe('the rate limit', () => {
     const limited = await startApp({ database: test.database, env: { RATE_LIMIT_MAX: '2' } });
     const statuses: number[] = [];
     for (let i = 0; i < 4; i += 1) {
-      statuses.push((await limited.app.inject({ url: '/api/v1/projects' })).statusCode);
+      statuses.push(
+        (await limited.app.inject({ url: '/api/v1/organizations/acme/projects' })).statusCode,
+      );
     }
     expect(statuses).toEqual([401, 401, 429, 429]);
-    const response = await limited.app.inject({ url: '/api/v1/projects' });
+    const response = await limited.app.inject({ url: '/api/v1/organizations/acme/projects' });
     expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
     expect(Problem.parse(response.json())).toMatchObject({ code: 'too_many_requests' });
     expect((await limited.app.inject({ url: '/livez' })).statusCode).toBe(200);

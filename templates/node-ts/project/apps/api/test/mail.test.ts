@@ -38,7 +38,7 @@ it('goes out by SMTP', async () => {
 });
 
 it('has no lines that come from the names of people', () => {
-  const mail = invitationMail('a@b.c', 'Acme\r\nBcc: x@y.z', 'Eve\n\nPay here', 'id');
+  const mail = invitationMail('a@b.c', 'Acme\r\nBcc: x@y.z', 'Eve\n\nPay here', 'https://x');
   expect(mail.subject).toBe('Join Acme Bcc: x@y.z');
-  expect(mail.text.split('\n')).toHaveLength(3);
+  expect(mail.text.split('\n')).toHaveLength(4);
 });

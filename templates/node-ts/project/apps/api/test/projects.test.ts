@@ -9,7 +9,7 @@ import {
   type TestApp,
 } from './support/app.ts';
 
-const PATH = '/api/v1/projects';
+const PATH = '/api/v1/organizations/acme/projects';
 let test: TestApp;
 let owner: Client;
 
@@ -19,8 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-async function create(name: string, client = owner): Promise<Project> {
-  const response = await client.post(PATH, { name });
+async function create(name: string, client = owner, path = PATH): Promise<Project> {
+  const response = await client.post(path, { name });
   expect(response.statusCode, response.body).toBe(201);
   return response.json();
 }
@@ -82,15 +82,16 @@ describe('a project', () => {
 
 describe('the list', () => {
   let client: Client;
+  const path = '/api/v1/organizations/lister/projects';
   const names = ['one', 'two', 'three', 'four', '100%', 'a_b'];
 
   beforeAll(async () => {
     client = (await signUpOwner(test.app, 'lister')).client;
-    for (const name of names) await create(name, client);
+    for (const name of names) await create(name, client, path);
   });
 
   const list = async (query: string) => {
-    const response = await client.get(`${PATH}?${query}`);
+    const response = await client.get(`${path}?${query}`);
     expect(response.statusCode, response.body).toBe(200);
     return response.json<ProjectPage>();
   };
@@ -108,10 +109,10 @@ describe('the list', () => {
 
   it('is not disturbed by a project that appears between two pages', async () => {
     const first = await list('limit=4');
-    const { id } = await create('newcomer', client);
+    const { id } = await create('newcomer', client, path);
     const second = await list(`limit=4&cursor=${first.nextCursor}`);
     expect(second.items.map((item) => item.name)).toEqual(['two', 'one']);
-    await client.send('DELETE', `${PATH}/${id}`);
+    await client.send('DELETE', `${path}/${id}`);
   });
 
   it('filters by status and by part of the name, taken literally', async () => {
@@ -132,7 +133,7 @@ describe('the list', () => {
     encoded(['2026-01-01T00:00:00Z', "'; drop table projects; --"]),
     encoded(['-271821-04-20T00:00:00.000Z', '0190e0c4-0000-7000-8000-000000000000']),
   ])('refuses the cursor %j', async (cursor) => {
-    const response = await client.get(`${PATH}?cursor=${encodeURIComponent(cursor)}`);
+    const response = await client.get(`${path}?cursor=${encodeURIComponent(cursor)}`);
     expect(response.statusCode).toBe(400);
     expect(response.headers['content-type']).toContain('application/problem+json');
   });
@@ -140,10 +141,10 @@ describe('the list', () => {
   it.each(['limit=0', 'limit=101', 'limit=ten', 'status=lost', 'search=', 'search=%00'])(
     'refuses the query %s and names the field',
     async (query) => {
-      const response = await client.get(`${PATH}?${query}`);
+      const response = await client.get(`${path}?${query}`);
       expect(response.statusCode).toBe(400);
-      const path = `/${query.split('=')[0]}`;
-      expect(response.json<Problem>().errors).toMatchObject([{ in: 'query', path }]);
+      const field = `/${query.split('=')[0]}`;
+      expect(response.json<Problem>().errors).toMatchObject([{ in: 'query', path: field }]);
     },
   );
 });
@@ -181,7 +182,9 @@ describe('who may do what', () => {
     expect(stranger.statusCode).toBe(401);
     expect(stranger.json()).toMatchObject({ code: 'unauthenticated', status: 401 });
     const loner = await signUp(test.app, 'loner@example.com');
-    expect((await loner.get(PATH)).json()).toMatchObject({ code: 'no_active_organization' });
+    const response = await loner.get(PATH);
+    expect(response.statusCode).toBe(404);
+    expect(response.json()).toMatchObject({ code: 'organization_not_found' });
   });
 
   it.each([
@@ -202,13 +205,17 @@ describe('who may do what', () => {
 
   it('hides the projects of other organizations', async () => {
     const { id } = await create('Hidden');
-    const other = (await signUpOwner(test.app, 'rival')).client;
-    const url = `${PATH}/${id}`;
-    expect((await other.get(url)).statusCode).toBe(404);
-    expect((await change(id, '"1"', { name: 'Mine' }, other)).statusCode).toBe(404);
-    expect((await other.send('DELETE', url)).statusCode).toBe(404);
-    expect((await other.get(PATH)).json<ProjectPage>().items).toEqual([]);
-    expect((await owner.get(url)).statusCode).toBe(200);
+    const { client: other, path } = await signUpOwner(test.app, 'rival');
+    for (const url of [`${PATH}/${id}`, `${path}/projects/${id}`]) {
+      expect((await other.get(url)).statusCode).toBe(404);
+      const payload = { name: 'Mine' };
+      const headers = { 'if-match': '"1"' };
+      expect((await other.send('PATCH', url, { payload, headers })).statusCode).toBe(404);
+      expect((await other.send('DELETE', url)).statusCode).toBe(404);
+    }
+    expect((await other.get(PATH)).json()).toMatchObject({ code: 'organization_not_found' });
+    expect((await other.get(`${path}/projects`)).json<ProjectPage>().items).toEqual([]);
+    expect((await owner.get(`${PATH}/${id}`)).statusCode).toBe(200);
   });
 
   it('ends with the membership, even where the session goes on', async () => {
@@ -216,6 +223,6 @@ describe('who may do what', () => {
     const leaver = await addMember(test, owner, email, 'member');
     expect((await leaver.get(PATH)).statusCode).toBe(200);
     await owner.post('/api/auth/organization/remove-member', { memberIdOrEmail: email });
-    expect((await leaver.get(PATH)).statusCode).toBe(403);
+    expect((await leaver.get(PATH)).statusCode).toBe(404);
   });
 });

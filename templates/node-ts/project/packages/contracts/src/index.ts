@@ -1,3 +1,5 @@
+export * from './accounts.ts';
+export * from './organizations.ts';
 export * from './pagination.ts';
 export * from './problem.ts';
 export * from './projects.ts';

@@ -6,7 +6,7 @@ import { instance } from '../ml/contract.ts';
 import { dropped, FakeMl, frozen, inTurn, predictions, problem, raw } from '../ml/fake-ml.ts';
 import { addMember, type Client, signUpOwner, startApp, type TestApp } from '../support/app.ts';
 
-const PATH = '/api/v1/jobs';
+const PATH = '/api/v1/organizations/acme/jobs';
 const TOKEN = 'for-prometheus-only';
 const BODY = { instances: [instance()] };
 
@@ -48,18 +48,24 @@ beforeEach(async () => {
   service.calls.length = 0;
 });
 
-async function post(key: string = randomUUID(), payload: object = BODY, client = owner) {
-  return client.send('POST', PATH, { payload, headers: { 'idempotency-key': key } });
+async function post(
+  key: string = randomUUID(),
+  payload: object = BODY,
+  client = owner,
+  path = PATH,
+) {
+  return client.send('POST', path, { payload, headers: { 'idempotency-key': key } });
 }
 
-async function create(client = owner): Promise<Job> {
-  const response = await post(randomUUID(), BODY, client);
+async function create(client = owner, path = PATH): Promise<Job> {
+  const response = await post(randomUUID(), BODY, client, path);
   expect(response.statusCode).toBe(202);
   return response.json<Job>();
 }
 
 const read = async (id: string) => (await owner.get(`${PATH}/${id}`)).json<Job>();
-const cancel = (id: string, client = owner) => client.send('DELETE', `${PATH}/${id}`);
+const cancel = (id: string, client = owner, path = PATH) =>
+  client.send('DELETE', `${path}/${id}`);
 
 async function becomes(id: string, status: Job['status']): Promise<Job> {
   await expect.poll(async () => (await read(id)).status, { timeout: 15_000 }).toBe(status);
@@ -233,10 +239,12 @@ describe('who may do what', () => {
 
   test('the jobs of other organizations are not there', async () => {
     const { id } = await create();
-    const rival = (await signUpOwner(running.app, 'rival')).client;
+    const { client: rival, path } = await signUpOwner(running.app, 'rival');
     expect((await rival.get(`${PATH}/${id}`)).statusCode).toBe(404);
     expect((await cancel(id, rival)).statusCode).toBe(404);
-    expect((await rival.get(PATH)).json<JobPage>().items).toEqual([]);
+    expect((await rival.get(`${path}/jobs/${id}`)).statusCode).toBe(404);
+    expect((await cancel(id, rival, `${path}/jobs`)).statusCode).toBe(404);
+    expect((await rival.get(`${path}/jobs`)).json<JobPage>().items).toEqual([]);
     await becomes(id, 'succeeded');
   });
 });
@@ -257,10 +265,10 @@ test('a process with ML_JOBS_WORKER=false accepts jobs and leaves them to others
     env: { ML_URL: service.url, ML_JOBS_WORKER: 'false', ML_JOBS_POLL_MS: '20' },
   });
   await apart.app.listen({ port: 0, host: '127.0.0.1' });
-  const { client } = await signUpOwner(apart.app, 'apart');
-  const { id } = await create(client);
+  const { client, path } = await signUpOwner(apart.app, 'apart');
+  const { id } = await create(client, `${path}/jobs`);
   await sleep(300);
-  const left = (await client.get(`${PATH}/${id}`)).json<Job>();
+  const left = (await client.get(`${path}/jobs/${id}`)).json<Job>();
   expect(left).toMatchObject({ status: 'queued', attempts: 0 });
   expect(service.calls).toHaveLength(0);
   await apart.close();

@@ -126,7 +126,7 @@ it('a worker alone answers probes, and has no routes of the API', {
   const worker = await startWorker();
   const { url } = await worker.address();
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
-  expect((await fetch(`${url}/api/v1/jobs`)).status).toBe(404);
+  expect((await fetch(`${url}/api/v1/organizations/acme/jobs`)).status).toBe(404);
   worker.child.kill('SIGTERM');
   expect(await worker.exit()).toBe(0);
 });

@@ -51,7 +51,7 @@ interface Outcome {
 
 async function ask(): Promise<Outcome> {
   const started = performance.now();
-  const response = await fetch(`${api.url}/api/v1/predictions`, {
+  const response = await fetch(`${api.url}/api/v1/organizations/acme/predictions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', cookie, 'x-request-id': 'e2e' },
     body: JSON.stringify({ instances: [instance()] }),

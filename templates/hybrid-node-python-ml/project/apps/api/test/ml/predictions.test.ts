@@ -4,7 +4,7 @@ import { addMember, type Client, signUpOwner, startApp, type TestApp } from '../
 import { instance } from './contract.ts';
 import { FakeMl, frozen, predictions, problem, raw, slow } from './fake-ml.ts';
 
-const PATH = '/api/v1/predictions';
+const PATH = '/api/v1/organizations/acme/predictions';
 const TOTAL_MS = 400;
 const OPEN_MS = 300;
 

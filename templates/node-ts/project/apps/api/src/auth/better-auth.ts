@@ -1,11 +1,16 @@
+import { PASSWORD_LENGTH } from '@app/contracts';
 import { betterAuth } from 'better-auth';
 import { drizzleAdapter } from 'better-auth/adapters/drizzle';
+import { createAuthMiddleware } from 'better-auth/api';
 import { organization } from 'better-auth/plugins';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
-import type { Mailer } from '../mail/mailer.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import type { Attempts } from './attempts.ts';
+import { linkIntoApp } from './links.ts';
 import { invitationMail, resetPasswordMail, verificationMail } from './mails.ts';
+import { createOrganizationRules } from './organization-rules.ts';
 import { accessControl, roles } from './permissions.ts';
 import * as schema from './schema.ts';
 
@@ -15,25 +20,33 @@ export const CLIENT_IP_HEADER = 'x-client-ip';
 
 export type Auth = ReturnType<typeof createAuth>;
 
+export interface AuthParts {
+  readonly config: Config;
+  readonly database: Database;
+  readonly attempts: Attempts;
+  readonly outbox: Pick<Outbox, 'post'>;
+  readonly log: FastifyBaseLogger;
+}
+
 /** Accounts, sessions, organizations and invitations: better-auth on our database. */
-export function createAuth(
-  config: Config,
-  database: Database,
-  mailer: Mailer,
-  log: FastifyBaseLogger,
-) {
+export function createAuth({ config, database, attempts, outbox, log }: AuthParts) {
+  const rules = createOrganizationRules(config, database);
   return betterAuth({
     baseURL: config.PUBLIC_URL,
     basePath: AUTH_PATH,
     secret: config.AUTH_SECRET,
-    trustedOrigins: [...config.CORS_ORIGINS],
+    trustedOrigins: [new URL(config.APP_URL).origin, ...config.CORS_ORIGINS],
     telemetry: { enabled: false },
     logger: { log: (level, message) => log[level]({ from: 'better-auth' }, message) },
+    // What goes wrong beneath better-auth is answered and logged like everything else.
+    onAPIError: { throw: true },
     // Fastify limits by the address that TRUST_PROXY lets it believe.
     rateLimit: { enabled: false },
     advanced: {
       cookiePrefix: 'app',
       ipAddress: { ipAddressHeaders: [CLIENT_IP_HEADER] },
+      // On in tests too, where better-auth would leave it out.
+      disableOriginCheck: false,
     },
     database: drizzleAdapter(database.db, {
       provider: 'pg',
@@ -47,22 +60,67 @@ export function createAuth(
         invitation: schema.invitations,
       },
     }),
+    databaseHooks: {
+      session: {
+        create: {
+          before: async (session, context) => ({
+            data: {
+              ...session,
+              activeOrganizationId: await rules.firstOrganization(
+                session.userId,
+                context?.context.session?.session,
+              ),
+            },
+          }),
+        },
+      },
+    },
+    hooks: {
+      before: createAuthMiddleware(async (context) => {
+        if (context.path !== '/change-password') return;
+        // Whoever changes it may do so because somebody else knows it.
+        return { context: { body: { ...context.body, revokeOtherSessions: true } } };
+      }),
+    },
     emailAndPassword: {
       enabled: true,
-      minPasswordLength: 12,
+      minPasswordLength: PASSWORD_LENGTH.min,
+      maxPasswordLength: PASSWORD_LENGTH.max,
       revokeSessionsOnPasswordReset: true,
-      sendResetPassword: ({ user, url }) => mailer.send(resetPasswordMail(user.email, url)),
+      sendResetPassword: async ({ user, url }) =>
+        outbox.post(resetPasswordMail(user.email, linkIntoApp(config, url, '/reset-password'))),
+      // Whoever reads the account's mail is let in, however often others have guessed.
+      onPasswordReset: ({ user }) => attempts.forget('signIn', user.email),
     },
     emailVerification: {
       sendOnSignUp: true,
-      sendVerificationEmail: ({ user, url }) => mailer.send(verificationMail(user.email, url)),
+      sendVerificationEmail: async ({ user, url }) =>
+        outbox.post(verificationMail(user.email, linkIntoApp(config, url, '/'))),
+    },
+    user: {
+      // Not offered; a project that enables it is held to the same rule.
+      deleteUser: { enabled: false, beforeDelete: ({ id }) => rules.refuseLastOwner(id) },
     },
     plugins: [
       organization({
         ac: accessControl,
         roles,
-        sendInvitationEmail: ({ id, email, organization: { name }, inviter }) =>
-          mailer.send(invitationMail(email, name, inviter.user.name, id)),
+        organizationLimit: rules.hasEnoughOrganizations,
+        // Inviting again replaces an invitation whose inviter has gone.
+        cancelPendingInvitationsOnReInvite: true,
+        organizationHooks: {
+          beforeAcceptInvitation: ({ invitation }) => rules.refuseWithoutInviter(invitation),
+          beforeDeleteOrganization: ({ organization: { id } }) => rules.deleteWhole(id),
+        },
+        sendInvitationEmail: async ({ id, email, organization: { name }, inviter }) =>
+          outbox.post(
+            invitationMail(
+              email,
+              name,
+              inviter.user.name,
+              `${config.APP_URL}/accept-invitation?id=${id}`,
+            ),
+          ),
       }),
     ],
   });

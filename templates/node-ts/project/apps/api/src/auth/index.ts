@@ -1,56 +1,142 @@
 import { STATUS_CODES } from 'node:http';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { finished } from 'node:stream/promises';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { Config } from '../config.ts';
+import type { Database } from '../db/database.ts';
+import { isCheckViolation, isUniqueViolation } from '../db/errors.ts';
 import type { App } from '../http/app.ts';
-import { PROBLEM_TYPE } from '../http/problems.ts';
+import { problems } from '../http/openapi.ts';
+import { PROBLEM_TYPE, ProblemError, sendError } from '../http/problems.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import type { Attempts } from './attempts.ts';
 import { AUTH_PATH, type Auth, CLIENT_IP_HEADER } from './better-auth.ts';
+import { type AuthRoute, routes } from './routes.ts';
+import { createReadMembership } from './session.ts';
 
-/** Where passwords, tokens or mailboxes could be tried one after the other. */
-const GUESSABLE = [
-  '/sign-in/email',
-  '/sign-up/email',
-  '/request-password-reset',
-  '/reset-password',
-  '/send-verification-email',
-  '/change-password',
-];
+/** Far more than any of better-auth's routes needs. */
+const BODY_LIMIT = 65_536;
+
+export interface AuthServices {
+  readonly config: Config;
+  readonly database: Database;
+  readonly auth: Auth;
+  readonly attempts: Attempts;
+  readonly outbox: Outbox;
+}
 
 /** Everything below /api/auth is better-auth's, and passes through all of our hooks. */
-export async function registerAuth(app: App, auth: Auth, config: Config): Promise<void> {
-  // A scope of its own: better-auth parses bodies itself; here they are only kept to the size limit.
+export async function registerAuth(app: App, services: AuthServices): Promise<void> {
   await app.register(async (scope: App) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-      done(null, body),
+    scope.addHook('onRequest', async (request) => {
+      if (request.url.includes('%00')) throw nulRefused();
+    });
+    scope.setErrorHandler<FastifyError>((error, request, reply) =>
+      sendError(toExpected(error), request, reply),
     );
-    const handler = (request: FastifyRequest, reply: FastifyReply) =>
-      answer(auth, config.PUBLIC_URL, request, reply);
-    const schema = { hide: true };
-
-    const strict = { rateLimit: { max: config.AUTH_RATE_LIMIT_MAX } };
-    for (const path of GUESSABLE) {
-      scope.post(`${AUTH_PATH}${path}`, { schema, config: strict }, handler);
-    }
-    scope.route({ method: ['GET', 'POST'], url: `${AUTH_PATH}/*`, schema, handler });
+    await scope.register(async (described: App) => registerDescribed(described, services));
+    await scope.register(async (rest: App) => registerRest(rest, services));
   });
 }
 
-async function answer(auth: Auth, publicUrl: string, request: FastifyRequest, reply: FastifyReply) {
-  const response = await auth.handler(toWebRequest(request, publicUrl));
+/** The routes in routes.ts: better-auth gets what the contract has let through. */
+function registerDescribed(scope: App, services: AuthServices): void {
+  const parse = scope.getDefaultJsonParser('error', 'error');
+  scope.addContentTypeParser<string>(
+    'application/json',
+    { parseAs: 'string', bodyLimit: limitOf(services) },
+    (request, body, done) => {
+      if (body === '') done(null);
+      else if (holdsNul(body)) done(nulRefused());
+      else void parse(request, body, done);
+    },
+  );
+  const limitAccount = createAccountLimit(services);
+  const strict = { rateLimit: { max: services.config.AUTH_RATE_LIMIT_MAX } };
+
+  for (const [tag, list] of Object.entries(routes)) {
+    for (const route of list) {
+      scope.route({
+        method: route.method,
+        url: AUTH_PATH + route.path,
+        ...(route.limit && { config: strict, preHandler: limitAccount(route) }),
+        schema: {
+          tags: [tag],
+          operationId: route.operationId,
+          summary: route.summary,
+          security: route.open ? [] : [{ session: [] }],
+          ...(route.body && { body: route.body }),
+          ...(route.query && { querystring: route.query }),
+          response: { 200: route.answer, ...problems(400, 401, 403, 413, 415, 429) },
+        },
+        handler: (request, reply) =>
+          answer(services, request, reply, route.body && JSON.stringify(request.body)),
+      });
+    }
+  }
+}
+
+/** better-auth's other routes, which only have to be harmless. */
+function registerRest(scope: App, services: AuthServices): void {
+  scope.addContentTypeParser<string>(
+    'application/json',
+    { parseAs: 'string', bodyLimit: limitOf(services) },
+    (_request, body, done) => (holdsNul(body) ? done(nulRefused()) : done(null, body)),
+  );
+  scope.route<{ Body: string | undefined }>({
+    method: ['GET', 'POST'],
+    url: `${AUTH_PATH}/*`,
+    schema: { hide: true },
+    handler: (request, reply) => answer(services, request, reply, request.body),
+  });
+}
+
+function limitOf({ config }: AuthServices): number {
+  return Math.min(config.BODY_LIMIT, BODY_LIMIT);
+}
+
+/** By the address in the body; where there is none, by the user who is signed in. */
+function createAccountLimit({ config, database, auth, attempts }: AuthServices) {
+  const readMembership = createReadMembership(auth, database);
+  const max = { password: config.ACCOUNT_RATE_LIMIT_MAX, mail: config.ACCOUNT_MAIL_LIMIT_MAX };
+
+  return ({ operationId, limit }: AuthRoute) =>
+    async (request: FastifyRequest, reply: FastifyReply) => {
+      const { email } = request.body as { email?: string };
+      const account = email ?? (await readMembership(request, reply))?.userId;
+      if (account === undefined || limit === undefined) return;
+      const seconds = await attempts.take(operationId, account, max[limit]);
+      if (seconds === 0) return;
+      reply.header('retry-after', seconds);
+      const detail = `Too many attempts on this account: try again in ${seconds} seconds`;
+      throw new ProblemError(429, 'too_many_attempts', detail);
+    };
+}
+
+async function answer(
+  { auth, config, outbox }: AuthServices,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: string | undefined,
+) {
+  const webRequest = toWebRequest(request, config.PUBLIC_URL, body);
+  const response = await outbox.hold(finished(reply.raw), () => auth.handler(webRequest));
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
   const text = await response.text();
-  if (response.status < 400) return reply.send(text);
-  return reply.type(PROBLEM_TYPE).send(toProblem(response.status, text, request.id));
+  if (response.status >= 400) {
+    return reply.type(PROBLEM_TYPE).send(toProblem(response.status, text, request.id));
+  }
+  return response.status === 200 ? reply.send(JSON.parse(text)) : reply.send(text);
 }
 
-function toWebRequest(request: FastifyRequest, publicUrl: string): Request {
+function toWebRequest(request: FastifyRequest, publicUrl: string, body: string | undefined) {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers.set(name, [value].flat().join(', '));
   }
   headers.set(CLIENT_IP_HEADER, request.ip);
-  const body = request.body as Buffer<ArrayBuffer> | undefined;
   return new Request(new URL(request.url, publicUrl), {
     method: request.method,
     headers,
@@ -79,4 +165,33 @@ function parseError(text: string): { code?: string; message?: string } {
   } catch {
     return {};
   }
+}
+
+/** What callers can cause is no error of ours; better-auth's clients know passwords by these codes. */
+function toExpected(error: FastifyError): FastifyError {
+  if (isUniqueViolation(error)) {
+    return new ProblemError(409, 'already_exists', 'Somebody else was faster: it is there already');
+  }
+  if (isCheckViolation(error)) {
+    return new ProblemError(409, 'last_owner', 'An organization keeps at least one owner');
+  }
+  if (!hasZodFastifySchemaValidationErrors(error)) return error;
+  const [issue] = error.validation;
+  if (!issue?.instancePath.endsWith('assword')) return error;
+  if (issue.keyword === 'too_small') {
+    return new ProblemError(400, 'PASSWORD_TOO_SHORT', 'Password too short');
+  }
+  if (issue.keyword === 'too_big') {
+    return new ProblemError(400, 'PASSWORD_TOO_LONG', 'Password too long');
+  }
+  return error;
+}
+
+/** PostgreSQL's texts cannot hold it, and JSON writes it as \u0000. */
+function holdsNul(json: string): boolean {
+  return /(?<!\\)(?:\\\\)*\\u0000/.test(json);
+}
+
+function nulRefused(): ProblemError {
+  return new ProblemError(400, 'nul_refused', 'The request must not hold NUL characters');
 }

@@ -16,11 +16,11 @@ export function resetPasswordMail(to: string, url: string): Mail {
   };
 }
 
-export function invitationMail(to: string, organization: string, from: string, id: string): Mail {
+export function invitationMail(to: string, organization: string, from: string, url: string): Mail {
   return {
     to,
     subject: `Join ${oneLine(organization)}`,
-    text: `${oneLine(from)} invites you to ${oneLine(organization)}.\nSign in and accept invitation ${id}\n`,
+    text: `${oneLine(from)} invites you to ${oneLine(organization)}. Open this address to join:\n\n${url}\n`,
   };
 }
 

@@ -1,4 +1,5 @@
 const UNIQUE_VIOLATION = '23505';
+const CHECK_VIOLATION = '23514';
 
 /** PostgreSQL's five-character error code or Node's, which drizzle keeps in the cause. */
 export function sqlState(error: unknown): string | undefined {
@@ -11,6 +12,11 @@ export function sqlState(error: unknown): string | undefined {
 /** Whether a row with the same unique values was there already. */
 export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === UNIQUE_VIOLATION;
+}
+
+/** Whether the database refused a row for what it holds. */
+export function isCheckViolation(error: unknown): boolean {
+  return sqlState(error) === CHECK_VIOLATION;
 }
 
 // Classes 08 (connection) and 57P (shutdown, crash, starting up), too many connections, a transaction

@@ -19,11 +19,11 @@ export interface MigrationSet {
 }
 
 /**
- * The application's migrations, then those of modules that bring their own (drizzle/ beside their
+ * The application's migrations, then those of folders that bring their own (drizzle/ beside their
  * code): with a journal each, what a template update brings never collides with what you wrote.
  */
 export function findMigrations(root = ROOT): MigrationSet[] {
-  const brought = globSync('src/modules/*/drizzle', { cwd: root }).toSorted();
+  const brought = globSync(['src/*/drizzle', 'src/modules/*/drizzle'], { cwd: root }).toSorted();
   return [
     { folder: join(root, 'drizzle'), table: TABLE },
     ...brought.map((path) => ({

@@ -20,10 +20,14 @@ export class ProblemError extends Error {
   }
 }
 
-/** Turns everything that goes wrong into RFC 9457 problems. */
+/** Turns everything that goes wrong into RFC 9457 problems; `limitNotFound` adds what is not there. */
 export function registerProblems(app: App): void {
   app.setErrorHandler<FastifyError>((error, request, reply) => sendError(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
+}
+
+/** Looking for addresses is limited like using them. It needs the rate limit to be there. */
+export function limitNotFound(app: App): void {
+  app.setNotFoundHandler({ preHandler: app.rateLimit() }, (request, reply) =>
     sendError(
       new ProblemError(404, 'not_found', 'There is nothing at this address'),
       request,

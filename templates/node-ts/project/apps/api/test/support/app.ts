@@ -1,9 +1,10 @@
+import { EventEmitter, once } from 'node:events';
 import type { InjectOptions } from 'fastify';
 import { buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/database.ts';
 import type { App } from '../../src/http/app.ts';
-import type { Mail } from '../../src/mail/mailer.ts';
+import type { Mail, Mailer } from '../../src/mail/mailer.ts';
 import type { AppModule } from '../../src/module.ts';
 import { modules } from '../../src/modules/index.ts';
 import { copyDatabase } from './database.ts';
@@ -14,8 +15,10 @@ export const PASSWORD = 'correct horse battery staple';
 export interface TestApp {
   readonly app: App;
   readonly database: Database;
-  /** Every mail that was sent, oldest first. */
+  /** Every mail that was sent, oldest first. They go out after the answer: see `mailTo`. */
   readonly mails: Mail[];
+  /** The oldest mail to that address that was not asked for yet; waits for it. */
+  mailTo(address: string, subject?: string): Promise<Mail>;
   /** Every log line, parsed. */
   readonly logs: Record<string, unknown>[];
   close(): Promise<void>;
@@ -25,6 +28,8 @@ export interface TestAppOptions {
   readonly env?: Record<string, string>;
   readonly extraModules?: readonly AppModule[];
   readonly database?: Database;
+  /** Instead of the one that keeps the mails. */
+  readonly mailer?: Mailer;
 }
 
 /** The real application with a database of its own; mail and log lines are kept to look at. */
@@ -34,16 +39,18 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     NODE_ENV: 'test',
     RATE_LIMIT_MAX: '100000',
     AUTH_RATE_LIMIT_MAX: '100000',
+    ACCOUNT_RATE_LIMIT_MAX: '100000',
+    ACCOUNT_MAIL_LIMIT_MAX: '100000',
     ...options.env,
   };
   const database = options.database ?? (await copyDatabase());
-  const mails: Mail[] = [];
+  const kept = new KeptMails();
   const logs: Record<string, unknown>[] = [];
   const app = await buildApp({
     config: loadConfig(env, all),
     database,
     modules: all,
-    mailer: { send: async (mail) => void mails.push(mail) },
+    mailer: options.mailer ?? kept,
     logStream: { write: (line) => void logs.push(JSON.parse(line)) },
   });
   await app.ready();
@@ -51,7 +58,34 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     await app.close();
     await database.close();
   };
-  return { app, database, mails, logs, close };
+  return { app, database, mails: kept.mails, mailTo: kept.to, logs, close };
+}
+
+class KeptMails implements Mailer {
+  readonly mails: Mail[] = [];
+  readonly #taken = new Set<Mail>();
+  readonly #arrivals = new EventEmitter();
+
+  async send(mail: Mail): Promise<void> {
+    this.mails.push(mail);
+    this.#arrivals.emit('mail');
+  }
+
+  readonly to = async (address: string, subject?: string): Promise<Mail> => {
+    for (;;) {
+      const mail = this.mails.find(
+        (each) =>
+          !this.#taken.has(each) &&
+          each.to === address &&
+          (subject === undefined || each.subject === subject),
+      );
+      if (mail) {
+        this.#taken.add(mail);
+        return mail;
+      }
+      await once(this.#arrivals, 'mail', { signal: AbortSignal.timeout(20_000) });
+    }
+  };
 }
 
 /** A browser that has signed in: it keeps its cookies and names its origin. */
@@ -103,34 +137,51 @@ export async function signUp(app: App, email: string): Promise<Client> {
   return client;
 }
 
-/** A new person with a new organization, of which they are the owner. */
+/** A new person with a new organization, of which they are the owner; `path` leads to what it has. */
 export async function signUpOwner(app: App, slug: string) {
   const client = await signUp(app, `${slug}@example.com`);
   const response = await client.post('/api/auth/organization/create', { name: slug, slug });
   if (response.statusCode !== 200) throw new Error(`no organization: ${response.body}`);
-  return { client, organizationId: response.json<{ id: string }>().id };
+  const organizationId = response.json<{ id: string }>().id;
+  return { client, organizationId, path: `/api/v1/organizations/${slug}` };
 }
 
-/** Opens the link in the newest mail. */
-export async function confirmAddress(client: Client, mails: readonly Mail[]): Promise<void> {
-  const link = /http\S+/.exec(mails.at(-1)?.text ?? '')?.[0] ?? '';
-  const { pathname, search } = new URL(link);
-  const response = await client.get(pathname + search);
+/** Opens the link in the mail that asks for it. */
+export async function confirmAddress(test: TestApp, client: Client, email: string): Promise<void> {
+  const mail = await test.mailTo(email, 'Confirm your e-mail address');
+  const response = await client.get(linkIn(mail));
   if (response.statusCode !== 302) throw new Error(`not confirmed: ${response.body}`);
+}
+
+/** Path and query of the address that a mail holds. */
+export function linkIn(mail: Mail): string {
+  const { pathname, search } = new URL(/http\S+/.exec(mail.text)?.[0] ?? '');
+  return pathname + search;
+}
+
+/** Invites somebody through the owner's client; what the mail's link has them send in the end. */
+export async function invite(
+  test: TestApp,
+  owner: Client,
+  invitation: { readonly email: string; readonly role: string; readonly organizationId?: string },
+): Promise<{ invitationId: string }> {
+  const invited = await owner.post('/api/auth/organization/invite-member', invitation);
+  if (invited.statusCode !== 200) throw new Error(`not invited: ${invited.body}`);
+  const { id } = invited.json<{ id: string }>();
+  const names = (each: Mail) => each.text.includes(`?id=${id}`);
+  for (;;) if (names(await test.mailTo(invitation.email))) return { invitationId: id };
 }
 
 /** Invites somebody through the owner's client, and lets them accept. */
 export async function addMember(
-  { app, mails }: TestApp,
+  test: TestApp,
   owner: Client,
   email: string,
   role: string,
 ): Promise<Client> {
-  const invited = await owner.post('/api/auth/organization/invite-member', { email, role });
-  if (invited.statusCode !== 200) throw new Error(`not invited: ${invited.body}`);
-  const invitationId = /invitation (\S+)/.exec(mails.at(-1)?.text ?? '')?.[1];
-  const member = await signUp(app, email);
-  const accepted = await member.post('/api/auth/organization/accept-invitation', { invitationId });
+  const body = await invite(test, owner, { email, role });
+  const member = await signUp(test.app, email);
+  const accepted = await member.post('/api/auth/organization/accept-invitation', body);
   if (accepted.statusCode !== 200) throw new Error(`not accepted: ${accepted.body}`);
   return member;
 }

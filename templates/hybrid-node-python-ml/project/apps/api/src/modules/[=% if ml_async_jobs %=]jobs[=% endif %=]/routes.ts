@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
-import { Job, JobPage, JobQuery, type JobSummary, NewPredictions } from '@app/contracts';
+import {
+  Job,
+  JobPage,
+  JobQuery,
+  type JobSummary,
+  NewPredictions,
+  OrganizationParams,
+} from '@app/contracts';
 import { z } from 'zod';
-import { type Access, accessOf } from '../../auth/access.ts';
+import { type Access, accessOf, ORGANIZATION_PATH, organizationPath } from '../../auth/access.ts';
 import { allows } from '../../auth/permissions.ts';
 import { withTenant } from '../../db/tenant.ts';
 import type { App } from '../../http/app.ts';
@@ -12,9 +19,9 @@ import { traceIdOf, traceparentOf } from '../ml/trace.ts';
 import { cancelJob, enqueue, findJob, listJobs } from './repository.ts';
 import type { JobRow } from './table.ts';
 
-const PATH = '/api/v1/jobs';
+const PATH = `${ORGANIZATION_PATH}/jobs`;
 
-const Params = z.object({ id: z.uuid() });
+const Params = OrganizationParams.extend({ id: z.uuid() });
 const Headers = z.object({
   'idempotency-key': z
     .string()
@@ -45,9 +52,10 @@ function registerCreate(app: App, { database, requires }: Services, notify: Noti
         ...base,
         operationId: 'createJob',
         summary: 'Predict for each instance in the background',
+        params: OrganizationParams,
         headers: Headers,
         body: NewPredictions,
-        response: { 202: Job, ...problems(400, 401, 403, 413, 415, 422, 429) },
+        response: { 202: Job, ...problems(400, 401, 403, 404, 413, 415, 422, 429) },
       },
     },
     async (request, reply) => {
@@ -67,7 +75,8 @@ function registerCreate(app: App, { database, requires }: Services, notify: Noti
       if (row.fingerprint !== fingerprint) throw keyReused();
       request.log.info({ jobId: row.id, traceId: traceIdOf(traceparent) }, 'job accepted');
       notify.enqueued();
-      return reply.code(202).header('location', `${PATH}/${row.id}`).send(toJob(row));
+      const location = `${organizationPath(request.params)}/jobs/${row.id}`;
+      return reply.code(202).header('location', location).send(toJob(row));
     },
   );
 }
@@ -81,8 +90,9 @@ function registerList(app: App, { database, requires }: Services): void {
         ...base,
         operationId: 'listJobs',
         summary: "List the organization's jobs, newest first",
+        params: OrganizationParams,
         querystring: JobQuery,
-        response: { 200: JobPage, ...problems(400, 401, 403, 429) },
+        response: { 200: JobPage, ...problems(400, 401, 403, 404, 429) },
       },
     },
     async (request, reply) => {

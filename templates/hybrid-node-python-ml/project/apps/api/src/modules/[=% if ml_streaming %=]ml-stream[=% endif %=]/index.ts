@@ -1,8 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import { addAbortSignal, Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { type ErrorEvent, NewPredictions, StreamEvent } from '@app/contracts';
+import { type ErrorEvent, NewPredictions, OrganizationParams, StreamEvent } from '@app/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ORGANIZATION_PATH } from '../../auth/access.ts';
 import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { defineModule } from '../../module.ts';
@@ -27,7 +28,7 @@ export const mlStream = defineModule({
     answerFailures(app);
 
     app.post(
-      '/api/v1/predictions/stream',
+      `${ORGANIZATION_PATH}/predictions/stream`,
       {
         preParsing: requires('prediction:create'),
         schema: {
@@ -35,13 +36,14 @@ export const mlStream = defineModule({
           security: [{ session: [] }],
           operationId: 'streamPredictions',
           summary: 'Predict for each instance, and send each prediction when it is ready',
+          params: OrganizationParams,
           body: NewPredictions,
           response: {
             200: {
               description: 'Server-sent events; the schema is that of the data of each',
               content: { 'text/event-stream': { schema: StreamEvent } },
             },
-            ...problems(400, 401, 403, 413, 415, 422, 429, 503),
+            ...problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
           },
         },
       },

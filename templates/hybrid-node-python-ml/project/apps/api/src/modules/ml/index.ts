@@ -1,5 +1,6 @@
-import { NewPredictions, Predictions } from '@app/contracts';
+import { NewPredictions, OrganizationParams, Predictions } from '@app/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ORGANIZATION_PATH } from '../../auth/access.ts';
 import type { App } from '../../http/app.ts';
 import { problems } from '../../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../../http/problems.ts';
@@ -20,7 +21,7 @@ export const ml = defineModule({
     app.dependencies.set('ml', createReadiness(env));
 
     app.post(
-      '/api/v1/predictions',
+      `${ORGANIZATION_PATH}/predictions`,
       {
         preParsing: requires('prediction:create'),
         schema: {
@@ -28,8 +29,9 @@ export const ml = defineModule({
           security: [{ session: [] }],
           operationId: 'createPredictions',
           summary: 'Predict for each instance',
+          params: OrganizationParams,
           body: NewPredictions,
-          response: { 200: Predictions, ...problems(400, 401, 403, 413, 415, 422, 429, 503) },
+          response: { 200: Predictions, ...problems(400, 401, 403, 404, 413, 415, 422, 429, 503) },
         },
       },
       async (request, reply) => {

@@ -1,6 +1,13 @@
-import { NewProject, Project, ProjectChanges, ProjectPage, ProjectQuery } from '@app/contracts';
+import {
+  NewProject,
+  OrganizationParams,
+  Project,
+  ProjectChanges,
+  ProjectPage,
+  ProjectQuery,
+} from '@app/contracts';
 import { z } from 'zod';
-import { accessOf } from '../../auth/access.ts';
+import { accessOf, ORGANIZATION_PATH, organizationPath } from '../../auth/access.ts';
 import { isUniqueViolation } from '../../db/errors.ts';
 import { withTenant } from '../../db/tenant.ts';
 import type { App } from '../../http/app.ts';
@@ -17,9 +24,9 @@ import {
   updateProject,
 } from './repository.ts';
 
-const PATH = '/api/v1/projects';
+const PATH = `${ORGANIZATION_PATH}/projects`;
 
-const Params = z.object({ id: z.uuid() });
+const Params = OrganizationParams.extend({ id: z.uuid() });
 const base = { tags: ['projects'], security: [{ session: [] }] };
 
 /** All routes of the resource, in the order of the OpenAPI document. */
@@ -40,8 +47,9 @@ function registerList(app: App, { database, requires }: Services): void {
         ...base,
         operationId: 'listProjects',
         summary: 'List projects, newest first',
+        params: OrganizationParams,
         querystring: ProjectQuery,
-        response: { 200: ProjectPage, ...problems(400, 401, 403, 429) },
+        response: { 200: ProjectPage, ...problems(400, 401, 403, 404, 429) },
       },
     },
     async (request, reply) => {
@@ -64,15 +72,17 @@ function registerCreate(app: App, { database, requires }: Services): void {
         ...base,
         operationId: 'createProject',
         summary: 'Create a project',
+        params: OrganizationParams,
         body: NewProject,
-        response: { 201: Project, ...problems(400, 401, 403, 409, 413, 415, 429) },
+        response: { 201: Project, ...problems(400, 401, 403, 404, 409, 413, 415, 429) },
       },
     },
     async (request, reply) => {
       const row = await withTenant(database, accessOf(request).organizationId, (tx) =>
         insertProject(tx, request.body),
       ).catch(nameTaken);
-      reply.header('location', `${PATH}/${row.id}`).header('etag', etagOf(row));
+      const location = `${organizationPath(request.params)}/projects/${row.id}`;
+      reply.header('location', location).header('etag', etagOf(row));
       return reply.code(201).send(toProject(row));
     },
   );

@@ -1,0 +1,116 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Mail, Mailer } from './mailer.ts';
+
+export interface OutboxOptions {
+  /** Mails beyond that are lost at once: the mail server has been away for long. */
+  readonly capacity: number;
+  readonly concurrency: number;
+  /** How long to wait after the first failure, the second, ...; after the last the mail is lost. */
+  readonly pausesMs: readonly number[];
+}
+
+const DEFAULTS: OutboxOptions = {
+  capacity: 1_000,
+  concurrency: 4,
+  pausesMs: [1_000, 10_000, 60_000],
+};
+
+/**
+ * Sends mail behind the caller's back, so that no answer waits for a mail server. It lives in memory:
+ * what a process has not sent when it is killed is lost.
+ */
+export class Outbox {
+  readonly #mailer: Mailer;
+  readonly #log: FastifyBaseLogger;
+  readonly #options: OutboxOptions;
+  readonly #queue: Mail[] = [];
+  readonly #hurry = new AbortController();
+  readonly #sending = new Set<Promise<void>>();
+  readonly #held = new AsyncLocalStorage<Mail[]>();
+  #lost = 0;
+
+  constructor(mailer: Mailer, log: FastifyBaseLogger, options: Partial<OutboxOptions> = {}) {
+    this.#mailer = mailer;
+    this.#log = log;
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  /** Since the process began. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Takes the mail and returns at once. */
+  post(mail: Mail): void {
+    const held = this.#held.getStore();
+    if (held) held.push(mail);
+    else this.#add(mail);
+  }
+
+  /** Mails posted by `work` begin their way when `end` has come: so a mail costs an answer no time. */
+  hold<Result>(end: Promise<unknown>, work: () => Promise<Result>): Promise<Result> {
+    const mails: Mail[] = [];
+    const release = () => {
+      for (const mail of mails) this.#add(mail);
+    };
+    void end.then(release, release);
+    return this.#held.run(mails, work);
+  }
+
+  #add(mail: Mail): void {
+    if (this.#queue.length >= this.#options.capacity) {
+      this.#lose('too many mails are waiting');
+      return;
+    }
+    this.#queue.push(mail);
+    if (this.#sending.size >= this.#options.concurrency) return;
+    const sender = this.#sendAll().finally(() => this.#sending.delete(sender));
+    this.#sending.add(sender);
+  }
+
+  /** Waits for what is still to be sent, without pauses and no longer than that. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#hurry.abort();
+    const deadline = new AbortController();
+    const late = sleep(deadlineMs, undefined, deadline).catch(() => undefined);
+    await Promise.race([Promise.all(this.#sending), late]);
+    deadline.abort();
+    for (const _ of this.#queue.splice(0)) this.#lose('the process stops');
+  }
+
+  async #sendAll(): Promise<void> {
+    for (let mail = this.#queue.shift(); mail; mail = this.#queue.shift()) {
+      await this.#sendWithRetries(mail);
+    }
+  }
+
+  async #sendWithRetries(mail: Mail): Promise<void> {
+    const pauses = [...this.#options.pausesMs];
+    for (;;) {
+      try {
+        await this.#mailer.send(mail);
+        return;
+      } catch (error) {
+        const pause = pauses.shift();
+        if (pause === undefined || isFinal(error)) {
+          this.#lose('the mail server did not take it', error);
+          return;
+        }
+        this.#log.warn({ err: error }, 'mail not sent, trying again');
+        await sleep(pause, undefined, { signal: this.#hurry.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #lose(reason: string, error?: unknown): void {
+    this.#lost += 1;
+    this.#log.error({ err: error, reason, lost: this.#lost }, 'mail lost');
+  }
+}
+
+/** SMTP's 5xx: the same mail would be refused again. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Error && 'responseCode' in error && Number(error.responseCode) >= 500;
+}
