@@ -27,7 +27,8 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #queue: Mail[] = [];
   readonly #hurry = new AbortController();
-  readonly #sending = new Set<Promise<void>>();
+  readonly #senders = new Set<Promise<void>>();
+  readonly #underway = new Set<Mail>();
   readonly #held = new AsyncLocalStorage<Mail[]>();
   #lost = 0;
 
@@ -65,9 +66,9 @@ export class Outbox {
       return;
     }
     this.#queue.push(mail);
-    if (this.#sending.size >= this.#options.concurrency) return;
-    const sender = this.#sendAll().finally(() => this.#sending.delete(sender));
-    this.#sending.add(sender);
+    if (this.#senders.size >= this.#options.concurrency) return;
+    const sender = this.#sendAll().finally(() => this.#senders.delete(sender));
+    this.#senders.add(sender);
   }
 
   /** Waits for what is still to be sent, without pauses and no longer than that. */
@@ -75,14 +76,17 @@ export class Outbox {
     this.#hurry.abort();
     const deadline = new AbortController();
     const late = sleep(deadlineMs, undefined, deadline).catch(() => undefined);
-    await Promise.race([Promise.all(this.#sending), late]);
+    await Promise.race([Promise.all(this.#senders), late]);
     deadline.abort();
-    for (const _ of this.#queue.splice(0)) this.#lose('the process stops');
+    for (const _ of [...this.#underway, ...this.#queue.splice(0)]) this.#lose('the process stops');
+    this.#underway.clear();
   }
 
   async #sendAll(): Promise<void> {
     for (let mail = this.#queue.shift(); mail; mail = this.#queue.shift()) {
+      this.#underway.add(mail);
       await this.#sendWithRetries(mail);
+      this.#underway.delete(mail);
     }
   }
 
@@ -93,6 +97,8 @@ export class Outbox {
         await this.#mailer.send(mail);
         return;
       } catch (error) {
+        // Given up meanwhile.
+        if (!this.#underway.has(mail)) return;
         const pause = pauses.shift();
         if (pause === undefined || isFinal(error)) {
           this.#lose('the mail server did not take it', error);
