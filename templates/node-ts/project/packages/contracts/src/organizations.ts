@@ -86,6 +86,22 @@ export const OrganizationQuery = z.object({
 });
 export type OrganizationQuery = z.infer<typeof OrganizationQuery>;
 
+export const FullOrganizationQuery = OrganizationQuery.extend({
+  membersLimit: z.coerce.number().int().min(1).max(100).optional(),
+});
+export type FullOrganizationQuery = z.infer<typeof FullOrganizationQuery>;
+
+export const MemberQuery = OrganizationQuery.extend({
+  limit: z.coerce.number().int().min(1).max(100).optional(),
+  offset: z.coerce.number().int().min(0).max(1_000_000).optional(),
+  sortBy: z.enum(['id', 'userId', 'role', 'createdAt']).optional(),
+  sortDirection: z.enum(['asc', 'desc']).optional(),
+  filterField: z.enum(['id', 'userId', 'role']).optional(),
+  filterOperator: z.enum(['eq', 'ne', 'contains', 'starts_with', 'ends_with']).optional(),
+  filterValue: text(64).optional(),
+});
+export type MemberQuery = z.infer<typeof MemberQuery>;
+
 export const NewInvitation = z
   .strictObject({
     email: Email,

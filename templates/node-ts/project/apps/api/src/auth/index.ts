@@ -70,8 +70,7 @@ function registerDescribed(scope: App, services: AuthServices): void {
           ...(route.query && { querystring: route.query }),
           response: { 200: route.answer, ...problems(400, 401, 403, 413, 415, 429) },
         },
-        handler: (request, reply) =>
-          answer(services, request, reply, route.body && JSON.stringify(request.body)),
+        handler: (request, reply) => answer(services, request, reply, checked(route, request)),
       });
     }
   }
@@ -88,7 +87,8 @@ function registerRest(scope: App, services: AuthServices): void {
     method: ['GET', 'POST'],
     url: `${AUTH_PATH}/*`,
     schema: { hide: true },
-    handler: (request, reply) => answer(services, request, reply, request.body),
+    handler: (request, reply) =>
+      answer(services, request, reply, { url: request.url, body: request.body }),
   });
 }
 
@@ -114,13 +114,25 @@ function createAccountLimit({ config, database, auth, attempts }: AuthServices) 
     };
 }
 
+interface Target {
+  readonly url: string;
+  readonly body: string | undefined;
+}
+
+/** What the contract knows of a request, and nothing else. */
+function checked(route: AuthRoute, request: FastifyRequest): Target {
+  const query = route.query ? new URLSearchParams(request.query as Record<string, string>) : '';
+  const body = route.body ? JSON.stringify(request.body) : undefined;
+  return { url: `${AUTH_PATH}${route.path}?${query}`, body };
+}
+
 async function answer(
   { auth, config, outbox }: AuthServices,
   request: FastifyRequest,
   reply: FastifyReply,
-  body: string | undefined,
+  target: Target,
 ) {
-  const webRequest = toWebRequest(request, config.PUBLIC_URL, body);
+  const webRequest = toWebRequest(request, config.PUBLIC_URL, target);
   const response = await outbox.hold(finished(reply.raw), () => auth.handler(webRequest));
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
@@ -128,16 +140,18 @@ async function answer(
   if (response.status >= 400) {
     return reply.type(PROBLEM_TYPE).send(toProblem(response.status, text, request.id));
   }
-  return response.status === 200 ? reply.send(JSON.parse(text)) : reply.send(text);
+  const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;
+  // As a value, since a text would go out without being held to the contract.
+  return reply.send(isJson && response.status === 200 ? JSON.parse(text) : text);
 }
 
-function toWebRequest(request: FastifyRequest, publicUrl: string, body: string | undefined) {
+function toWebRequest(request: FastifyRequest, publicUrl: string, { url, body }: Target) {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers.set(name, [value].flat().join(', '));
   }
   headers.set(CLIENT_IP_HEADER, request.ip);
-  return new Request(new URL(request.url, publicUrl), {
+  return new Request(new URL(url, publicUrl), {
     method: request.method,
     headers,
     ...(body && { body }),
