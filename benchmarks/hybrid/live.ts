@@ -12,7 +12,7 @@ async function want(): Promise<void> {
   const asked: Promise<void>[] = [];
   while (performance.now() < end) {
     asked.push(
-      fetch(`${api}/api/v1/predictions`, { method: 'POST', headers, body })
+      fetch(`${api}/api/v1/organizations/acme/predictions`, { method: 'POST', headers, body })
         .then((response) => response.json() as Promise<{ code?: string }>)
         .then(({ code = 'answered' }) => void (codes[code] = (codes[code] ?? 0) + 1)),
     );

@@ -62,31 +62,34 @@ def server(project: Path, environment: Environment) -> AbstractContextManager[pr
     return processes.serve(command, project, environment, f"http://localhost:{environment['PORT']}/readyz")
 
 
-def sign_up(browser: Browser) -> None:
+def sign_up(browser: Browser) -> str:
+    """Sign up with an organization, and give the address of its projects."""
     account = {"name": "Ada", "email": f"{secrets.token_hex(4)}@example.com", "password": "correct horse battery"}
     assert browser("POST", "/api/auth/sign-up/email", account).status == 200
     slug = f"acme-{secrets.token_hex(4)}"
     assert browser("POST", "/api/auth/organization/create", {"name": "Acme", "slug": slug}).status == 200
+    return f"/api/v1/organizations/{slug}/projects"
 
 
 def use_the_resource(base: str) -> None:
     """Sign up, create an organization, create, read, change, list and delete; then see it kept from others."""
     ada, eve = Browser(base), Browser(base)
-    assert ada("GET", "/api/v1/projects").status == 401
-    sign_up(ada)
-    sign_up(eve)
-    made = ada("POST", "/api/v1/projects", {"name": "Apollo"})
+    assert ada("GET", "/api/v1/organizations/acme/projects").status == 401
+    projects, others = sign_up(ada), sign_up(eve)
+    made = ada("POST", projects, {"name": "Apollo"})
     assert made.status == 201
-    path = f"/api/v1/projects/{made.json['id']}"
+    path = f"{projects}/{made.json['id']}"
+    assert made.headers["location"] == path
     assert ada("GET", path).json["name"] == "Apollo"
     assert ada("PATCH", path, {"status": "archived"}, If_Match='"1"').status == 200
     stale = ada("PATCH", path, {"status": "active"}, If_Match='"1"')
     assert stale.status == 412
     assert stale.headers["content-type"].startswith("application/problem+json")
-    assert [entry["id"] for entry in ada("GET", "/api/v1/projects").json["items"]] == [made.json["id"]]
+    assert [entry["id"] for entry in ada("GET", projects).json["items"]] == [made.json["id"]]
     assert eve("GET", path).status == 404
-    assert eve("GET", "/api/v1/projects").json["items"] == []
-    wrong = ada("POST", "/api/v1/projects", {"name": 7})
+    assert eve("GET", projects).status == 404
+    assert eve("GET", others).json["items"] == []
+    wrong = ada("POST", projects, {"name": 7})
     assert wrong.status == 400
     assert wrong.json["errors"][0]["path"]
     assert ada("DELETE", path).status == 204
@@ -138,11 +141,11 @@ def test_it_serves_accounts_organizations_and_projects(project: Path, environmen
 def test_its_data_survives_a_restart(project: Path, environment: dict[str, str]) -> None:
     with server(project, environment) as running:
         browser = Browser(running.url)
-        sign_up(browser)
-        assert browser("POST", "/api/v1/projects", {"name": "Apollo"}).status == 201
+        projects = sign_up(browser)
+        assert browser("POST", projects, {"name": "Apollo"}).status == 201
         assert running.stop() == 0
     with server(project, environment):
-        assert len(browser("GET", "/api/v1/projects").json["items"]) == 1
+        assert len(browser("GET", projects).json["items"]) == 1
 
 
 def test_sigterm_lets_a_running_request_finish(project: Path, environment: dict[str, str]) -> None:

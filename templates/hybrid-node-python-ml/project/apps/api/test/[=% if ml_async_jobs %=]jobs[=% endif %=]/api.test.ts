@@ -64,8 +64,7 @@ async function create(client = owner, path = PATH): Promise<Job> {
 }
 
 const read = async (id: string) => (await owner.get(`${PATH}/${id}`)).json<Job>();
-const cancel = (id: string, client = owner, path = PATH) =>
-  client.send('DELETE', `${path}/${id}`);
+const cancel = (id: string, client = owner, path = PATH) => client.send('DELETE', `${path}/${id}`);
 
 async function becomes(id: string, status: Job['status']): Promise<Job> {
   await expect.poll(async () => (await read(id)).status, { timeout: 15_000 }).toBe(status);

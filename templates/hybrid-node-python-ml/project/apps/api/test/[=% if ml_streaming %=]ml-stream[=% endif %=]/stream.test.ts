@@ -218,7 +218,9 @@ describe('after the first event, nothing is tried again', () => {
     for (let call = 0; call < 4; call++) codes.push(JSON.parse((await ask()).text).code);
     expect(codes).toEqual(['ml_failed', 'ml_failed', 'ml_failed', 'ml_circuit_open']);
     expect(service.calls).toHaveLength(3);
-    const single = await owner.post('/api/v1/organizations/acme/predictions', { instances: [instance()] });
+    const single = await owner.post('/api/v1/organizations/acme/predictions', {
+      instances: [instance()],
+    });
     expect(single.json().code).toBe('ml_failed');
     service.answer = streamed();
     await sleep(OPEN_MS);
