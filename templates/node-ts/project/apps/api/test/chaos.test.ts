@@ -36,7 +36,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
     database = await openDatabase(loadConfig({ ...LIMITS, DATABASE_URL: url }));
     test = await startApp({ database, env: LIMITS });
     client = (await signUpOwner(test.app, 'steady')).client;
-    path = '/api/v1/projects';
+    path = '/api/v1/organizations/steady/projects';
   });
   beforeEach(async () => {
     proxy.open();

@@ -10,6 +10,8 @@ import { signUpOwner, startApp } from './support/app.ts';
 import { createPostgres } from './support/database.ts';
 
 const template = inject('template');
+const PATH = '/api/v1/organizations/served/projects';
+const PATIENCE = { timeout: 60_000 };
 const PERMISSION_DENIED = '42501';
 
 // The embedded database has one user, who may do everything.
@@ -35,6 +37,9 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
   });
   afterAll(async () => {
     await database.close();
+    // Only when its last connection is gone, since another role may not end it.
+    const left = sql`select pid from pg_stat_activity where usename = ${role}`;
+    await expect.poll(async () => (await owner.db.execute(left)).rows, PATIENCE).toEqual([]);
     await owner.close();
     await drop();
     if (!('server' in template)) return;
@@ -46,8 +51,8 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
   it('serves everything', async () => {
     const test = await startApp({ database: { ...database, close: async () => undefined } });
     const { client } = await signUpOwner(test.app, 'served');
-    expect((await client.post('/api/v1/projects', { name: 'Apollo' })).statusCode).toBe(201);
-    expect((await client.get('/api/v1/projects')).json()).toMatchObject({ items: [{}] });
+    expect((await client.post(PATH, { name: 'Apollo' })).statusCode).toBe(201);
+    expect((await client.get(PATH)).json()).toMatchObject({ items: [{}] });
     expect((await test.app.inject('/readyz')).statusCode).toBe(200);
     await test.close();
   });
