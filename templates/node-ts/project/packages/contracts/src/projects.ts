@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { PageQuery, page } from './pagination.ts';
-import { text } from './text.ts';
+import { filledText, text } from './text.ts';
 
 export const ProjectStatus = z.enum(['active', 'archived']);
 export type ProjectStatus = z.infer<typeof ProjectStatus>;
 
-const name = text(120).min(1);
+const name = filledText(120);
 const description = text(2000);
 
 export const Project = z
@@ -26,7 +26,7 @@ export type ProjectPage = z.infer<typeof ProjectPage>;
 
 export const ProjectQuery = PageQuery.extend({
   status: ProjectStatus.optional(),
-  search: text(120).min(1).optional().describe('Part of the name'),
+  search: filledText(120).optional().describe('Part of the name'),
 });
 export type ProjectQuery = z.infer<typeof ProjectQuery>;
 

@@ -5,10 +5,11 @@ const INPUT = 'Input';
 
 /**
  * The zod provider lists every schema twice, as input and as output. Readers and client
- * generators want those that are used, under the names that we gave them.
+ * generators want those that are used, under the names that we gave them; and a list of all tags.
  */
 export function tidyDocument<Document extends object>(document: Document): Document {
-  const tidy = structuredClone(document) as Document & { components?: { schemas?: Schemas } };
+  const tidy = structuredClone(document) as Document & Described;
+  tidy.tags = tagsOf(tidy);
   const schemas = tidy.components?.schemas ?? {};
   dropUnused(tidy, schemas);
 
@@ -29,6 +30,18 @@ export function tidyDocument<Document extends object>(document: Document): Docum
 }
 
 type Schemas = Record<string, unknown>;
+
+interface Described {
+  components?: { schemas?: Schemas };
+  paths?: Record<string, Record<string, { tags?: string[] }>>;
+  tags?: { name: string }[];
+}
+
+function tagsOf({ paths = {} }: Described): { name: string }[] {
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+  const names = new Set(operations.flatMap(({ tags = [] }) => tags));
+  return [...names].map((name) => ({ name }));
+}
 
 /** Again and again, because what only an unused schema refers to is unused too. */
 function dropUnused(document: object, schemas: Schemas): void {

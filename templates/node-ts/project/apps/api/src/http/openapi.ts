@@ -17,6 +17,7 @@ export async function registerOpenApi(app: App): Promise<void> {
         description:
           'Accounts, sessions and organizations live at /api/auth, as better-auth has them.',
       },
+      servers: [{ url: '/' }],
       components: {
         securitySchemes: {
           session: {
