@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import fastify from 'fastify';
 import {
   serializerCompiler,
@@ -11,9 +12,12 @@ import { registerAuth } from './auth/index.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
-import { loggerOptions, requestId } from './http/logging.ts';
+import { connectionOptions } from './http/connections.ts';
+import { registerNotModified } from './http/etag.ts';
+import { loggerOptions, registerCurrentRequest, requestId } from './http/logging.ts';
 import { watchMethods } from './http/method-not-allowed.ts';
 import { registerOpenApi } from './http/openapi.ts';
+import { registerOverload } from './http/overload.ts';
 import { refuseOtherSpellings } from './http/plain-path.ts';
 import { limitNotFound, registerProblems, sendError } from './http/problems.ts';
 import { registerSecurity } from './http/security.ts';
@@ -45,11 +49,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const services: Services = { config, database, mailer, outbox, auth, requires };
 
   registerProblems(app);
+  registerCurrentRequest(app);
   registerRequestHeaders(app);
+  registerNotModified(app);
   refuseOtherSpellings(app);
   const answerOtherMethods = watchMethods(app);
   await registerSecurity(app, config);
   limitNotFound(app);
+  await registerOverload(app, config, database);
   await registerOpenApi(app);
   if (options.authRoutes ?? true) {
     await registerAuth(app, { config, database, auth, attempts, outbox });
@@ -64,11 +71,12 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
 function createServer({ config, logStream }: AppOptions): App {
   const logger = loggerOptions(config);
-  const app = fastify({
+  const app = fastify<Server>({
     logger: logStream ? { ...logger, stream: logStream } : logger,
     genReqId: requestId,
     trustProxy: config.TRUST_PROXY,
     bodyLimit: config.BODY_LIMIT,
+    ...connectionOptions(config),
     // Addresses that cannot be decoded never reach a route, so they come here.
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
@@ -85,6 +93,8 @@ function registerRequestHeaders(app: App): void {
   app.decorateRequest('access', null);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
+    // Answers are somebody's own unless their route says otherwise.
+    reply.header('cache-control', 'no-store');
   });
   app.addHook('onSend', async (_request, reply) => {
     // Kept connections would come back to a server that is going away, and it would wait for them.

@@ -75,13 +75,53 @@ describe('the configuration', () => {
     expect(loadConfig(env, modules).MIGRATE_ON_START).toBe(true);
   });
 
-  it.each(['true', '10.0.0.0/99999', 'proxy.local', '1,', '-1'])(
-    'never trusts proxy %j',
-    (value) => {
-      const problems = problemsOf({ TRUST_PROXY: value });
-      expect(problems.length === 1 || value === '1,').toBe(true);
-    },
-  );
+  const WRONG = [
+    'true',
+    '*',
+    '10.0.0.0/99999',
+    '10.0.0.0/',
+    'proxy.local',
+    '1,2',
+    '10',
+    '-1',
+    '1.5',
+  ];
+  it.each(WRONG)('never trusts proxy %j', (value) => {
+    expect(problemsOf({ TRUST_PROXY: value })).toEqual([
+      expect.stringMatching(/^TRUST_PROXY: must be a number of proxies or a list/),
+    ]);
+  });
+
+  it.each(['1', '1,', ' 1 '])('trusts one proxy, and no second one, with %j', (value) => {
+    const trusts = loadConfig({ TRUST_PROXY: value }, modules).TRUST_PROXY;
+    expect(trusts).toBeInstanceOf(Function);
+    if (typeof trusts !== 'function') return;
+    expect([0, 1, 2].map((hop) => trusts('10.0.0.1', hop))).toEqual([true, false, false]);
+  });
+
+  it('trusts the proxies that are listed, and none when the list is empty', () => {
+    const trusts = (value: string) => loadConfig({ TRUST_PROXY: value }, modules).TRUST_PROXY;
+    expect(trusts('10.0.0.0/8, ::1, loopback,')).toEqual(['10.0.0.0/8', '::1', 'loopback']);
+    expect(trusts(',')).toBe(false);
+  });
+
+  it.each([
+    ['PORT', ['-1', '65536', '80.5']],
+    ['DATABASE_POOL_MAX', ['0', '-1', 'many']],
+    ['BODY_LIMIT', ['0', '1e999']],
+    ['RATE_LIMIT_MAX', ['0']],
+    ['REQUEST_TIMEOUT_MS', ['-1', '1s']],
+    ['CORS_ORIGINS', ['https://a.example/', 'https://a.example/path', 'a.example', '*', 'null']],
+    ['MIGRATE_ON_START', ['yes', '1', 'TRUE']],
+    ['PUBLIC_URL', ['ftp://api.example.com', 'api.example.com']],
+    ['MAIL_URL', ['http://mail.example.com']],
+  ])('refuses what %s cannot be', (name, values) => {
+    for (const value of values) {
+      expect(problemsOf({ [name]: value }), value).toEqual([
+        expect.stringMatching(new RegExp(`^${name}: `)),
+      ]);
+    }
+  });
 
   it('checks the settings of modules with all the others, and hands them over', () => {
     const weather = defineModule({

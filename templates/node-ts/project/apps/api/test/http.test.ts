@@ -48,7 +48,7 @@ afterAll(() => test.close());
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const send = (
-  method: 'GET' | 'POST' | 'PUT',
+  method: 'GET' | 'POST' | 'PUT' | 'TRACE' | 'PROPFIND' | 'DELETE',
   url: string,
   payload = '',
   headers = JSON_TYPE as object,
@@ -58,6 +58,11 @@ describe('every error is a problem', () => {
   it.each([
     ['an unknown address', 404, 'not_found', () => send('GET', '/nowhere')],
     ['a wrong method', 405, 'method_not_allowed', () => send('PUT', '/livez')],
+    ['TRACE', 405, 'method_not_allowed', () => send('TRACE', '/livez')],
+    ['a method of WebDAV', 405, 'method_not_allowed', () => send('PROPFIND', '/livez')],
+    ['a wrong method for accounts', 405, 'method_not_allowed', () => send('PUT', '/api/auth/x')],
+    ['TRACE of an unknown address', 404, 'not_found', () => send('TRACE', '/nowhere')],
+    ['DELETE of an unknown address', 404, 'not_found', () => send('DELETE', '/nowhere')],
     ['malformed JSON', 400, 'bad_request', () => send('POST', '/echo', '{"n": 1')],
     ['an empty body', 400, 'invalid_request', () => send('POST', '/echo')],
     ['a hostile key', 400, 'bad_request', () => send('POST', '/echo', '{"__proto__": {"n": 1}}')],
@@ -97,16 +102,27 @@ describe('every error is a problem', () => {
     expect(response.json<Problem>().errors).toMatchObject([{ in: 'body', path: '/n' }]);
   });
 
-  it('says which methods are possible', async () => {
-    expect((await send('PUT', '/api/v1/organizations/acme/projects')).headers.allow).toBe(
-      'GET, HEAD, POST',
-    );
-  });
+  it.each(['PUT', 'TRACE', 'PROPFIND'] as const)(
+    'says what is possible instead of %s',
+    async (method) => {
+      expect((await send(method, '/livez')).headers.allow).toBe('GET, HEAD');
+      expect((await send(method, '/api/auth/session')).headers.allow).toBe('GET, HEAD, POST');
+    },
+  );
 
   it('logs what an unexpected error was', async () => {
     await send('GET', '/fail/error');
     expect(JSON.stringify(test.logs)).toContain('the password of the database');
   });
+});
+
+describe('copies of answers', () => {
+  it.each(['/livez', '/nowhere', '/api/v1/projects', '/api/auth/get-session', '/fail/error'])(
+    'are kept by nobody: %s',
+    async (url) => {
+      expect((await send('GET', url)).headers['cache-control']).toBe('no-store');
+    },
+  );
 });
 
 describe('request ids', () => {
@@ -166,6 +182,8 @@ describe('browsers', () => {
     expect(known.statusCode).toBe(204);
     expect(known.headers['access-control-allow-origin']).toBe('https://app.example.com');
     expect(known.headers['access-control-allow-methods']).toContain('PATCH');
+    const none = await test.app.inject({ method: 'OPTIONS', url: '/livez' });
+    expect(none.statusCode).toBe(204);
     const unknown = await preflight('https://evil.example');
     expect(unknown.headers).not.toHaveProperty('access-control-allow-origin');
   });

@@ -16,7 +16,10 @@ export function text(max: number) {
 
 /** The same, with more in it than spaces. */
 export function filledText(max: number) {
-  return bounded(max).min(1).regex(FILLED, 'Must not be blank, nor hold control characters').trim();
+  return bounded(max)
+    .min(1, { abort: true })
+    .regex(FILLED, 'Must not be blank, nor hold control characters')
+    .trim();
 }
 
 /** JSON Schema and PostgreSQL count code points; `length` counts some of them twice. */

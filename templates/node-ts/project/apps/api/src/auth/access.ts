@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest, preParsingAsyncHookHandler } from 'fastify';
 import type { Database } from '../db/database.ts';
+import { identify } from '../http/logging.ts';
 import { ProblemError } from '../http/problems.ts';
 import type { Auth } from './better-auth.ts';
 import { allows, type Permission } from './permissions.ts';
@@ -37,6 +38,7 @@ export function createRequires(auth: Auth, database: Database): Requires {
       request,
       reply,
     );
+    identify(request, reply, access);
     if (!allows(access.role, permission)) {
       throw new ProblemError(403, 'forbidden', `Your role does not allow ${permission}`);
     }

@@ -6,6 +6,7 @@ import { organization } from 'better-auth/plugins';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
+import { libraryLog } from '../http/logging.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Attempts } from './attempts.ts';
 import { linkIntoApp } from './links.ts';
@@ -37,8 +38,8 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
     secret: config.AUTH_SECRET,
     trustedOrigins: [new URL(config.APP_URL).origin, ...config.CORS_ORIGINS],
     telemetry: { enabled: false },
-    logger: { log: (level, message) => log[level]({ from: 'better-auth' }, message) },
-    // What goes wrong beneath better-auth is answered and logged like everything else.
+    logger: { log: libraryLog('better-auth', log) },
+    // To our own handler: better-auth would print it with all values, and answer 500 to everything.
     onAPIError: { throw: true },
     // Fastify limits by the address that TRUST_PROXY lets it believe.
     rateLimit: { enabled: false },

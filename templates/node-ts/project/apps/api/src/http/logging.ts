@@ -1,7 +1,15 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyRequest, FastifyServerOptions } from 'fastify';
+import type {
+  FastifyBaseLogger,
+  FastifyReply,
+  FastifyRequest,
+  FastifyServerOptions,
+} from 'fastify';
 import type { Config } from '../config.ts';
+import type { App } from './app.ts';
+import { describeError } from './error-lines.ts';
 
 const SECRET_KEYS = [
   'authorization',
@@ -22,12 +30,30 @@ function paths(key: string): string[] {
 
 type LoggerOptions = Exclude<FastifyServerOptions['logger'], boolean | undefined>;
 
-/** JSON lines without secrets: neither in fields nor in addresses. */
+/** JSON lines without secrets: neither in fields, nor in addresses, nor in errors. */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): LoggerOptions {
   return {
     level: config.LOG_LEVEL,
     redact: { paths: SECRET_KEYS.flatMap(paths), censor: '[redacted]' },
+    hooks: {
+      // pino makes the message of an error the line's own when the line has none.
+      logMethod(args, method) {
+        const [first, ...rest] = args as unknown[];
+        const fields = first instanceof Error ? { err: first } : first;
+        if (rest.length === 0 && hasError(fields)) rest.push('an error');
+        method.apply(this, [fields, ...rest] as typeof args);
+      },
+    },
+    formatters: {
+      log: (fields) =>
+        Object.fromEntries(
+          Object.entries(fields).map(([key, value]) =>
+            key !== 'err' && value instanceof Error ? [key, describeError(value)] : [key, value],
+          ),
+        ),
+    },
     serializers: {
+      err: describeError,
       req: (request: FastifyRequest) => ({
         method: request.method,
         url: withoutTokens(request.url),
@@ -35,6 +61,10 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): LoggerOptions 
       }),
     },
   };
+}
+
+function hasError(fields: unknown): boolean {
+  return typeof fields === 'object' && fields !== null && 'err' in fields;
 }
 
 /** Links in mails carry tokens in the query or, to reset a password, in the path. */
@@ -50,4 +80,49 @@ const REQUEST_ID = /^[\w.:-]{1,128}$/;
 export function requestId(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** Who asks, for whose data: every later line of the request says so. */
+export function identify(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { userId, organizationId }: { readonly userId: string; readonly organizationId?: string },
+): void {
+  const known = { userId, ...(organizationId && { organizationId }) };
+  request.log = request.log.child(known);
+  reply.log = request.log;
+}
+
+const current = new AsyncLocalStorage<FastifyRequest>();
+
+/** Lets `currentLog` find the request that it is called in. */
+export function registerCurrentRequest(app: App): void {
+  app.addHook('onRequest', (request, _reply, done) => current.run(request, done));
+  // Reading a body goes on in the connection's events, which know nothing of the request.
+  app.addHook('preValidation', (request, _reply, done) => current.run(request, done));
+}
+
+/** The log of the request that is being answered, for code that is not handed it; else `otherwise`. */
+export function currentLog(otherwise: FastifyBaseLogger): FastifyBaseLogger {
+  return current.getStore()?.log ?? otherwise;
+}
+
+/**
+ * The log of a library that knows nothing of requests. What it calls an error is one only when
+ * an error comes with it that is not a caller's: the rest are remarks on what callers sent.
+ */
+export function libraryLog(from: string, log: FastifyBaseLogger) {
+  return (level: 'debug' | 'info' | 'warn' | 'error', text: unknown, ...more: unknown[]): void => {
+    const err = [text, ...more].find((each) => each instanceof Error);
+    const plain = typeof text === 'string' && text !== '' && text !== err?.message;
+    const message = plain ? text : 'reported by a library';
+    const isOurs = err !== undefined && !isCallersMistake(err);
+    const mildest = level === 'error' && !isOurs ? 'warn' : level;
+    currentLog(log)[mildest]({ from, ...(err && { err }) }, message);
+  };
+}
+
+function isCallersMistake(error: Error): boolean {
+  const { statusCode } = error as { statusCode?: unknown };
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500;
 }

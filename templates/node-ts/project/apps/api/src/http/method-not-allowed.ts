@@ -1,7 +1,9 @@
+import { METHODS } from 'node:http';
 import type { App } from './app.ts';
 import { ProblemError } from './problems.ts';
 
-const METHODS = ['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT'] as const;
+/** All that the parser knows. OPTIONS is answered for every address, CONNECT never gets to a route. */
+const OTHERS = METHODS.filter((method) => method !== 'OPTIONS' && method !== 'CONNECT');
 
 /**
  * Remembers every route, and returns what answers 405 for each one's other methods; Fastify by
@@ -16,9 +18,13 @@ export function watchMethods(app: App): () => void {
   });
 
   return () => {
+    for (const method of OTHERS) {
+      if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+    }
     for (const [url, methods] of [...known]) {
-      const missing = METHODS.filter((method) => !methods.has(method));
-      if (url.includes('*') || missing.length === 0) continue;
+      const missing = OTHERS.filter((method) => !methods.has(method));
+      // The route `*` is there for OPTIONS alone: addresses that are nobody's stay unknown.
+      if (url === '*' || missing.length === 0) continue;
       const allow = [...methods].toSorted().join(', ');
       app.route({
         url,

@@ -41,14 +41,27 @@ const RETRY_AFTER_S = '5';
 
 /** Answers with the problem that `error` stands for; what is not expected is logged, not told. */
 export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
-  const problem = toProblem(error, request.id);
-  if (problem.status >= 500) request.log.error({ err: error }, 'request failed');
+  const problem = isCutOff(request) ? cutOff(request.id) : toProblem(error, request.id);
+  if (problem.status >= 500) {
+    // What was thrown on purpose needs no stack.
+    if (error instanceof ProblemError) request.log.warn({ code: problem.code }, 'request refused');
+    else request.log.error({ err: error }, 'request failed');
+  }
   if (problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
   return reply
     .code(problem.status)
     .header('x-request-id', request.id)
     .type(PROBLEM_TYPE)
     .send(problem);
+}
+
+/** The caller hung up, or was cut off, while the body was still coming: nobody's error, and nobody reads the answer. */
+function isCutOff({ raw }: FastifyRequest): boolean {
+  return raw.destroyed && raw.complete === false;
+}
+
+function cutOff(requestId: string): Problem {
+  return problem(400, 'request_cut_off', 'The request did not come whole', requestId);
 }
 
 function toProblem(error: FastifyError, requestId: string): Problem {
@@ -65,21 +78,23 @@ function toProblem(error: FastifyError, requestId: string): Problem {
   if (isBusy(error)) {
     return problem(503, 'database_busy', 'The database took too long: try again', requestId);
   }
+  if (error instanceof ProblemError) {
+    return problem(error.statusCode, error.code, error.message, requestId);
+  }
   const status = error.statusCode ?? 500;
   if (status < 400 || status >= 500) {
     return problem(500, 'internal_error', 'Something went wrong on our side', requestId);
   }
-  return problem(status, codeOf(error, status), error.message, requestId);
+  return problem(status, codeOf(status), error.message, requestId);
 }
 
-function problem(status: number, code: string, detail: string, requestId: string): Problem {
+export function problem(status: number, code: string, detail: string, requestId: string): Problem {
   const title = STATUS_CODES[status] ?? 'Error';
   return { type: 'about:blank', title, status, code, detail, requestId };
 }
 
-/** Our own codes as they are; Fastify's FST_... ones become the status in words. */
-function codeOf(error: FastifyError, status: number): string {
-  if (error instanceof ProblemError) return error.code;
+/** Fastify's own codes, FST_..., become the status in words. */
+function codeOf(status: number): string {
   return (STATUS_CODES[status] ?? 'error').toLowerCase().replaceAll(/[^a-z]+/g, '_');
 }
 

@@ -10,7 +10,11 @@ export class ServerProcess {
   constructor(script: string, env: Record<string, string>) {
     const file = fileURLToPath(new URL(`../../${script}`, import.meta.url));
     const { PATH = '', HOME = '' } = process.env;
-    this.child = spawn(process.execPath, [file], { env: { PATH, HOME, PORT: '0', ...env } });
+    // The machine may be busy with other things than this server.
+    const calm = { OVERLOAD_EVENT_LOOP_DELAY_MS: '0' };
+    this.child = spawn(process.execPath, [file], {
+      env: { PATH, HOME, PORT: '0', ...calm, ...env },
+    });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (chunk) => {
         this.output += chunk;

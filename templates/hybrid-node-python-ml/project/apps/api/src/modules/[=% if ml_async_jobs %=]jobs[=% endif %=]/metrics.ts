@@ -61,7 +61,7 @@ export function registerMetrics(app: App, metrics: JobMetrics, token: string): v
   const expected = Buffer.from(`Bearer ${token}`);
   app.get(
     '/metrics',
-    { config: { rateLimit: false }, logLevel: 'warn', schema: { hide: true } },
+    { config: { rateLimit: false, shed: false }, logLevel: 'warn', schema: { hide: true } },
     async (request, reply) => {
       const given = Buffer.from(request.headers.authorization ?? '');
       if (given.length !== expected.length || !timingSafeEqual(given, expected)) {

@@ -22,20 +22,33 @@ export const health = defineModule({
   name: 'health',
   register(app, { database }) {
     // Probes come often, from one address, and must be answered.
-    const options = { config: { rateLimit: false }, logLevel: 'warn' } as const;
+    const options = { config: { rateLimit: false, shed: false }, logLevel: 'warn' } as const;
 
     app.get(
       '/livez',
       {
         ...options,
-        schema: { tags: ['health'], response: { 200: z.object({ status: z.literal('alive') }) } },
+        schema: {
+          tags: ['health'],
+          operationId: 'isAlive',
+          summary: 'Whether the process runs',
+          response: { 200: z.object({ status: z.literal('alive') }) },
+        },
       },
       async () => ({ status: 'alive' as const }),
     );
 
     app.get(
       '/readyz',
-      { ...options, schema: { tags: ['health'], response: { 200: Ready, 503: Ready } } },
+      {
+        ...options,
+        schema: {
+          tags: ['health'],
+          operationId: 'isReady',
+          summary: 'Whether it should be sent requests',
+          response: { 200: Ready, 503: Ready },
+        },
+      },
       async (request, reply) => {
         const [state, dependencies] = await Promise.all([readiness(), dependencyStates()]);
         if (state.status === 'unavailable') request.log.warn({ state }, 'not ready');

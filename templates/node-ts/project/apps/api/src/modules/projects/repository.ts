@@ -1,5 +1,5 @@
 import type { NewProject, ProjectChanges, ProjectQuery } from '@app/contracts';
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
 import { contains } from '../../db/like.ts';
 import { decodeCursor, encodeCursor } from '../../http/cursor.ts';
@@ -38,17 +38,22 @@ export async function insertProject(tx: Transaction, values: NewProject): Promis
   return row;
 }
 
-/** Changes the row if it still has that version; undefined means that it has not. */
+/** Changes the row if it has one of the versions; undefined means that it has not. */
 export async function updateProject(
   tx: Transaction,
   id: string,
-  version: number,
+  versions: readonly number[] | 'any',
   changes: ProjectChanges,
 ): Promise<ProjectRow | undefined> {
   const [row] = await tx
     .update(projects)
-    .set({ ...changes, version: version + 1, updatedAt: new Date() })
-    .where(and(eq(projects.id, id), eq(projects.version, version)))
+    .set({ ...changes, version: sql`${projects.version} + 1`, updatedAt: new Date() })
+    .where(
+      and(
+        eq(projects.id, id),
+        versions === 'any' ? undefined : inArray(projects.version, [...versions]),
+      ),
+    )
     .returning();
   return row;
 }

@@ -11,7 +11,7 @@ import { accessOf, ORGANIZATION_PATH, organizationPath } from '../../auth/access
 import { isUniqueViolation } from '../../db/errors.ts';
 import { withTenant } from '../../db/tenant.ts';
 import type { App } from '../../http/app.ts';
-import { etagOf, versionOf } from '../../http/etag.ts';
+import { etagOf, versionsOf } from '../../http/etag.ts';
 import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import type { Services } from '../../module.ts';
@@ -130,10 +130,10 @@ function registerUpdate(app: App, { database, requires }: Services): void {
       },
     },
     async (request, reply) => {
-      const version = versionOf(request.headers['if-match']);
+      const versions = versionsOf(request.headers['if-match']);
       const { id } = request.params;
       const row = await withTenant(database, accessOf(request).organizationId, async (tx) => {
-        const updated = await updateProject(tx, id, version, request.body);
+        const updated = await updateProject(tx, id, versions, request.body);
         if (updated) return updated;
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
       }).catch(nameTaken);
