@@ -1,0 +1,87 @@
+"""The sizes of the test command, decided here: what everybody runs, all of it, and what precedes a release.
+
+`STACKGEN_TESTS` is not set: what somebody with Python and git needs to trust the tool and each stack.
+`STACKGEN_TESTS=all`: also the tests marked `full`. A skip is then a failure, since nothing may be left out unseen.
+`STACKGEN_TESTS=release`: also the tests marked `release`, too heavy for every change.
+"""
+
+import os
+from collections import Counter
+
+import pytest
+
+VARIABLE = "STACKGEN_TESTS"
+SIZES = {"": (), "all": ("full",), "release": ("full", "release")}
+ENDS_WELL = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+MARKERS = {"full": f"runs with {VARIABLE}=all", "release": f"runs with {VARIABLE}=release"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    size = os.environ.get(VARIABLE, "")
+    if size not in SIZES:
+        raise pytest.UsageError(f"{VARIABLE} is {size!r}; it may be {' or '.join(filter(None, SIZES))}, or not set")
+    config.pluginmanager.register(Size(size), "size")
+
+
+class Size:
+    """Leaves out what is marked for a larger size, and says how much that was."""
+
+    def __init__(self, size: str) -> None:
+        self.size = size
+        self.left_out: Counter[str] = Counter()
+        self.skipped: list[str] = []
+        self.seconds: Counter[str] = Counter()
+        self.tests: Counter[str] = Counter()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        larger = [name for name in MARKERS if name not in SIZES[self.size]]
+        chosen = []
+        for item in items:
+            # The largest of its marks decides.
+            names = [name for name in larger if item.get_closest_marker(name)]
+            if names:
+                self.left_out[names[-1]] += 1
+            else:
+                chosen.append(item)
+        items[:] = chosen
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        part = report.nodeid.split("::")[0]
+        self.seconds[part] += report.duration
+        self.tests[part] += report.when == "call"
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.skipped.append(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self.skipped.append(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        """Take over what one of xdist's processes left out; each of them collects everything."""
+        told = getattr(node, "workeroutput", {})
+        self.left_out = Counter(told.get("left_out", self.left_out))
+        self.skipped += [name for name in told.get("skipped", ()) if name not in self.skipped]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        told = getattr(session.config, "workeroutput", None)
+        if told is not None:
+            told.update(left_out=dict(self.left_out), skipped=self.skipped)
+        elif self.size and self.skipped and session.exitstatus in ENDS_WELL:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        write = terminalreporter.write_line
+        if self.size:
+            terminalreporter.section("minutes of each file")
+            for part, seconds in self.seconds.most_common():
+                write(f"{seconds / 60:6.1f} min {self.tests[part]:5} tests  {part}")
+        for name in self.skipped if self.size else ():
+            write(f"FAILED: with {VARIABLE}={self.size} no test may be skipped, as was {name}", red=True)
+        for size, name in (("all", "full"), ("release", "release")):
+            if self.left_out[name]:
+                count = self.left_out[name]
+                write(f"{count} test{'s' * (count > 1)} left out; {VARIABLE}={size} uv run pytest runs them")

@@ -1,0 +1,90 @@
+"""The sizes of the test command leave nothing out unseen."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+SMALL = """\
+import pytest
+
+def test_for_everybody(): pass
+
+@pytest.mark.full
+def test_for_all(): pass
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", [1, 2])
+@pytest.mark.release
+def test_for_a_release(case): pass
+"""
+# As the test command runs, and all in one process.
+PROCESSES = pytest.mark.parametrize("processes", ["2", pytest.param("0", marks=pytest.mark.full)])
+
+
+def run(folder: Path, size: str | None, processes: str, content: str = SMALL) -> "subprocess.CompletedProcess[str]":
+    (folder / "test_small.py").write_text(content, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(TESTS), "STACKGEN_TESTS": size or ""}
+    if size is None:
+        del environment["STACKGEN_TESTS"]
+    for name in [name for name in environment if name.startswith("PYTEST_")]:
+        del environment[name]
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # copier and hypothesis take seconds to load
+    options = ["-p", "sizes", "-p", "xdist", "-n", processes, "--strict-markers", f"--rootdir={folder}"]
+    command = [sys.executable, "-m", "pytest", *options, str(folder)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@PROCESSES
+@pytest.mark.parametrize(
+    ("size", "passed", "left_out"),
+    [
+        (None, 1, ["1 test left out; STACKGEN_TESTS=all", "2 tests left out; STACKGEN_TESTS=release"]),
+        ("all", 2, ["2 tests left out; STACKGEN_TESTS=release"]),
+        ("release", 4, []),
+    ],
+)
+def test_what_a_size_leaves_out_is_counted(
+    tmp_path: Path, processes: str, size: str | None, passed: int, left_out: list[str]
+) -> None:
+    done = run(tmp_path, size, processes)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"= {passed} passed in " in done.stdout.splitlines()[-1]
+    assert [line.split(" uv run")[0] for line in done.stdout.splitlines() if "left out" in line] == left_out
+
+
+SKIPS = {
+    "a test": "import pytest\ndef test_one(): pass\ndef test_two(): pytest.skip('no time')\n",
+    "a mark": "import pytest\ndef test_one(): pass\n@pytest.mark.skip\ndef test_two(): pass\n",
+    "a file": "import pytest\npytest.skip('no time', allow_module_level=True)\n",
+    "a file beside another": "import pytest\npytest.importorskip('no_such_module')\n",
+}
+
+
+@PROCESSES
+@pytest.mark.parametrize("what", SKIPS)
+def test_a_skip_fails_a_run_of_everything_and_no_other(tmp_path: Path, processes: str, what: str) -> None:
+    if what == "a file beside another":
+        (tmp_path / "test_other.py").write_text("def test_other(): pass\n", encoding="utf-8")
+    name = "test_small.py" if "file" in what else "test_small.py::test_two"
+    done = run(tmp_path, "all", processes, SKIPS[what])
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"no test may be skipped, as was {name}" in done.stdout
+    done = run(tmp_path, None, processes, SKIPS[what])
+    assert done.returncode == (5 if what == "a file" else 0), done.stdout + done.stderr
+
+
+@PROCESSES
+def test_a_failure_stays_a_failure(tmp_path: Path, processes: str) -> None:
+    done = run(tmp_path, "all", processes, "def test_one(): assert False\n")
+    assert done.returncode == 1
+    assert "1 failed in" in done.stdout.splitlines()[-1]
+
+
+def test_an_unknown_size_is_refused(tmp_path: Path) -> None:
+    done = run(tmp_path, "some", "0")
+    assert done.returncode == 4
+    assert "STACKGEN_TESTS is 'some'; it may be all or release, or not set" in done.stderr
