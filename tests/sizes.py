@@ -3,17 +3,42 @@
 `STACKGEN_TESTS` is not set: what somebody with Python and git needs to trust the tool and each stack.
 `STACKGEN_TESTS=all`: also the tests marked `full`. A skip is then a failure, since nothing may be left out unseen.
 `STACKGEN_TESTS=release`: also the tests marked `release`, too heavy for every change.
+
+`STACKGEN_SEED` repeats what an earlier run chose at random; each run prints its own.
 """
 
 import os
+import random
 from collections import Counter
 
 import pytest
 
 VARIABLE = "STACKGEN_TESTS"
+SEED = "STACKGEN_SEED"
 SIZES = {"": (), "all": ("full",), "release": ("full", "release")}
 ENDS_WELL = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
 MARKERS = {"full": f"runs with {VARIABLE}=all", "release": f"runs with {VARIABLE}=release"}
+
+
+# Long files first, so that none of them is left for one process when the other has nothing more to do.
+LONG_FILES = (
+    "test_hybrid.py",
+    "test_go.py",
+    "test_updates.py",
+    "test_python_django.py",
+    "test_node_ts.py",
+    "test_conventions.py",
+)
+
+
+def is_release() -> bool:
+    """Tell whether this run precedes a release."""
+    return os.environ.get(VARIABLE) == "release"
+
+
+def seed() -> int:
+    """Give the number that this run's choices follow from; the processes of one run share it."""
+    return int(os.environ.setdefault(SEED, str(random.randrange(10_000))))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     size = os.environ.get(VARIABLE, "")
     if size not in SIZES:
         raise pytest.UsageError(f"{VARIABLE} is {size!r}; it may be {' or '.join(filter(None, SIZES))}, or not set")
+    seed()  # before there are other processes
     config.pluginmanager.register(Size(size), "size")
 
 
@@ -45,6 +71,9 @@ class Size:
                 self.left_out[names[-1]] += 1
             else:
                 chosen.append(item)
+        chosen.sort(
+            key=lambda item: LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else len(LONG_FILES)
+        )
         items[:] = chosen
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -75,6 +104,8 @@ class Size:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         write = terminalreporter.write_line
+        if self.size == "all":
+            write(f"{SEED}={seed()} chose a release to update from")
         if self.size:
             terminalreporter.section("minutes of each file")
             for part, seconds in self.seconds.most_common():

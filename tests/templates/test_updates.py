@@ -3,6 +3,9 @@
 Beside the real releases stands a synthetic one, LAST, which differs from today's templates in nearly
 every file, so that the laws are put to the test even when little has changed since the last release.
 
+How many releases there are must not decide how long this takes: updates are run from some of them (`releases.chosen`),
+and before a release from all, with all answers.
+
 A release that left a stack's files as they were makes the same projects as an earlier one, so that an update from it
 is the same update. It is not run again; that the two releases make the same project is a test of its own.
 """
@@ -15,8 +18,11 @@ from types import MappingProxyType
 
 import copier
 import pytest
+import releases
 import yaml
 from museum import ROOT, Repository, git, repository_of_today
+from releases import released
+from sizes import is_release
 
 import hatch_build
 from stackgen import project, questions, render
@@ -46,50 +52,48 @@ EDITED_FROM = 12
 NEVER_EDITED = {".copier-answers.yml", ".gitattributes"}
 
 
-@cache
-def released() -> Mapping[str, str]:
-    return hatch_build.find_releases(hatch_build.Git(ROOT))
-
-
 def stacks_of(commit: str) -> list[str]:
     names = git(ROOT, "ls-tree", "-r", "--name-only", commit, "--", "templates").splitlines()
     return [name.split("/")[1] for name in names if name.endswith("/questions.yml")]
 
 
 @cache
+def tree(version: str) -> hatch_build.Tree:
+    return hatch_build.read_tree(hatch_build.Git(ROOT), released()[version])
+
+
+@cache
 def sources(version: str, stack: str) -> frozenset[tuple[str, hatch_build.Entry]]:
     """Give all that a release renders a stack from, links followed: the questions of every stack, and its own files."""
-    tree = hatch_build.read_tree(hatch_build.Git(ROOT), released()[version])
     return frozenset(
         (path, entry)
-        for path, entry in tree.items()
+        for path, entry in tree(version).items()
         if path.split("/")[1:2] in ([], ["common"], [stack]) or path.endswith("/questions.yml")
     )
 
 
 def same_as(version: str, stack: str) -> str:
-    """Give the first release that renders a stack from the same files."""
+    """Give the first release among those chosen that renders a stack from the same files."""
     return next(
         first
-        for first, commit in released().items()
-        if stack in stacks_of(commit) and sources(first, stack) == sources(version, stack)
+        for first in CHOSEN
+        if stack in stacks_of(released()[first]) and sources(first, stack) == sources(version, stack)
     )
 
 
 def rows(stack: str) -> list[dict[str, object]]:
     """Give sets of answers that together hold every value of every question once."""
-    asked = questions.read(ROOT)
-    choosable = [question for question in asked.asked(stack) if len(question.values) > 1 and question.key != "stack"]
+    choosable = [question for question in ASKED.asked(stack) if len(question.values) > 1 and question.key != "stack"]
     count = max((len(question.values) for question in choosable), default=1)
-    return [dict(_row(asked, stack, index)) for index in range(count)]
+    return [dict(_row(stack, index)) for index in range(count)]
 
 
-def _row(asked: questions.Questions, stack: str, index: int) -> Iterator[tuple[str, object]]:
+def _row(stack: str, index: int) -> Iterator[tuple[str, object]]:
     row: dict[str, object] = {"stack": stack, "name": NAME}
-    for question in asked.asked(stack):
+    for question in ASKED.asked(stack):
         if len(question.values) > 1 and question.key != "stack":
             try:
-                asked.resolve({**row, question.key: question.values[index % len(question.values)]})
+                ASKED.resolve({**row, question.key: question.values[index % len(question.values)]})
             except UsageError:
                 continue  # it is not asked with these answers
             row[question.key] = question.values[index % len(question.values)]
@@ -97,26 +101,33 @@ def _row(asked: questions.Questions, stack: str, index: int) -> Iterator[tuple[s
 
 
 def cases() -> Iterator[tuple[str, dict[str, object]]]:
-    """Pair every release, and the synthetic one, with every set of answers."""
-    for stack in questions.read(ROOT).stacks():
-        yield from ((LAST, row) for row in rows(stack))
-    for version, commit in released().items():
-        for stack in stacks_of(commit):
-            if version == same_as(version, stack):
-                yield from ((version, row) for row in rows(stack))
+    """Pair the synthetic release with every set of answers, and each chosen one with one set, or all before a release."""
+    for stack in ASKED.stacks():
+        answers = rows(stack)
+        yield from ((LAST, row) for row in answers)
+        for place, version in enumerate(CHOSEN):
+            if stack in stacks_of(released()[version]) and version == same_as(version, stack):
+                turn = place % len(answers)
+                yield from ((version, row) for row in (answers if is_release() else answers[turn : turn + 1]))
 
 
-CASES = [
-    pytest.param(version, row, id="-".join([version, *(str(row[key]) for key in row if key != "name")]))
-    for version, row in cases()
-]
+def case(version: str, row: Mapping[str, object]) -> object:
+    """Everybody runs an update from the synthetic release, with the first set of answers."""
+    everybody = version == LAST and row == rows(str(row["stack"]))[0]
+    name = "-".join([version, *(str(row[key]) for key in row if key != "name")])
+    return pytest.param(version, row, id=name, marks=[] if everybody else pytest.mark.full)
+
+
+ASKED = questions.read(ROOT)
+CHOSEN = releases.chosen()
+CASES = [case(version, row) for version, row in cases()]
 EQUALS = [
-    pytest.param(version, same_as(version, stack), stack, id=f"{version}-{stack}")
-    for version, commit in released().items()
-    for stack in stacks_of(commit)
+    pytest.param(version, same_as(version, stack), stack, id=f"{version}-{stack}", marks=pytest.mark.full)
+    for version in CHOSEN
+    for stack in stacks_of(released()[version])
     if version != same_as(version, stack)
 ]
-TODAY = [case for case in CASES if case.values[0] == LAST]
+TODAY = [case(LAST, row) for stack in ASKED.stacks() for row in rows(stack)]
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +265,7 @@ def test_the_projects_own_work_survives(
         assert {name: after[name] for name in expected} == expected
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["service", "both"])
 def test_a_go_service_that_grew_a_feature_updates_without_a_conflict(
     bundle: str, fresh: Fresh, tmp_path: Path, kind: str
@@ -299,9 +311,9 @@ def test_a_go_service_that_grew_a_feature_updates_without_a_conflict(
     } == set()
 
 
-@pytest.mark.parametrize("version", [LAST, *released()])
+@pytest.mark.parametrize("version", [LAST, *(pytest.param(version, marks=pytest.mark.full) for version in CHOSEN)])
 def test_the_decision_comes_through_unchanged(bundle: str, tmp_path: Path, version: str) -> None:
-    stack = stacks_of(released()[version])[0] if version in released() else questions.read(ROOT).stacks()[0]
+    stack = stacks_of(released()[version])[0] if version in released() else ASKED.stacks()[0]
     made = make(bundle, version, {"stack": stack, "name": NAME}, tmp_path / "made")
     render.update(made, {}, {})
     assert project.read(made.path).answers["decision"] == made.answers["decision"] == DECISION

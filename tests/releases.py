@@ -1,0 +1,28 @@
+"""The releases that updates are tested from: a few, whatever their number has grown to, and all before a release."""
+
+import random
+from collections.abc import Mapping
+from functools import cache
+
+from museum import ROOT
+from sizes import is_release, seed
+
+import hatch_build
+
+
+@cache
+def released() -> Mapping[str, str]:
+    """Give the commit of every release, the oldest first."""
+    return hatch_build.find_releases(hatch_build.Git(ROOT))
+
+
+def chosen() -> list[str]:
+    """Give the oldest release, one that the seed picks and the two newest, in their order; all before a release."""
+    return list(released()) if is_release() else some(list(released()), seed())
+
+
+def some(versions: list[str], number: int) -> list[str]:
+    """Give the first, one in between that the number picks, and the last two."""
+    between = versions[1:-2]
+    picked = {versions[0], *versions[-2:], *random.Random(number).sample(between, min(1, len(between)))}
+    return [version for version in versions if version in picked]
