@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping
 from functools import cache
 
-from museum import ROOT
+from museum import ROOT, git
 from sizes import is_release, seed
 
 import hatch_build
@@ -26,3 +26,14 @@ def some(versions: list[str], number: int) -> list[str]:
     between = versions[1:-2]
     picked = {versions[0], *versions[-2:], *random.Random(number).sample(between, min(1, len(between)))}
     return [version for version in versions if version in picked]
+
+
+def oldest_middle_newest(versions: list[str]) -> list[str]:
+    """Give three of the releases, fewer where there are not as many."""
+    return list(dict.fromkeys([versions[0], versions[len(versions) // 2], versions[-1]]))
+
+
+def stacks_of(version: str) -> list[str]:
+    """Give the stacks that a release had."""
+    names = git(ROOT, "ls-tree", "-r", "--name-only", released()[version], "--", "templates").splitlines()
+    return [name.split("/")[1] for name in names if name.endswith("/questions.yml")]

@@ -17,14 +17,15 @@ ROOT = Path(__file__).parents[2]
 Sh = Callable[..., subprocess.CompletedProcess[str]]
 
 NAME = "uptime"
-SERVICE = {
-    "kind": "service",
+SERVICE = {"kind": "service"}  # by default, as are all other answers
+BOTH = {
+    "kind": "both",
+    "rpc": "connect",
     "deploy": "kubernetes",
     "ci": "gitlab",
-    "license": "mit",
+    "license": "apache-2.0",
     "module_path": "git.example.com/Acme_1/uptime",
 }
-BOTH = {"kind": "both", "rpc": "connect", "deploy": "docker", "ci": "github", "license": "apache-2.0"}
 CLI = {"kind": "cli", "deploy": "kubernetes", "ci": "none", "license": "proprietary"}
 JOBS = {"kind": "both", "jobs": True, "deploy": "kubernetes", "ci": "none", "license": "mit"}
 
@@ -49,6 +50,11 @@ def released_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone
 
 
+def by_everybody(default: Answers, *others: Answers) -> list[object]:
+    """Give the default answers for every run, and others for runs of everything."""
+    return [default, *(pytest.param(answers, marks=pytest.mark.full) for answers in others)]
+
+
 def label(answers: Answers) -> str:
     return f"{answers['kind']}{'-jobs' if answers.get('jobs') else ''}"
 
@@ -67,12 +73,12 @@ def generate(render: Callable[..., Path], sh: Sh, go: dict[str, str]) -> Callabl
     return make
 
 
-@pytest.fixture(params=[SERVICE, BOTH, CLI, JOBS], ids=label)
+@pytest.fixture(params=by_everybody(SERVICE, BOTH, CLI, JOBS), ids=label)
 def project(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
     return generate(request.param)
 
 
-@pytest.fixture(params=[SERVICE, BOTH, JOBS], ids=label)
+@pytest.fixture(params=by_everybody(SERVICE, BOTH, JOBS), ids=label)
 def service(request: pytest.FixtureRequest, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]) -> Path:
     made = generate(request.param)
     sh("make build", made, go)
@@ -95,10 +101,12 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
     assert sh("git status --porcelain", project, go).stdout == ""
 
 
+@pytest.mark.full
 def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[str, str]) -> None:
     sh("make lint", project, go, timeout=800)  # the linter is compiled first
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("answers", [BOTH, JOBS], ids=label)
 def test_generated_files_are_what_their_generators_write(
     answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
@@ -120,6 +128,7 @@ def only_local_urls(document: object) -> object:
     return {key: only_local_urls(value) for key, value in document.items() if key != "examples"}
 
 
+@pytest.mark.full
 def test_random_requests_find_no_server_error_and_no_broken_promise(
     generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], serve: Callable, tmp_path: Path
 ) -> None:
@@ -195,6 +204,7 @@ def test_the_readme_of_a_service_can_be_followed_line_by_line(
         server.stop(group=True)
 
 
+@pytest.mark.full
 def test_the_readme_of_a_tool_can_be_followed_line_by_line(
     generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], serve: Callable, tmp_path: Path
 ) -> None:
@@ -212,7 +222,7 @@ def test_the_readme_of_a_tool_can_be_followed_line_by_line(
     assert "site" not in sh([f"{tmp_path}/local/bin/{NAME}", "targets", "list"], tmp_path, environment).stdout
 
 
-@pytest.mark.parametrize("target", ["check", "cover"])
+@pytest.mark.parametrize("target", ["check", pytest.param("cover", marks=pytest.mark.full)])
 def test_the_commands_that_the_readme_lists_succeed(target: str, project: Path, sh: Sh, go: dict[str, str]) -> None:
     sh(f"make {target}", project, go)
 
@@ -225,6 +235,7 @@ def test_every_wrong_setting_is_named_in_one_message(service: Path, sh: Sh) -> N
     assert "goroutine" not in refused.stdout
 
 
+@pytest.mark.full
 def test_the_tool_manages_targets_and_its_exit_status_tells_their_health(
     tool: Path, sh: Sh, go: dict[str, str]
 ) -> None:
@@ -241,6 +252,7 @@ def test_the_tool_manages_targets_and_its_exit_status_tells_their_health(
     assert "nowhere" in run("__complete", "check", "").stdout
 
 
+@pytest.mark.full
 def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -> None:
     files = {a["kind"]: {str(p.relative_to(generate(a))) for p in generate(a).rglob("*")} for a in (SERVICE, BOTH, CLI)}
     served = {
@@ -257,10 +269,11 @@ def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -
     assert served | managed <= files["both"]
     assert managed <= files["cli"]
     assert not served & files["cli"]
-    assert "deploy/kustomize/base/deployment.yaml" in files["service"]
-    assert not any(f.startswith("deploy") for f in files["cli"] | files["both"])
+    assert "deploy/kustomize/base/deployment.yaml" in files["both"]
+    assert not any(f.startswith("deploy") for f in files["cli"] | files["service"])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("answers", [BOTH, JOBS], ids=label)
 def test_both_engines_pass_the_same_suite(
     answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
@@ -282,6 +295,7 @@ def test_both_engines_pass_the_same_suite(
     assert "--- SKIP" not in killed.stdout
 
 
+@pytest.mark.full
 def test_a_worker_takes_what_serve_leaves_and_stops_cleanly(
     generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], serve: Callable, free_port: Callable[[], int]
 ) -> None:
@@ -293,11 +307,13 @@ def test_a_worker_takes_what_serve_leaves_and_stops_cleanly(
         assert worker.stop() == 0
 
 
+@pytest.mark.full
 def test_only_jobs_link_what_works_them(generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]) -> None:
     linked = {label(a): sh("go list -deps ./...", generate(a), go).stdout for a in (SERVICE, BOTH, CLI, JOBS)}
     assert {name for name, packages in linked.items() if "riverqueue" in packages} == {"both-jobs"}
 
 
+@pytest.mark.full
 def test_jobs_come_into_a_released_project_and_its_edits_stay(
     tmp_path: Path, released_template: Path, sh: Sh, go: dict[str, str]
 ) -> None:

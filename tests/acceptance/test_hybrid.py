@@ -80,8 +80,16 @@ EDITS = {
 
 @pytest.mark.parametrize(
     ("release", "answers"),
-    [(None, {}), ("0.1.0", {}), ("0.2.0", {"ml_async_jobs": True, "ml_streaming": True})],
-    ids=["today", "0.1.0", "0.2.0, with options"],
+    [
+        pytest.param(None, {}, id="today"),
+        pytest.param("0.1.0", {}, id="0.1.0", marks=pytest.mark.full),
+        pytest.param(
+            "0.2.0",
+            {"ml_async_jobs": True, "ml_streaming": True},
+            id="0.2.0, with options",
+            marks=pytest.mark.full,
+        ),
+    ],
 )
 def test_a_node_ts_project_becomes_hybrid_with_its_edits_kept(
     tmp_path: Path, release: str | None, answers: dict[str, bool]
@@ -149,6 +157,7 @@ export const notes = pgTable('notes', { body: text('body').notNull() });
 """
 
 
+@pytest.mark.full
 def test_jobs_are_switched_on_in_a_project_of_the_last_release(
     project: Path, environment: Environment, tmp_path: Path
 ) -> None:
@@ -194,6 +203,7 @@ def release_commit(template: Path, version: str) -> str:
     pytest.fail(f"{version} was never released")
 
 
+@pytest.mark.full
 def test_jobs_and_streaming_pass_everything_too(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path
 ) -> None:
@@ -207,6 +217,7 @@ def test_jobs_and_streaming_pass_everything_too(
     processes.sh("npm run test:e2e -- chaos", other, environment)
 
 
+@pytest.mark.full
 def test_jobs_on_postgresql(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, postgres_url: str
 ) -> None:
@@ -221,6 +232,7 @@ def test_jobs_on_postgresql(
 OPTIONS = ({"ml_async_jobs": True}, {"ml_streaming": True}, {"ml_async_jobs": True, "ml_streaming": True})
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("task", PREDICTION)
 def test_the_openapi_document_of_each_combination_is_what_its_routes_say(
     render: Callable[..., Path], jobs_packages: Path, environment: Environment, tmp_path: Path, task: str
@@ -231,6 +243,7 @@ def test_the_openapi_document_of_each_combination_is_what_its_routes_say(
         processes.sh("npm run openapi -- --check", other, environment)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("task", ["regression", "tensor"])
 def test_the_other_tasks_train_serve_and_agree_too(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, task: str
@@ -247,6 +260,7 @@ def test_the_other_tasks_train_serve_and_agree_too(
     assert PREDICTION[task] in (other / "contracts/ml.openapi.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.full
 def test_torch_trains_the_same_way_and_is_not_served_with(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path
 ) -> None:
@@ -277,6 +291,7 @@ def streaming(
     return other
 
 
+@pytest.mark.full
 def test_streams_flow_through_both_halves_and_end_where_nobody_reads(streaming: Path, environment: Environment) -> None:
     commands = (
         "check",
@@ -289,6 +304,7 @@ def test_streams_flow_through_both_halves_and_end_where_nobody_reads(streaming: 
         processes.sh(f"npm run {command}", streaming, environment)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("half", ["services/ml/src/ml/streaming.py", "packages/contracts/src/prediction-events.ts"])
 def test_a_field_of_an_event_renamed_in_one_half_fails_the_types(
     streaming: Path, environment: Environment, half: str
@@ -303,6 +319,7 @@ def test_a_field_of_an_event_renamed_in_one_half_fails_the_types(
     assert "modules/ml-stream/events.ts" in refused.stdout
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("question", "answer"), [("ml_streaming", True), ("ml_training", "torch")])
 def test_a_released_project_takes_an_option_with_its_edits_kept(tmp_path: Path, question: str, answer: object) -> None:
     template = repository_of_today(tmp_path / "template")
@@ -338,6 +355,7 @@ def same(one: Path, other: Path) -> bool:
     return other.exists() and one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.full
 def test_a_field_renamed_in_python_fails_the_contract_and_then_the_types(
     scratch: Path, environment: Environment
 ) -> None:
@@ -353,6 +371,7 @@ def test_a_field_renamed_in_python_fails_the_contract_and_then_the_types(
     assert "confidence" in refused.stdout
 
 
+@pytest.mark.full
 def test_a_field_renamed_in_the_api_fails_the_types(scratch: Path, environment: Environment) -> None:
     replace(scratch / "packages/contracts/src/predictions.ts", "confidence", "certainty")
     refused = processes.sh("npx tsc --project apps/api", scratch, environment, check=False)
@@ -360,6 +379,7 @@ def test_a_field_renamed_in_the_api_fails_the_types(scratch: Path, environment: 
     assert "certainty" in refused.stdout
 
 
+@pytest.mark.full
 def test_random_requests_find_no_server_error_and_no_broken_promise(
     streaming: Path, environment: Environment, free_port: Callable[[], int]
 ) -> None:

@@ -24,8 +24,8 @@ SECRETS = {"AUTH_SECRET": secrets.token_hex(32), "MAIL_URL": "log:"}
 
 @pytest.fixture(scope="module")
 def project(render: Callable[..., Path], tools: Environment) -> Path:
-    """A fresh project with its packages installed, every operational file included."""
-    made = render("node-ts", description='The "shop" backend', deploy="kubernetes")
+    """A fresh project with its packages installed."""
+    made = render("node-ts", description='The "shop" backend')
     processes.sh("npm install --no-audit --no-fund", made, tools)
     return made
 
@@ -104,14 +104,18 @@ def test_it_is_born_green(project: Path, tools: Environment) -> None:
     assert processes.sh("git status --porcelain", project, tools).stdout.split() == ["??", "package-lock.json"]
 
 
+@pytest.mark.full
 def test_its_formatter_changes_nothing(project: Path, tools: Environment) -> None:
     before = processes.sh("git status --porcelain", project, tools).stdout
     processes.sh("npm run format", project, tools)
     assert processes.sh("git status --porcelain", project, tools).stdout == before
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
-    "answers", [{"ci": "gitlab", "license": "mit"}, {"ci": "none", "license": "apache-2.0"}], ids=str
+    "answers",
+    [{"ci": "gitlab", "license": "mit", "deploy": "kubernetes"}, {"ci": "none", "license": "apache-2.0"}],
+    ids=str,
 )
 def test_other_answers_pass_the_checks_too(
     render: Callable[..., Path], project: Path, tools: Environment, answers: dict[str, str]
@@ -197,11 +201,13 @@ def test_the_readme_can_be_followed_line_by_line(project: Path, environment: dic
         running.stop(group=True)
 
 
+@pytest.mark.full
 def test_the_suite_passes_on_postgresql(project: Path, tools: Environment, postgres_url: str) -> None:
     ran = processes.sh("npm test", project, {**tools, "TEST_DATABASE_URL": postgres_url})
     assert "skipped" not in ran.stdout
 
 
+@pytest.mark.full
 def test_production_runs_on_postgresql(project: Path, environment: dict[str, str], postgres_url: str) -> None:
     production = {
         **environment,

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,10 +31,13 @@ print(Team.start("Owners", user).pk, ApiKey.issue(user, "acceptance")[1])
 
 
 def _versions() -> list[tuple[int, str]]:
-    """Every CPython from 3.11 on that this machine has, by its minor version."""
+    """Every CPython from 3.11 on that this machine has, by its minor version; one of them runs these tests."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     known = [str(path) for path in root.glob("3.*/bin/python")]
-    known += [path for minor in range(11, 20) if (path := shutil.which(f"python3.{minor}"))]
+    known += [
+        str(Path(sys.executable).resolve()),
+        *(path for minor in range(11, 20) if (path := shutil.which(f"python3.{minor}"))),
+    ]
     found = []
     for python in known:
         code = "import sys; print(sys.version_info.minor if sys.implementation.name == 'cpython' else 0)"
@@ -75,11 +79,11 @@ def _newest() -> str:
     return _versions()[-1][1]
 
 
-@pytest.fixture(scope="module", params=["oldest", "newest"])
+@pytest.fixture(scope="module", params=[pytest.param("oldest", marks=pytest.mark.full), "newest"])
 def made(request: pytest.FixtureRequest, render: Callable[..., Path], tools: Environment) -> Project:
-    """A project with everything, on the oldest Python that it promises and on the newest of this machine."""
+    """A project on the newest Python of this machine, and one with everything on the oldest that it promises."""
     oldest = request.param == "oldest"
-    answers = {"deploy": "kubernetes"} if oldest else {"ci": "gitlab"}
+    answers = {"deploy": "kubernetes", "ci": "gitlab"} if oldest else {}
     environment = _environment(tools, "python3.11" if oldest else _newest())
     folder = render("python-django", description='The "lab": {{ x }}', **answers)
     _set_up(folder, environment)
@@ -158,6 +162,7 @@ def test_its_tests_pass_on_sqlite(project: Path, environment: Environment) -> No
     processes.sh("uv run pytest -q --cov", project, environment, timeout=400)
 
 
+@pytest.mark.full
 def test_its_tests_pass_on_postgresql(project: Path, environment: Environment, postgres_url: str) -> None:
     ran = processes.sh("uv run pytest -q", project, {**environment, "TEST_DATABASE_URL": postgres_url}, timeout=400)
     assert "skipped" not in ran.stdout
@@ -168,6 +173,7 @@ def test_an_upload_is_profiled_by_a_worker_on_sqlite(project: Path, environment:
         assert server.stop() == 0
 
 
+@pytest.mark.full
 def test_an_upload_is_profiled_by_a_worker_on_postgresql(
     project: Path, environment: Environment, tmp_path: Path, postgres_url: str
 ) -> None:
@@ -189,6 +195,7 @@ def test_the_newest_python_of_the_machine_is_among_those_tested(made: Project, r
     assert asked.startswith(f"Python 3.{expected}."), asked
 
 
+@pytest.mark.full
 def test_without_data_tools_it_is_complete(render: Callable[..., Path], tools: Environment) -> None:
     environment = _environment(tools, _newest())
     made = render("python-django", data_tools=False, ci="gitlab")

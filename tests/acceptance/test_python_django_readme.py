@@ -69,6 +69,7 @@ def _key(base: str) -> str:
     return secret[0]
 
 
+@pytest.mark.full
 def test_the_readme_is_true_line_by_line(render: Callable[..., Path], tools: Mapping[str, str]) -> None:
     project = render("python-django", name="my-lab")
     environment = {**tools, "UV_PYTHON": "python3.11", "UV_PYTHON_DOWNLOADS": "never"}

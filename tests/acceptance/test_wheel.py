@@ -151,6 +151,7 @@ def test_stackgen_update_does_the_same(machine: Machine, project: Path, workshop
     assert git(workshop / "twin", "diff", "--name-only").splitlines() == [".copier-answers.yml", ".editorconfig"]
 
 
+@pytest.mark.full
 def test_building_again_from_a_clone_gives_the_same_bundle(
     repository: Repository, wheels: tuple[Path, Path], workshop: Path
 ) -> None:
@@ -158,6 +159,7 @@ def test_building_again_from_a_clone_gives_the_same_bundle(
     assert digest(build(workshop / "again", "wheel", workshop / "third")) == digest(wheels[1])
 
 
+@pytest.mark.full
 def test_a_source_distribution_builds_the_same_wheel_without_git(
     repository: Repository, wheels: tuple[Path, Path], workshop: Path
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_source_distribution_builds_the_same_wheel_without_git(
         assert sorted(rebuilt.namelist()) == sorted(built.namelist())
 
 
+@pytest.mark.full
 def test_before_the_first_release_only_an_editable_install_is_possible(workshop: Path) -> None:
     folder = workshop / "unreleased"
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "node_modules", "dist"), symlinks=True)

@@ -1,37 +1,50 @@
 """Projects for the tests of operational files, rendered once."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
-from operations_render import YAML_FILES, Project, distinct, one_of_each_stack, render_all
+from operations_render import STACKS, YAML_FILES, Project, distinct, one_of_each_stack, render_all
 from operations_tools import go_tool, run
 
 OVERLAY = "deploy/kustomize/overlays/production"
 
 
 @pytest.fixture(scope="session")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Project]:
-    """Each stack with every deployment, CI and licence."""
-    return render_all(tmp_path_factory.mktemp("operations"))
+def projects_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Project]]:
+    """A stack with every deployment, CI and licence."""
+    return cache(lambda stack: render_all(stack, tmp_path_factory.mktemp("operations")))
 
 
 @pytest.fixture(scope="session")
-def manifests(projects: list[Project], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each stack's production overlay, as Kustomize puts it together."""
-    folder = tmp_path_factory.mktemp("manifests")
-    built = {}
-    for project in one_of_each_stack(projects, deploy="kubernetes"):
+def projects(projects_of: Callable[[str], list[Project]]) -> list[Project]:
+    """All stacks so."""
+    return [project for stack in STACKS for project in projects_of(stack)]
+
+
+@pytest.fixture(scope="session")
+def manifest_of(
+    projects_of: Callable[[str], list[Project]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """A stack's production overlay, as Kustomize puts it together."""
+
+    def build(stack: str) -> Path:
+        (project,) = one_of_each_stack(projects_of(stack), deploy="kubernetes")
         result = run([go_tool("kustomize"), "build", project.path / OVERLAY])
         assert result.returncode == 0, f"{project}: {result.stderr}"
-        built[project.stack] = folder / f"{project.stack}.yaml"
-        built[project.stack].write_text(result.stdout, encoding="utf-8")
-    return built
+        path = tmp_path_factory.mktemp("manifests") / f"{stack}.yaml"
+        path.write_text(result.stdout, encoding="utf-8")
+        return path
+
+    return cache(build)
 
 
 @pytest.fixture(scope="session")
-def good(projects: list[Project]) -> dict[str, Path]:
+def good(projects_of: Callable[[str], list[Project]]) -> dict[str, Path]:
     """Each operational file of the node-ts stack, by its place in the project."""
-    files = distinct([project for project in projects if project.stack == "node-ts"], *YAML_FILES, "*", ".dockerignore")
+    projects = projects_of("node-ts")
+    files = distinct(projects, *YAML_FILES, "*", ".dockerignore")
     return {path.relative_to(_root(path, projects)).as_posix(): path for path in files}
 
 

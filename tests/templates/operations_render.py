@@ -4,12 +4,13 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
 import copier
 import yaml
+from sizes import is_release
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
@@ -69,14 +70,22 @@ def render(template: Path, path: Path, **answers: object) -> Path:
     return path
 
 
-def render_all(folder: Path) -> list[Project]:
-    """Render each stack with every combination of the answers that shape its operational files."""
+def rows() -> list[tuple[str, ...]]:
+    """Give sets of the answers that shape operational files: every pair of values meets, or all before a release."""
+    deploy, ci, license_ = (choices(factor) for factor in FACTORS)
+    if is_release():
+        return list(product(deploy, ci, license_))
+    # There are two ways to deploy and three values of the others: going on by one each time, all pairs meet.
+    return [(how, *others) for how, others in zip(cycle(deploy), product(ci, license_), strict=False)]
+
+
+def render_all(stack: str, folder: Path) -> list[Project]:
+    """Render a stack with every set of the answers that shape its operational files."""
     template = copy_template(folder / "template")
-    rows = product(STACKS, *(choices(factor) for factor in FACTORS))
-    projects = [Project(folder / f"project-{number}", *row) for number, row in enumerate(rows)]
+    projects = [Project(folder / f"project-{number}", stack, *row) for number, row in enumerate(rows())]
     for project in projects:
         answers = {factor: getattr(project, factor) for factor in FACTORS}
-        render(template, project.path, stack=project.stack, **answers)
+        render(template, project.path, stack=stack, **answers)
     return projects
 
 

@@ -5,7 +5,6 @@ Stacks and questions are found on disk, so a new stack is covered by adding its 
 
 import itertools
 import json
-import os
 import re
 import shutil
 import tomllib
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pytest_copie.plugin import Copie, Result
+from sizes import is_release
 
 from stackgen import questions
 from stackgen.choices import Stack
@@ -67,12 +67,12 @@ def product(asked: list[questions.Question]) -> list[dict[str, object]]:
 def combinations(stack: str) -> list[dict[str, object]]:
     """Every combination of a stack's own answers meets every value of the common ones; each combination of those, once.
 
-    Their whole product is checked where the questions change: `STACKGEN_EVERY_COMBINATION=1`.
+    Their whole product is checked before a release.
     """
     asked = [question for question in ASKED.asked(stack) if domain(question)]
     shared = [question for question in asked if question.key in COMMON_QUESTIONS]
     own = product([question for question in asked if question.key not in COMMON_QUESTIONS])
-    if os.environ.get("STACKGEN_EVERY_COMBINATION"):
+    if is_release():
         return [common | mine for mine in own for common in product(shared)]
     turns = range(max(len(domain(question)) for question in shared))
     spread = [turned(shared, row, turn) | mine for row, mine in enumerate(own) for turn in turns]
@@ -86,7 +86,16 @@ def turned(asked: list[questions.Question], row: int, turn: int) -> dict[str, ob
     return {key: options[(row * place + turn) % len(options)] for place, (key, options) in enumerate(values)}
 
 
-EVERY_COMBINATION = [(stack, answers) for stack in STACKS for answers in combinations(stack)]
+def cases(stack: str) -> Iterator[object]:
+    """Give a stack's combinations; everybody runs those that bring an answer which none before had."""
+    met: set[tuple[str, object]] = set()
+    for answers in combinations(stack):
+        new = set(answers.items()) - met
+        met |= new
+        yield pytest.param(stack, answers, marks=[] if new else pytest.mark.full)
+
+
+EVERY_COMBINATION = [case for stack in STACKS for case in cases(stack)]
 
 
 def test_every_stack_on_disk_is_offered_and_known() -> None:

@@ -12,6 +12,7 @@ from conftest import OVERLAY
 from operations_render import DOCKERFILES, NAME, TEMPLATES, Project, copy_template, render
 from operations_tools import compose, findings, go_tool, kubernetes_validate, run, secrets_of, yamllint
 
+pytestmark = pytest.mark.full
 WITH, WITHOUT = "[=% if {}with_jobs %=]", "[=% if {}without_jobs %=]"
 
 

@@ -61,6 +61,7 @@ def test_zizmor_finds_no_weakness_in_any_workflow(projects: list[Project]) -> No
     assert findings(zizmor(distinct(projects, *WORKFLOWS))) == ""
 
 
+@pytest.mark.full
 def test_actionlint_is_content_with_every_workflow(projects: list[Project]) -> None:
     assert findings(actionlint(distinct(projects, *WORKFLOWS))) == ""
 
@@ -69,11 +70,12 @@ def test_yamllint_finds_no_mistake_in_any_yaml_file(projects: list[Project]) -> 
     assert findings(yamllint(distinct(projects, *YAML_FILES))) == ""
 
 
-def test_kubernetes_accepts_every_manifest_with_no_unknown_field(manifests: dict[str, Path]) -> None:
-    assert sorted(manifests) == STACKS
-    assert findings(kubernetes_validate(manifests.values())) == ""
+@pytest.mark.full
+def test_kubernetes_accepts_every_manifest_with_no_unknown_field(manifest_of: Callable[[str], Path]) -> None:
+    assert findings(kubernetes_validate(map(manifest_of, STACKS))) == ""
 
 
+@pytest.mark.full
 def test_compose_files_refuse_to_start_without_their_secrets(projects: list[Project]) -> None:
     for path in distinct(projects, "compose.yaml"):
         refusal = findings([compose_config(), path], environment={})
@@ -81,6 +83,7 @@ def test_compose_files_refuse_to_start_without_their_secrets(projects: list[Proj
             assert f"required variable {name} is missing a value" in refusal, path
 
 
+@pytest.mark.full
 def test_compose_files_need_nothing_but_their_secrets(projects: list[Project]) -> None:
     for path in distinct(projects, "compose.yaml"):
         assert findings(compose(path), environment=secrets_of(path)) == ""
@@ -120,9 +123,10 @@ def test_one_tool_alone_updates_dependencies(projects: list[Project]) -> None:
         assert not project.files(".github/dependabot.y*ml"), project
 
 
+@pytest.mark.full
 @every_stack
-def test_pods_have_no_rights_to_spare_and_survive_a_lost_node(manifests: dict[str, Path], stack: str) -> None:
-    documents = list(yaml.safe_load_all(manifests[stack].read_text(encoding="utf-8")))
+def test_pods_have_no_rights_to_spare_and_survive_a_lost_node(manifest_of: Callable[[str], Path], stack: str) -> None:
+    documents = list(yaml.safe_load_all(manifest_of(stack).read_text(encoding="utf-8")))
     assert "\n".join(operations_kubernetes.manifests(documents, NAME)) == ""
 
 

@@ -1,5 +1,6 @@
 """Image, compose file, manifests, pipelines and documents speak of the same ports, settings, files and scripts."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import operations_agreement as agreement
@@ -10,28 +11,32 @@ from operations_render import DOCKERFILES, STACKS, TEMPLATES, YAML_FILES, Projec
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
 
+@pytest.mark.full
 @every_stack
 def test_images_compose_files_and_manifests_mean_the_same_ports(
-    projects: list[Project], manifests: dict[str, Path], stack: str
+    projects_of: Callable[[str], list[Project]], manifest_of: Callable[[str], Path], stack: str
 ) -> None:
-    (project,) = one_of_each_stack([each for each in projects if each.stack == stack])
+    (project,) = one_of_each_stack(projects_of(stack))
     exposed = agreement.exposed_ports(project.files(*DOCKERFILES))
     assert agreement.compose_ports(project.path / "compose.yaml") <= exposed
-    assert agreement.manifest_ports(manifests[stack]) <= exposed
+    assert agreement.manifest_ports(manifest_of(stack)) <= exposed
 
 
 @every_stack
-def test_deployment_files_use_only_settings_that_the_example_explains(projects: list[Project], stack: str) -> None:
-    (project,) = one_of_each_stack([each for each in projects if each.stack == stack], deploy="kubernetes")
+def test_deployment_files_use_only_settings_that_the_example_explains(
+    projects_of: Callable[[str], list[Project]], stack: str
+) -> None:
+    (project,) = one_of_each_stack(projects_of(stack), deploy="kubernetes")
     explained = agreement.explained_settings(project.path / ".env.example")
     assert agreement.compose_settings(project.path / "compose.yaml") <= explained
     assert agreement.config_settings(project.files("deploy/**/*.env")) <= explained
 
 
 @every_stack
-def test_deployment_files_name_only_files_and_scripts_that_exist(projects: list[Project], stack: str) -> None:
-    matching = [project for project in projects if project.stack == stack and project.ci == "github"]
-    (project,) = one_of_each_stack(matching, deploy="kubernetes")
+def test_deployment_files_name_only_files_and_scripts_that_exist(
+    projects_of: Callable[[str], list[Project]], stack: str
+) -> None:
+    (project,) = one_of_each_stack(projects_of(stack), deploy="kubernetes", ci="github")
     files = project.files(*DOCKERFILES, *YAML_FILES, "docs/deploy.md", "docs/kubernetes.md")
     assert agreement.missing_files(files, project.path, TEMPLATES / stack / "project") == []
     assert agreement.missing_scripts(files, project.path) == []

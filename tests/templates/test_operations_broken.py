@@ -1,6 +1,7 @@
 """Each rule about operational files is seen to fail: a good file is broken in one place, and the complaint is due."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import operations_kubernetes
@@ -21,6 +22,7 @@ from operations_tools import (
     zizmor,
 )
 
+pytestmark = pytest.mark.full
 TOOLS = [
     ToolBreak("Dockerfile", "WORKDIR /srv", "WORKDIR srv", lambda path: [python_tool("hadolint"), path], "DL3000"),
     ToolBreak(
@@ -53,8 +55,8 @@ def test_a_broken_file_is_reported(good: dict[str, Path], case: Break) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "complaint"), POD_RULES)
-def test_a_broken_manifest_is_reported(manifests: dict[str, Path], old: str, new: str, complaint: str) -> None:
-    text = manifests["node-ts"].read_text(encoding="utf-8")
+def test_a_broken_manifest_is_reported(manifest_of: Callable[[str], Path], old: str, new: str, complaint: str) -> None:
+    text = manifest_of("node-ts").read_text(encoding="utf-8")
     documents = list(yaml.safe_load_all(broken(text, old, new)))
     assert complaint in "\n".join(operations_kubernetes.manifests(documents, NAME))
 
@@ -67,9 +69,9 @@ def test_a_validator_reports_a_broken_file(good: dict[str, Path], tmp_path: Path
     assert case.complaint in findings(case.command(path), environment=secrets_of(path))
 
 
-def test_kubernetes_reports_an_unknown_field(manifests: dict[str, Path], tmp_path: Path) -> None:
+def test_kubernetes_reports_an_unknown_field(manifest_of: Callable[[str], Path], tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
-    text = manifests["node-ts"].read_text(encoding="utf-8")
+    text = manifest_of("node-ts").read_text(encoding="utf-8")
     path.write_text(broken(text, "readinessProbe:", "readynessProbe:"), encoding="utf-8")
     assert "readynessProbe" in findings(kubernetes_validate([path]))
 

@@ -8,6 +8,7 @@ from operations_breaks import broken
 from operations_components import COMPONENTS, build, complaints
 from operations_render import copy_template, render
 
+pytestmark = pytest.mark.full
 STACK = "hybrid-node-python-ml"
 BREAKS = [
     ("gpu", "gpu/deployment.yaml", "name: ml\nspec", "name: mll\nspec", "error: "),

@@ -21,7 +21,7 @@ import pytest
 import releases
 import yaml
 from museum import ROOT, Repository, git, repository_of_today
-from releases import released
+from releases import released, stacks_of
 from sizes import is_release
 
 import hatch_build
@@ -52,11 +52,6 @@ EDITED_FROM = 12
 NEVER_EDITED = {".copier-answers.yml", ".gitattributes"}
 
 
-def stacks_of(commit: str) -> list[str]:
-    names = git(ROOT, "ls-tree", "-r", "--name-only", commit, "--", "templates").splitlines()
-    return [name.split("/")[1] for name in names if name.endswith("/questions.yml")]
-
-
 @cache
 def tree(version: str) -> hatch_build.Tree:
     return hatch_build.read_tree(hatch_build.Git(ROOT), released()[version])
@@ -75,12 +70,11 @@ def sources(version: str, stack: str) -> frozenset[tuple[str, hatch_build.Entry]
 def same_as(version: str, stack: str) -> str:
     """Give the first release among those chosen that renders a stack from the same files."""
     return next(
-        first
-        for first in CHOSEN
-        if stack in stacks_of(released()[first]) and sources(first, stack) == sources(version, stack)
+        first for first in CHOSEN if stack in stacks_of(first) and sources(first, stack) == sources(version, stack)
     )
 
 
+@cache
 def rows(stack: str) -> list[dict[str, object]]:
     """Give sets of answers that together hold every value of every question once."""
     choosable = [question for question in ASKED.asked(stack) if len(question.values) > 1 and question.key != "stack"]
@@ -101,33 +95,36 @@ def _row(stack: str, index: int) -> Iterator[tuple[str, object]]:
 
 
 def cases() -> Iterator[tuple[str, dict[str, object]]]:
-    """Pair the synthetic release with every set of answers, and each chosen one with one set, or all before a release."""
+    """Pair the synthetic release with every set of answers, each chosen one with one set, or all before a release."""
     for stack in ASKED.stacks():
         answers = rows(stack)
         yield from ((LAST, row) for row in answers)
         for place, version in enumerate(CHOSEN):
-            if stack in stacks_of(released()[version]) and version == same_as(version, stack):
+            if stack in stacks_of(version) and version == same_as(version, stack):
                 turn = place % len(answers)
                 yield from ((version, row) for row in (answers if is_release() else answers[turn : turn + 1]))
 
 
-def case(version: str, row: Mapping[str, object]) -> object:
-    """Everybody runs an update from the synthetic release, with the first set of answers."""
-    everybody = version == LAST and row == rows(str(row["stack"]))[0]
-    name = "-".join([version, *(str(row[key]) for key in row if key != "name")])
-    return pytest.param(version, row, id=name, marks=[] if everybody else pytest.mark.full)
+def case(version: str, row: Mapping[str, object], others: pytest.MarkDecorator) -> object:
+    """Everybody runs the synthetic release with one set of answers a stack; `others` tells who runs more of its."""
+    one = row == rows(str(row["stack"]))[0]
+    marks = others if version == LAST and not one else () if version == LAST else pytest.mark.full
+    return pytest.param(
+        version, row, id="-".join([version, *(str(row[key]) for key in row if key != "name")]), marks=marks
+    )
 
 
 ASKED = questions.read(ROOT)
 CHOSEN = releases.chosen()
-CASES = [case(version, row) for version, row in cases()]
+EVERY_ANSWER = [case(version, row, pytest.mark.full) for version, row in cases()]
+ONE_OF_TODAY = [case(version, row, pytest.mark.release) for version, row in cases()]
+TODAY = [case(LAST, row, pytest.mark.release) for stack in ASKED.stacks() for row in rows(stack)]
 EQUALS = [
     pytest.param(version, same_as(version, stack), stack, id=f"{version}-{stack}", marks=pytest.mark.full)
     for version in CHOSEN
-    for stack in stacks_of(released()[version])
+    for stack in stacks_of(version)
     if version != same_as(version, stack)
 ]
-TODAY = [case(LAST, row) for stack in ASKED.stacks() for row in rows(stack)]
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +232,7 @@ def test_a_release_whose_updates_are_not_run_makes_the_project_of_one_whose_are(
     assert made[version] == made[first]
 
 
-@pytest.mark.parametrize(("version", "row"), CASES)
+@pytest.mark.parametrize(("version", "row"), EVERY_ANSWER)
 def test_an_updated_project_is_a_fresh_one(
     bundle: str, fresh: Fresh, tmp_path: Path, version: str, row: dict[str, object]
 ) -> None:
@@ -245,7 +242,7 @@ def test_an_updated_project_is_a_fresh_one(
     assert content(made.path) == fresh(recorded(made, row))
 
 
-@pytest.mark.parametrize(("version", "row"), CASES)
+@pytest.mark.parametrize(("version", "row"), ONE_OF_TODAY)
 def test_the_projects_own_work_survives(
     bundle: str, fresh: Fresh, tmp_path: Path, version: str, row: dict[str, object]
 ) -> None:
@@ -313,7 +310,7 @@ def test_a_go_service_that_grew_a_feature_updates_without_a_conflict(
 
 @pytest.mark.parametrize("version", [LAST, *(pytest.param(version, marks=pytest.mark.full) for version in CHOSEN)])
 def test_the_decision_comes_through_unchanged(bundle: str, tmp_path: Path, version: str) -> None:
-    stack = stacks_of(released()[version])[0] if version in released() else ASKED.stacks()[0]
+    stack = stacks_of(version)[0] if version in released() else ASKED.stacks()[0]
     made = make(bundle, version, {"stack": stack, "name": NAME}, tmp_path / "made")
     render.update(made, {}, {})
     assert project.read(made.path).answers["decision"] == made.answers["decision"] == DECISION
