@@ -105,7 +105,7 @@ class Size:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         write = terminalreporter.write_line
         if self.size == "all":
-            write(f"{SEED}={seed()} chose a release to update from")
+            write(f"{SEED}={seed()} repeats the choice of releases that projects were updated from")
         if self.size:
             terminalreporter.section("minutes of each file")
             for part, seconds in self.seconds.most_common():
