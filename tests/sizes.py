@@ -38,7 +38,7 @@ def is_release() -> bool:
 
 def seed() -> int:
     """Give the number that this run's choices follow from; the processes of one run share it."""
-    return int(os.environ.setdefault(SEED, str(random.randrange(10_000))))
+    return int(os.environ.setdefault(SEED, str(random.randrange(1_000_000))))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,6 +1,7 @@
 """The sizes of the test command leave nothing out unseen."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,29 @@ def test_a_failure_stays_a_failure(tmp_path: Path, processes: str) -> None:
     done = run(tmp_path, "all", processes, "def test_one(): assert False\n")
     assert done.returncode == 1
     assert "1 failed in" in done.stdout.splitlines()[-1]
+
+
+SEEDED = """\
+import pytest, sizes
+
+@pytest.mark.parametrize("number", [sizes.seed()])  # xdist refuses processes that collect different tests
+def test_chosen(number): pass
+"""
+
+
+@PROCESSES
+def test_the_processes_of_a_run_share_a_seed_that_is_printed_and_can_be_given(
+    tmp_path: Path, processes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKGEN_SEED", "4711")
+    assert "STACKGEN_SEED=4711 repeats" in run(tmp_path, "all", processes, SEEDED).stdout
+    monkeypatch.delenv("STACKGEN_SEED")
+    seeds = set()
+    for _ in range(2):
+        done = run(tmp_path, "all", processes, SEEDED)
+        assert done.returncode == 0, done.stdout + done.stderr
+        seeds |= set(re.findall(r"STACKGEN_SEED=(\d+) repeats", done.stdout))
+    assert len(seeds) == 2
 
 
 def test_an_unknown_size_is_refused(tmp_path: Path) -> None:
