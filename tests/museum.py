@@ -135,7 +135,7 @@ class Installation:
 
     def run(self, code: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run Python with this stackgen and this home."""
-        return subprocess.run([sys.executable, "-c", code], **self.process(variables), timeout=60, check=False)
+        return subprocess.run([sys.executable, "-c", code], **self.process(variables), timeout=600, check=False)
 
     def start(self, code: str, **variables: str) -> "subprocess.Popen[str]":
         """Start Python with this stackgen and this home."""

@@ -267,7 +267,7 @@ def test_torch_trains_the_same_way_and_is_not_served_with(
     made = render("hybrid-node-python-ml", ml_training="torch", ci="gitlab")
     other = linked_copy(project, tmp_path / "torch", made)
     try:
-        install_python(other, environment, timeout=900)
+        install_python(other, environment)
         processes.sh("npm run ml -- train", other, environment)
         for command in ("check:ml", "contract -- --check", "test:ml"):
             processes.sh(f"npm run {command}", other, environment)
@@ -396,7 +396,6 @@ def test_random_requests_find_no_server_error_and_no_broken_promise(
             " --generation-deterministic --phases coverage,fuzzing > fuzz.log 2>&1 || (cut -c1-300 fuzz.log; exit 1)",
             streaming / "services/ml",
             environment,
-            timeout=180,
         )
         (streaming / "services/ml/fuzz.log").unlink()
         assert server.stop() == 0

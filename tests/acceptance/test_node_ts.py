@@ -53,7 +53,7 @@ class Browser:
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         try:
-            with self.opener.open(request, timeout=30) as answer:
+            with self.opener.open(request, timeout=300) as answer:
                 return processes.Answer(answer.status, dict(answer.headers.items()), answer.read())
         except urllib.error.HTTPError as error:
             return processes.Answer(error.code, dict(error.headers.items()), error.read())
@@ -162,7 +162,7 @@ def test_sigterm_lets_a_running_request_finish(project: Path, environment: dict[
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     with server(project, environment) as running:
-        with socket.create_connection(("127.0.0.1", int(environment["PORT"])), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", int(environment["PORT"])), timeout=300) as connection:
             connection.sendall(head.encode() + body[:10])
             # The request is under way once another one, sent later, has been answered.
             assert processes.http("GET", f"{running.url}/livez").status == 200
@@ -176,7 +176,7 @@ def test_sigterm_lets_a_running_request_finish(project: Path, environment: dict[
 
 def test_wrong_settings_are_listed_all_at_once(project: Path, tools: Environment) -> None:
     wrong = {**tools, "NODE_ENV": "production", "PORT": "many", "LOG_LEVEL": "loud"}
-    done = processes.sh(["node", "apps/api/src/server.ts"], project, wrong, timeout=60, check=False)
+    done = processes.sh(["node", "apps/api/src/server.ts"], project, wrong, check=False)
     assert done.returncode != 0
     for name in ("PORT", "LOG_LEVEL", "AUTH_SECRET", "DATABASE_URL"):
         assert name in done.stdout
@@ -193,7 +193,7 @@ def test_the_readme_can_be_followed_line_by_line(project: Path, environment: dic
         script = "shopt -s expand_aliases\nset -e\n" + try_it.replace(
             "localhost:3000", f"localhost:{environment['PORT']}"
         )
-        done = processes.sh(["bash", "-c", script], tmp_path, environment, timeout=60)
+        done = processes.sh(["bash", "-c", script], tmp_path, environment)
         assert '"name":"Apollo"' in done.stdout
         assert '"status":"archived"' in done.stdout
         assert '"status":412' in done.stdout

@@ -59,7 +59,7 @@ def _set_up(project: Path, environment: Environment) -> None:
     before = (project / "pyproject.toml").read_bytes()
     for command in block[1].splitlines():
         if not command.endswith(("pytest", "check.py")):
-            processes.sh(command, project, environment, timeout=300)
+            processes.sh(command, project, environment)
     assert (project / "pyproject.toml").read_bytes() == before
     lock = (project / "uv.lock").read_text(encoding="utf-8")
     for pin in (project / "constraints.txt").read_text(encoding="utf-8").splitlines()[1:]:
@@ -118,7 +118,7 @@ def _deployment(project: Path, environment: Environment, tmp_path: Path, databas
         try:
             _upload(server.url, *made[-2:])
             worker.terminate()
-            assert worker.wait(20) == 0
+            assert worker.wait(120) == 0
         finally:
             worker.kill()
             worker.wait()
@@ -133,7 +133,7 @@ def _upload(url: str, team: str, secret: str) -> None:
     accepted = processes.http("POST", f"{url}/api/datasets", head.encode() + CSV + b"\r\n--x--\r\n", form)
     assert accepted.status == 202, accepted.body
     path = f"{url}/api/datasets/{accepted.json['id']}"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while processes.http("GET", path, headers=bearer).json["status"] in {"pending", "profiling"}:
         assert time.monotonic() < deadline, "no worker has profiled the upload"
         time.sleep(0.2)
@@ -150,21 +150,21 @@ def _upload(url: str, team: str, secret: str) -> None:
 
 
 def test_every_check_of_the_project_passes(project: Path, environment: Environment) -> None:
-    processes.sh("uv run python check.py", project, environment, timeout=300)
+    processes.sh("uv run python check.py", project, environment)
     (project / "src/backend/careless.py").write_text("import os\n\n\ndef f(x):\n    return x\n", encoding="utf-8")
-    spoiled = processes.sh("uv run python check.py", project, environment, timeout=300, check=False)
+    spoiled = processes.sh("uv run python check.py", project, environment, check=False)
     (project / "src/backend/careless.py").unlink()
     assert spoiled.returncode == 1
     assert "failed: lint, types" in spoiled.stdout
 
 
 def test_its_tests_pass_on_sqlite(project: Path, environment: Environment) -> None:
-    processes.sh("uv run pytest -q --cov", project, environment, timeout=400)
+    processes.sh("uv run pytest -q --cov", project, environment)
 
 
 @pytest.mark.full
 def test_its_tests_pass_on_postgresql(project: Path, environment: Environment, postgres_url: str) -> None:
-    ran = processes.sh("uv run pytest -q", project, {**environment, "TEST_DATABASE_URL": postgres_url}, timeout=400)
+    ran = processes.sh("uv run pytest -q", project, {**environment, "TEST_DATABASE_URL": postgres_url})
     assert "skipped" not in ran.stdout
 
 
@@ -202,5 +202,5 @@ def test_without_data_tools_it_is_complete(render: Callable[..., Path], tools: E
     _set_up(made, environment)
     assert not (made / "notebooks").exists()
     assert not list((made / ".venv").glob("lib/*/site-packages/polars"))
-    processes.sh("uv run python check.py", made, environment, timeout=300)
-    processes.sh("uv run pytest -q", made, environment, timeout=400)
+    processes.sh("uv run python check.py", made, environment)
+    processes.sh("uv run pytest -q", made, environment)

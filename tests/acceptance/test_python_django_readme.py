@@ -27,7 +27,7 @@ class Browser:
 
     def page(self, path: str) -> str:
         """Open a page."""
-        with self.opener.open(self.base + path, timeout=30) as answer:
+        with self.opener.open(self.base + path, timeout=300) as answer:
             return str(answer.read().decode())
 
     def submit(self, path: str, **fields: str) -> str:
@@ -35,7 +35,7 @@ class Browser:
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.page(path))
         assert token, path
         body = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode()
-        with self.opener.open(self.base + path, body, timeout=30) as answer:
+        with self.opener.open(self.base + path, body, timeout=300) as answer:
             return str(answer.read().decode())
 
 
@@ -50,7 +50,7 @@ def _worker(command: str, project: Path, environment: Mapping[str, str]) -> Iter
         try:
             yield
             process.terminate()
-            assert process.wait(20) in {0, -15, 143}
+            assert process.wait(120) in {0, -15, 143}
         finally:
             process.kill()
             process.wait()
@@ -77,7 +77,7 @@ def test_the_readme_is_true_line_by_line(render: Callable[..., Path], tools: Map
     for command in setup.splitlines():
         # Those two have tests of their own; pip would replace the uv of whoever runs the tests.
         if not command.endswith(("pytest", "check.py")) and command != "pip install uv":
-            processes.sh(command, project, environment, timeout=300)
+            processes.sh(command, project, environment)
     superuser, runserver = server.splitlines()
     known = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, **environment}
     processes.sh(f"{superuser} --no-input --email {EMAIL}", project, known)
@@ -90,7 +90,7 @@ def test_the_readme_is_true_line_by_line(render: Callable[..., Path], tools: Map
         commands = trial.replace("http://127.0.0.1:8000", base).replace("<the secret>", _key(base))
         assert READY in commands
         script = f"set -e\nshopt -s expand_aliases\n{commands.replace(READY, f'{WAIT}{os.linesep}{READY}')}"
-        done = processes.sh(["timeout", "60", "bash", "-c", script], project, environment)
+        done = processes.sh(["timeout", "600", "bash", "-c", script], project, environment)
         assert Browser(base).page("/admin/").count("csrfmiddlewaretoken")
         assert "Upload data sets" in Browser(base).page("/api/openapi.json")
     for told in ('"Analysts"', '"pending"', '"rows": 3', "price,number,1", '"count": 1'):

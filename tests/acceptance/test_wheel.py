@@ -28,7 +28,7 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> "subprocess.Comple
         env={**environment, **variables},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
 

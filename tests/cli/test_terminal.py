@@ -30,7 +30,7 @@ def terminal(tmp_path: Path) -> Iterator[Spawn]:
             cwd=str(tmp_path),
             env=environment,
             encoding="utf-8",
-            timeout=60,
+            timeout=600,
             dimensions=(50, 160),
         )
         started.append(child)

@@ -18,8 +18,8 @@ GO_MODULES = {
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
 }
 COMPOSE_CONFIG = Path(__file__).with_name("compose_config")
-BUILD_SECONDS = 600
-RUN_SECONDS = 120
+BUILD_SECONDS = 1800
+RUN_SECONDS = 900
 
 
 class ToolError(AssertionError):

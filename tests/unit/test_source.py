@@ -116,7 +116,7 @@ def test_newer_templates_without_our_own_release_ask_for_an_upgrade(old: Install
 def test_many_processes_at_once_leave_the_newest_bundle_whole(old: Installation, new: Installation) -> None:
     for _ in range(3):
         processes = [installation.start(FIND) for installation in (old, new, old, new, old, new)]
-        results = [process.communicate(timeout=60) for process in processes]
+        results = [process.communicate(timeout=600) for process in processes]
         assert [errors for _, errors in results] == [""] * 6
         assert {json.loads(found)[1] for found, _ in results} == {"v0.1.0", "v0.2.0"}
         assert placed(new).read_bytes() == bundle(new)
@@ -132,7 +132,7 @@ def test_an_older_process_that_had_to_wait_does_not_undo_the_newer_one(old: Inst
     time.sleep(1)
     placed(new).write_bytes(bundle(new))
     lock.unlink()
-    assert json.loads(process.communicate(timeout=60)[0])[1] == "v0.1.0"
+    assert json.loads(process.communicate(timeout=600)[0])[1] == "v0.1.0"
     assert placed(new).read_bytes() == bundle(new)
 
 
@@ -152,7 +152,7 @@ def test_a_process_killed_while_it_waits_leaves_the_placed_bundle_alone(new: Ins
     process = new.start(FIND)
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=300)
     assert not placed(new).exists()
     lock.unlink()
     assert find(new)[1] == "v0.2.0"
