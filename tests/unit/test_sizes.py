@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sizes import LONG_FILES
 
 TESTS = Path(__file__).parents[1]
 SMALL = """\
@@ -106,6 +107,10 @@ def test_the_processes_of_a_run_share_a_seed_that_is_printed_and_can_be_given(
         assert done.returncode == 0, done.stdout + done.stderr
         seeds |= set(re.findall(r"STACKGEN_SEED=(\d+) repeats", done.stdout))
     assert len(seeds) == 2
+
+
+def test_the_files_that_are_begun_first_are_there() -> None:
+    assert set(LONG_FILES) <= {path.name for path in TESTS.glob("*/test_*.py")}
 
 
 def test_an_unknown_size_is_refused(tmp_path: Path) -> None:
