@@ -192,7 +192,7 @@ def test_the_readme_of_a_service_can_be_followed_line_by_line(
         # The last line follows the probes until Ctrl-C; the first one that it prints is enough.
         script = "set -e\n" + try_it.replace("127.0.0.1:8080", f"127.0.0.1:{port}").rstrip()
         *lines, follow = script.split("\n")
-        lines.append(f"timeout --signal=INT 300 {follow} | grep --max-count=1 '^event: check'")
+        lines.append(f"grep --max-count=1 '^event: check' <(timeout --signal=INT 300 {follow} 2>/dev/null)")
         lines.extend(block.replace("127.0.0.1:8080", f"127.0.0.1:{port}") for block in calls)
         done = sh(["bash", "-c", "\n".join(lines)], service, environment)
         for shown in ('"name":"self"', '"healthy":true', '"name":"me"', '"status":409', "event: check"):
