@@ -62,6 +62,9 @@ def _questions(asked: Questions) -> Iterator[str]:
         own = [question for question in asked.asked(stack) if question not in common]
         yield f"## Questions of {stack}\n"
         yield "\n".join(map(_question, own)) if own else "None beyond those above.\n"
+        if retired := asked.retired(stack):
+            yield "No longer asked, but accepted, and kept where a project has recorded them:\n"
+            yield "\n".join(map(_question, retired))
 
 
 def _is_common(asked: Questions, question: Question) -> bool:

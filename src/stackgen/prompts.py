@@ -44,6 +44,9 @@ def ask_answers(questions: Questions, stack: Stack, given: Mapping[str, object])
             answers[question.key] = questions.check(question, given[question.key], answers)
         else:
             answers[question.key] = _ask(questions, question, answers)
+    for question in questions.retired(stack.value):
+        if question.key in given:
+            answers[question.key] = questions.check(question, given[question.key], answers)
     del answers["stack"]
     return answers
 

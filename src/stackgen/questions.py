@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -57,6 +58,15 @@ class Questions:
         """Give the questions that concern a stack, `stack` itself left out."""
         return tuple(q for q in self.items if q.key != "stack" and self._when(q, {"stack": stack}))
 
+    def retired(self, stack: str) -> tuple[Question, ...]:
+        """Give the questions of a stack that nobody is asked any more: only an answer of their own makes them apply."""
+        return tuple(
+            q
+            for q in self.items
+            if not self._when(q, {"stack": stack})
+            and any(self._when(q, {"stack": stack}, {q.key: value}) for value in q.values or (True,))
+        )
+
     def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
         """Give the complete answers: those given, checked, and the defaults of all others that apply.
 
@@ -66,7 +76,7 @@ class Questions:
         context: dict[str, object] = {}
         answers: dict[str, object] = {}
         for question in self.items:
-            if not self._when(question, context):
+            if not self._when(question, context, given):
                 context[question.key] = self._default(question, context)
             elif question.key in given:
                 context[question.key] = answers[question.key] = self.check(question, given[question.key], context)
@@ -111,8 +121,9 @@ class Questions:
     def _refuse_inapplicable(self, given: Mapping[str, object], answers: Mapping[str, object]) -> None:
         stack = str(answers.get("stack"))
         of_stack = {question.key for question in self.asked(stack)}
+        retired = {question.key for question in self.retired(stack)}
         for key in given:
-            if key not in answers:
+            if key not in answers and key not in retired:
                 reason = "with the other answers" if key in of_stack else f"to the stack {stack!r}"
                 raise UsageError(f"{key} does not apply {reason}", "leave it out")
 
@@ -121,10 +132,14 @@ class Questions:
         rendered = self._render(default, context) if isinstance(default, str) else default
         return _load_text(rendered) if question.type == "yaml" and isinstance(rendered, str) else rendered
 
-    def _when(self, question: Question, context: Mapping[str, object]) -> bool:
+    def _when(
+        self, question: Question, context: Mapping[str, object], given: Mapping[str, object] = MappingProxyType({})
+    ) -> bool:
+        """Tell whether a question applies; as in copier, its condition sees an answer of its own that was given."""
         if isinstance(question.when, bool):
             return question.when
-        return self._render(question.when, context).strip().lower() in {"true", "1", "yes", "y", "on"}
+        own = {question.key: given[question.key]} if question.key in given else {}
+        return self._render(question.when, {**context, **own}).strip().lower() in {"true", "1", "yes", "y", "on"}
 
     def _render(self, text: str, context: Mapping[str, object]) -> str:
         try:

@@ -23,6 +23,7 @@ def _for_stack(questions: Questions, stack: str) -> dict[str, Any]:
     properties = {key: _choice(key) for key in DOMAINS}
     properties["stack"] = {"const": stack, "description": "Overrides the recommendation."}
     properties |= {question.key: _property(question) for question in asked}
+    properties |= {question.key: _property(question) | {"deprecated": True} for question in questions.retired(stack)}
     return {
         "type": "object",
         "additionalProperties": False,

@@ -1,5 +1,6 @@
 """`stackgen new`: what it prints, and that the command it prints makes the same project again."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -61,6 +62,25 @@ def test_the_decision_is_recorded_with_the_answers(stackgen: Stackgen, tmp_path:
     record = (tmp_path / "my-shop" / "docs/decisions/0001-stack.md").read_text()
     for part in ("realtime", "many-connections", *recorded["decision"]["reasons"]):
         assert part in record
+
+
+def test_an_answer_to_a_question_that_is_asked_no_more_is_accepted_and_a_yes_is_recorded(
+    stackgen: Stackgen, tmp_path: Path
+) -> None:
+    flags = ["--yes", "--no-git", "--stack", "hybrid-node-python-ml"]
+    recorded = {}
+    for name, said in (("said-yes", "true"), ("said-no", "false"), ("said-nothing", None)):
+        run = stackgen("new", name, *flags, *(["--data", f"ml_async_jobs={said}"] if said else []))
+        assert run.code == 0, run.err
+        settings = (tmp_path / name / "apps/api/src/modules/jobs/settings.ts").read_text()
+        assert f"ML_JOBS_ENABLED: flag('{said or 'false'}')," in settings
+        recorded[name] = yaml.safe_load((tmp_path / name / ".copier-answers.yml").read_text()).get("ml_async_jobs")
+    assert recorded == {"said-yes": True, "said-no": None, "said-nothing": None}
+    schema = json.loads(stackgen("schema", "--stack", "hybrid-node-python-ml").out)["properties"]
+    assert schema["ml_async_jobs"]["deprecated"] is True
+    assert "deprecated" not in schema["ml_task"]
+    refused = stackgen("new", "elsewhere", "--yes", "--stack", "go", "--data", "ml_async_jobs=false")
+    assert (refused.code, "does not apply to the stack 'go'" in refused.err) == (2, True)
 
 
 def test_a_stack_that_the_template_lacks_is_refused_with_what_it_offers(stackgen: Stackgen, tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ DELIMITERS = re.compile(r"\[=|=\]")
 EXPRESSION = re.compile(r"\[=(?!%|#)(.*?)=\]", re.DOTALL)
 CONDITIONAL_PART = re.compile(r"\[=% if [a-z_]+ %=\][^\[\]=]+\[=% endif %=\][^\[\]=]*")
 OTHER_PART = re.compile(r"(\[= (name|_copier_conf\.answers_file) =\])?[^\[\]=<>:\"|?*\\]*")
+# Files of source code that only list parts.
+LISTS = {"commands.go", "settings.go"}
+AT_LINE_START = re.compile(r"^(\[=% endif %=\])?(\[=% if [a-z_]+ %=\])?", re.MULTILINE)
+CHOSEN = re.compile(r"\[=% include '[^'\n]+' ~ [^\n]+ -%=\]\n")
 ESCAPED = re.compile(r"\|\s*(tojson|to_json|to_nice_yaml|replace|markdown|join)|==|!=|\bif\b|\bor\b")
 
 
@@ -86,10 +90,16 @@ def turned(asked: list[questions.Question], row: int, turn: int) -> dict[str, ob
     return {key: options[(row * place + turn) % len(options)] for place, (key, options) in enumerate(values)}
 
 
+def recorded_long_ago(stack: str) -> list[dict[str, object]]:
+    """Answers to questions that are asked no more, as projects have recorded them."""
+    retired = ASKED.retired(stack)
+    return product(list(retired)) if retired else []
+
+
 def cases(stack: str) -> Iterator[object]:
     """Give a stack's combinations; everybody runs those that bring an answer which none before had."""
     met: set[tuple[str, object]] = set()
-    for answers in combinations(stack):
+    for answers in [*combinations(stack), *recorded_long_ago(stack)]:
         new = set(answers.items()) - met
         met |= new
         yield pytest.param(stack, answers, marks=[] if new else pytest.mark.full)
@@ -133,10 +143,23 @@ def test_control_blocks_are_not_nested(stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_source_code_holds_no_control_blocks(stack: str) -> None:
+def test_source_code_holds_control_blocks_only_to_list_parts_or_to_choose_a_file(stack: str) -> None:
+    """A list has its conditions at the beginnings of lines; a file that an answer chooses is an include alone."""
     for path in project_files(stack):
-        if {*path.suffixes} & SOURCE:
-            assert "[=%" not in text(path), path
+        if {*path.suffixes} & SOURCE and "[=%" in text(path):
+            lists = path.name.removesuffix(".jinja") in LISTS
+            assert lists or CHOSEN.fullmatch(text(path)), path
+            bare = AT_LINE_START.sub("", text(path)) if lists else ""
+            assert "[=%" not in bare, path
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_folder_beside_the_project_belongs_to_one_value_of_one_question(stack: str) -> None:
+    """Files that an include chooses from count as well: a folder for each value, and never one for a combination."""
+    beside = {path.name for path in (TEMPLATES / stack).iterdir() if path.is_dir()} - {"project", "locks"}
+    values = [{str(value) for value in question.values} for question in ASKED.asked(stack)]
+    for folder in beside:
+        assert {path.name for path in (TEMPLATES / stack / folder).iterdir()} in values, folder
 
 
 @pytest.mark.parametrize("stack", STACKS)

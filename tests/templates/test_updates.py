@@ -10,6 +10,7 @@ A release that left a stack's files as they were makes the same projects as an e
 is the same update. It is not run again; that the two releases make the same project is a test of its own.
 """
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -306,6 +307,40 @@ def test_a_go_service_that_grew_a_feature_updates_without_a_conflict(
     assert {
         name for name in after if name not in {*grown, "internal/orders/orders.go"} and after[name] != today[name]
     } == set()
+
+
+SWITCHES = {
+    "ml_async_jobs": ("ML_JOBS_ENABLED", "apps/api/src/modules/jobs/settings.ts"),
+    "ml_streaming": ("ML_STREAM_ENABLED", "apps/api/src/modules/ml-stream/settings.ts"),
+}
+
+
+@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize("version", ["0.3.0", "0.6.1"])
+def test_a_hybrid_project_that_was_asked_keeps_what_it_said_of_jobs_and_streams(
+    bundle: str, tmp_path: Path, version: str, said: bool
+) -> None:
+    row: dict[str, object] = {"stack": "hybrid-node-python-ml", "name": NAME, **dict.fromkeys(SWITCHES, said)}
+    made = make(bundle, version, row, tmp_path / "made")
+    edited = edit(made)
+    report = render.update(made, {}, {})
+    assert (report.kept, [name for name in edited if OURS.encode() not in content(made.path)[name][0]]) == ((), [])
+    answers = project.read(made.path).answers
+    assert {key for key in SWITCHES if key in answers} == (set(SWITCHES) if said else set())
+    documented = (made.path / ".env.example").read_text(encoding="utf-8")
+    for variable, file in SWITCHES.values():
+        settings = (made.path / file).read_text(encoding="utf-8")
+        assert re.search(rf"{variable}:[^,]*'{str(said).lower()}'", settings)
+        assert f"#{variable}={str(said).lower()}\n" in documented
+
+
+def test_jobs_and_streams_are_switched_on_and_off_by_an_update_without_a_trace(bundle: str, tmp_path: Path) -> None:
+    made = make(bundle, NEXT, {"stack": "hybrid-node-python-ml", "name": NAME}, tmp_path / "made")
+    before = content(made.path)
+    for said in (True, False):
+        render.update(project.read(made.path), dict.fromkeys(SWITCHES, said), {})
+        git(made.path, "commit", "--quiet", "--all", f"--message={said}")
+        assert (content(made.path) == before) is (not said)
 
 
 @pytest.mark.parametrize("version", [LAST, *(pytest.param(version, marks=pytest.mark.full) for version in CHOSEN)])

@@ -1,0 +1,115 @@
+"""Refreshes what is derived from the code of hybrid-node-python-ml: for each task the contract, its types and the API.
+
+    uv run tools/hybrid_contracts.py PROJECT           # after a change of a route, a schema or a task
+    uv run tools/hybrid_contracts.py PROJECT --check   # only say what is out of date
+
+PROJECT is a generated hybrid project after `npm run setup`; its packages are lent to a rendering of each task. There
+the project's own `npm run contract` and `npm run openapi` run. The contract and its types go to the task's folder in
+templates/hybrid-node-python-ml/tasks. The document of the API is nearly the same for all and goes to the project; it
+includes the schemas that differ from the task's folder.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import copier
+from copier.errors import DirtyLocalWarning
+
+from stackgen import questions
+
+ROOT = Path(__file__).parents[1]
+STACK = "hybrid-node-python-ml"
+TASKS = ROOT / "templates" / STACK / "tasks"
+OF_A_TASK = ("contracts/ml.openapi.json", "apps/api/src/modules/ml/contract.gen.ts")
+API = "apps/api/openapi.json"
+PROGRAMS = ("tools/contract/generate.mjs", "apps/api/src/commands/openapi.ts")
+PACKAGES = ("node_modules", "apps/api/node_modules", "tools/contract/node_modules")
+
+
+def tasks() -> tuple[str, ...]:
+    """Give the tasks that the template offers."""
+    asked = questions.read(ROOT).asked(STACK)
+    return next(question.values for question in asked if question.key == "ml_task")
+
+
+def derive(project: Path, task: str, made: Path) -> dict[str, str]:
+    """Render a task's project into `made`, and give what its own programs derive from its code, by the file's place."""
+    data = {"stack": STACK, "name": "my-shop", "ml_task": task}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DirtyLocalWarning)
+        copier.run_copy(str(ROOT), made, data=data, vcs_ref="HEAD", defaults=True, quiet=True)
+    for packages in PACKAGES:
+        if (project / packages).exists():
+            shutil.copytree(project / packages, made / packages, symlinks=True, copy_function=os.link)
+    (made / "services/ml/.venv").symlink_to(project / "services/ml/.venv")
+    # The lent environment knows its own project's sources; these come before them.
+    environment = {**os.environ, "PYTHONPATH": str(made / "services/ml/src")}
+    for program in PROGRAMS:
+        subprocess.run(["node", program], cwd=made, env=environment, check=True, stderr=subprocess.DEVNULL)
+    return {name: (made / name).read_text(encoding="utf-8") for name in (*OF_A_TASK, API)}
+
+
+def parted(documents: dict[str, dict[str, Any]]) -> Iterator[tuple[Path, str]]:
+    """Give the API's document with an include at each schema that differs between tasks, and those schemas."""
+    first, *others = [document["components"]["schemas"] for document in documents.values()]
+    text = _text(next(iter(documents.values())))
+    for name, schema in first.items():
+        if any(other[name] != schema for other in others):
+            include = f"[=% include 'templates/{STACK}/tasks/' ~ ml_task ~ '/{name}.part' %=]"
+            text = text.replace(_entry(name, schema), include)
+            for task, document in documents.items():
+                yield TASKS / task / f"{name}.part", _entry(name, document["components"]["schemas"][name])
+    yield ROOT / "templates" / STACK / "project" / f"{API}.jinja", text
+
+
+def _entry(name: str, schema: object) -> str:
+    """Give a schema as it stands in the document, with a comma: the last one is the same for every task."""
+    lines = _text({"components": {"schemas": {name: schema}}}).splitlines(keepends=True)[3:-3]
+    return "".join(lines).rstrip("\n") + ",\n"
+
+
+def _text(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def derived(project: Path) -> dict[Path, str]:
+    """Give everything in the template that is derived from its code, as the code says it."""
+    found: dict[Path, str] = {}
+    documents = {}
+    for task in tasks():
+        with tempfile.TemporaryDirectory() as folder:
+            made = derive(project.resolve(), task, Path(folder, "my-shop"))
+        found |= {TASKS / task / Path(name).name: made[name] for name in OF_A_TASK}
+        documents[task] = json.loads(made[API])
+    return found | dict(parted(documents))
+
+
+def outdated(project: Path) -> dict[Path, str]:
+    """Give what stands in the template and is not what the code says, with what the code says."""
+    return {
+        path: text
+        for path, text in derived(project).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+
+
+def main(project: str, *options: str) -> int:
+    """Write what is out of date, or with --check only name it and fail."""
+    found = outdated(Path(project))
+    for path, content in found.items():
+        print(path.relative_to(ROOT))
+        if "--check" not in options:
+            path.write_text(content, encoding="utf-8")
+    return int(bool(found) and "--check" in options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
