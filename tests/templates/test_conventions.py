@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -151,6 +152,20 @@ def test_source_code_holds_control_blocks_only_to_list_parts_or_to_choose_a_file
             assert lists or CHOSEN.fullmatch(text(path)), path
             bare = AT_LINE_START.sub("", text(path)) if lists else ""
             assert "[=%" not in bare, path
+
+
+def in_the_project(path: str) -> str:
+    """The path that a template file has in every project where it is."""
+    return re.sub(r"\[=% if [a-z_]+ %=\]|\[=% endif %=\]|\.jinja$", "", path)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_path_stands_in_more_than_two_files(stack: str) -> None:
+    """What is copied for each combination of options doubles with every new one."""
+    folder = TEMPLATES / stack / "project"
+    copies = Counter(in_the_project(path.relative_to(folder).as_posix()) for path in project_files(stack))
+    licences = {"LICENSE", "NOTICE"}
+    assert {path: count for path, count in copies.items() if count > 2 and path not in licences} == {}
 
 
 @pytest.mark.parametrize("stack", STACKS)

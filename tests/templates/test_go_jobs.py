@@ -13,7 +13,8 @@ from operations_render import DOCKERFILES, NAME, TEMPLATES, Project, copy_templa
 from operations_tools import compose, findings, go_tool, kubernetes_validate, run, secrets_of, yamllint
 
 pytestmark = pytest.mark.full
-WITH, WITHOUT = "[=% if {}with_jobs %=]", "[=% if {}without_jobs %=]"
+WITH = "[=% if with_jobs %=]"
+WITHOUT = ("[=% if without_jobs %=]", "[=% if serves_without_jobs %=]")
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +69,16 @@ def variants() -> list[tuple[Path, Path]]:
     """Pair what is rendered at the same place without jobs and with them."""
     found = []
     for path in sorted((TEMPLATES / "go/project").rglob("*with_jobs*")):
-        for kind in ("", "service_", "both_"):
-            for other in (WITHOUT.format(kind), WITHOUT.format("serves_")):
-                plain = path.with_name(path.name.replace(WITH.format(kind), other))
-                if plain != path and plain.is_file():
-                    found.append((plain, path))
+        for other in WITHOUT:
+            plain = path.with_name(path.name.replace(WITH, other))
+            if plain != path and plain.is_file():
+                found.append((plain, path))
     return found
 
 
 def test_the_variants_of_a_file_are_found() -> None:
     names = {path.name.partition("%=]")[2].partition("[")[0] for _, path in variants()}
-    assert names == {"background.go", "commands.go", "settings.go", "size_test.go", "store.go"}
+    assert names == {"background.go", "size_test.go", "store.go"}
 
 
 @pytest.mark.parametrize(("plain", "jobs"), variants(), ids=lambda path: path.name)
