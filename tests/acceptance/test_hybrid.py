@@ -189,7 +189,7 @@ def test_a_project_of_an_old_release_gets_jobs_and_switches_them_on(
     for switch, status in (({}, 401), ({"ML_JOBS_ENABLED": "false"}, 404)):
         running = environment | database | {"PORT": str(port)} | switch
         with processes.serve(["node", "apps/api/src/server.ts"], shop, running, f"{url}/readyz") as server:
-            assert processes.http("GET", f"{url}/api/v1/jobs").status == status
+            assert processes.http("GET", f"{url}/api/v1/organizations/acme/jobs").status == status
             assert server.stop() == 0
 
 
