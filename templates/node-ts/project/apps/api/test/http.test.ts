@@ -48,7 +48,7 @@ afterAll(() => test.close());
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const send = (
-  method: 'GET' | 'POST' | 'PUT' | 'TRACE' | 'PROPFIND' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT' | 'TRACE' | 'PROPFIND' | 'QUERY' | 'DELETE',
   url: string,
   payload = '',
   headers = JSON_TYPE as object,
@@ -102,7 +102,7 @@ describe('every error is a problem', () => {
     expect(response.json<Problem>().errors).toMatchObject([{ in: 'body', path: '/n' }]);
   });
 
-  it.each(['PUT', 'TRACE', 'PROPFIND'] as const)(
+  it.each(['PUT', 'TRACE', 'PROPFIND', 'QUERY'] as const)(
     'says what is possible instead of %s',
     async (method) => {
       expect((await send(method, '/livez')).headers.allow).toBe('GET, HEAD');

@@ -44,10 +44,14 @@ async function listen(env: Record<string, string>): Promise<TestApp & { port: nu
 
 /** Sends the lines as they are, and gives all that came back once the server has closed the connection. */
 async function talk(port: number, text: string): Promise<string> {
+  return everythingFrom(await begin(port, text));
+}
+
+async function begin(port: number, text: string): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
   socket.write(text);
-  return everythingFrom(socket);
+  return socket;
 }
 
 async function everythingFrom(socket: Socket): Promise<string> {
@@ -108,12 +112,16 @@ describe('at SIGTERM', () => {
     });
     open.push(() => server.kill());
     const { port } = await server.address();
-    const halves = ['', 'GET / HTTP/1.1\r\nhost: x\r\n', HALF_A_BODY].map((text) =>
-      talk(port, text),
-    );
+    const sockets = [
+      await begin(port, ''),
+      await begin(port, 'GET / HTTP/1.1\r\nhost: x\r\n'),
+      // The last: when the server has seen it, it has accepted the others, too.
+      await begin(port, HALF_A_BODY.replace('/endless', '/api/auth/sign-in/email')),
+    ];
+    const closed = sockets.map(everythingFrom);
     await server.waitFor(/incoming request/);
     server.child.kill('SIGTERM');
-    await Promise.all(halves);
+    await Promise.all(closed);
     expect(await server.exit()).toBe(0);
   });
 });

@@ -42,5 +42,5 @@ export const ProjectChanges = z
     status: ProjectStatus.optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, 'Name at least one field to change')
-  .meta({ id: 'ProjectChanges' });
+  .meta({ id: 'ProjectChanges', minProperties: 1 });
 export type ProjectChanges = z.infer<typeof ProjectChanges>;

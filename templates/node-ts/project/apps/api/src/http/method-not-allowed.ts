@@ -30,10 +30,12 @@ export function watchMethods(app: App): () => void {
         url,
         method: missing,
         schema: { hide: true },
-        handler: async (_request, reply) => {
+        // Behind the rate limit, and before anybody looks at the body.
+        preParsing: async (_request, reply) => {
           reply.header('allow', allow);
           throw new ProblemError(405, 'method_not_allowed', `Only ${allow} is possible here`);
         },
+        handler: () => undefined,
       });
     }
   };
