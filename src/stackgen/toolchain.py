@@ -58,7 +58,7 @@ GO = Tool(("go", "version"), "Go", (1, 26), "from go.dev/dl, mise or your packag
 UV = Tool(("uv", "--version"), "uv", (0, 8), "pip install uv, pipx install uv or your package manager")
 
 TOOLCHAINS: Mapping[Stack, Toolchain] = {
-    Stack.NODE: Toolchain((NODE,), ("npm install", "npm run dev")),
+    Stack.NODE: Toolchain((NODE,), ("npm ci", "npm run dev")),
     Stack.HYBRID: Toolchain((NODE, UV), ("npm run setup", "npm run dev")),
     Stack.DJANGO: Toolchain(
         (UV,),

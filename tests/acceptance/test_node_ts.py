@@ -1,7 +1,8 @@
-"""A generated node-ts project, from `npm install` to SIGTERM, as its README tells its new owner."""
+"""A generated node-ts project, from `npm ci` to SIGTERM, as its README tells its new owner."""
 
 import http.cookiejar
 import json
+import os
 import re
 import secrets
 import shutil
@@ -26,7 +27,7 @@ SECRETS = {"AUTH_SECRET": secrets.token_hex(32), "MAIL_URL": "log:"}
 def project(render: Callable[..., Path], tools: Environment) -> Path:
     """A fresh project with its packages installed."""
     made = render("node-ts", description='The "shop" backend')
-    processes.sh("npm install --no-audit --no-fund", made, tools)
+    processes.sh("npm ci --no-audit --no-fund", made, tools)
     return made
 
 
@@ -101,7 +102,7 @@ def use_the_resource(base: str) -> None:
 def test_it_is_born_green(project: Path, tools: Environment) -> None:
     processes.sh("npm run check", project, tools)
     processes.sh("npm test", project, tools)
-    assert processes.sh("git status --porcelain", project, tools).stdout.split() == ["??", "package-lock.json"]
+    assert processes.sh("git status --porcelain", project, tools).stdout == ""
 
 
 @pytest.mark.full
@@ -109,6 +110,19 @@ def test_its_formatter_changes_nothing(project: Path, tools: Environment) -> Non
     before = processes.sh("git status --porcelain", project, tools).stdout
     processes.sh("npm run format", project, tools)
     assert processes.sh("git status --porcelain", project, tools).stdout == before
+
+
+@pytest.mark.full
+def test_a_dependency_added_later_leaves_the_lock_without_hosts(
+    render: Callable[..., Path], tools: Environment
+) -> None:
+    other = render("node-ts", name="later")
+    clean = tools | {"npm_config_userconfig": os.devnull}  # a person's own settings do not help
+    processes.sh("npm install --package-lock-only --workspace @app/api fastify-plugin", other, clean)
+    added = processes.sh("git diff --unified=0 --no-color", other, clean).stdout
+    changed = [line for line in added.splitlines() if re.match(r"[+-] ", line)]
+    assert len(changed) == 2, changed  # in apps/api/package.json and in what the lock says of it
+    assert all(re.match(r'\+ +"fastify-plugin": "\d+\.\d+\.\d+",$', line) for line in changed), changed
 
 
 @pytest.mark.full
@@ -186,7 +200,7 @@ def test_wrong_settings_are_listed_all_at_once(project: Path, tools: Environment
 def test_the_readme_can_be_followed_line_by_line(project: Path, environment: dict[str, str], tmp_path: Path) -> None:
     readme = (project / "README.md").read_text(encoding="utf-8")
     run_it, try_it = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)[:2]
-    assert run_it.split("\n") == ["npm install", "npm run check", "npm test", "npm run dev", ""]
+    assert run_it.split("\n") == ["npm ci", "npm run check", "npm test", "npm run dev", ""]
     command = ["npm", "run", "dev"]
     ready = f"http://localhost:{environment['PORT']}/readyz"
     with processes.serve(command, project, environment, ready) as running:

@@ -22,7 +22,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def test_it_prints_what_was_picked_why_where_it_is_and_what_to_run_next(stackgen: Stackgen) -> None:
     out = stackgen("new", "my-shop", "--yes", "--product", "mobile").out
-    for expected in ("node-ts  Node.js with TypeScript", "Why (most-backends", "Created my-shop", "npm install"):
+    for expected in ("node-ts  Node.js with TypeScript", "Why (most-backends", "Created my-shop", "npm ci"):
         assert expected in out
     assert out.splitlines()[-1].strip().startswith("stackgen new my-shop --yes --product mobile")
 
