@@ -74,6 +74,20 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def with_python(tools: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """Give the environment in which a Python is the first that uv finds, and the only one that it may take."""
+
+    def environment(python: str) -> dict[str, str]:
+        asked = subprocess.run([python, "-c", "import sys; print(sys.executable)"], check=True, capture_output=True)
+        folder = tmp_path_factory.mktemp("python")
+        (folder / "python3").symlink_to(asked.stdout.decode().strip())
+        path = os.pathsep.join([str(folder), tools["PATH"]])
+        return {**tools, "PATH": path, "UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON_PREFERENCE": "only-system"}
+
+    return environment
+
+
+@pytest.fixture(scope="session")
 def render(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Generate a project of a stack from this checkout, as a git repository of its own."""
 

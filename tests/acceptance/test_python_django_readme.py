@@ -70,9 +70,11 @@ def _key(base: str) -> str:
 
 
 @pytest.mark.full
-def test_the_readme_is_true_line_by_line(render: Callable[..., Path], tools: Mapping[str, str]) -> None:
+def test_the_readme_is_true_line_by_line(
+    render: Callable[..., Path], with_python: Callable[[str], dict[str, str]]
+) -> None:
     project = render("python-django", name="my-lab")
-    environment = {**tools, "UV_PYTHON": "python3.11", "UV_PYTHON_DOWNLOADS": "never"}
+    environment = with_python("python3.11")
     setup, server, worker, trial = _blocks(project)[:4]
     for command in setup.splitlines():
         # Those two have tests of their own; pip would replace the uv of whoever runs the tests.

@@ -64,8 +64,7 @@ def missing_files(paths: Iterable[Path], rendered: Path, template: Path) -> list
 
 
 def _is_there(named: str, folder: Path) -> bool:
-    # A lock file is made by the first installation; the pattern copies it where it is.
-    if named == "uv.lock*" or any(folder.glob(named)) or any(folder.glob(f"{named}.jinja")):
+    if any(folder.glob(named)) or any(folder.glob(f"{named}.jinja")):
         return True
     return folder.is_dir() and any(f"%=]{named}[=%" in entry.name for entry in folder.iterdir())
 

@@ -15,7 +15,7 @@ def start() -> None:
     if env.otel_exporter_otlp_endpoint is None:
         return
     if find_spec("opentelemetry.sdk") is None if find_spec("opentelemetry") else True:
-        log.warning("no telemetry: install it with `uv sync --group telemetry`")
+        log.warning("no telemetry: its packages are not installed; requirements.txt has them")
         return
     from backend.core import tracing  # noqa: PLC0415 - its packages are optional
 

@@ -52,7 +52,7 @@ def train(settings: Settings, options: argparse.Namespace) -> None:
     try:
         from ml.training.pipeline import GateError, run
     except ModuleNotFoundError as error:
-        raise SystemExit(f"{error.name} is missing: run `uv sync --group train`") from error
+        raise SystemExit(f"{error.name} is missing: run `npm run setup:ml`") from error
     try:
         card = run(options.params, Registry(settings.registry_dir))
     except (GateError, ValidationError, OSError, ValueError) as error:
