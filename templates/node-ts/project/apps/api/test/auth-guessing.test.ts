@@ -96,6 +96,25 @@ describe('an address in another spelling', () => {
   );
 });
 
+describe('trying from one address', () => {
+  it.each([
+    'sign-up/email',
+    'sign-in/email',
+    'request-password-reset',
+    'reset-password',
+    'change-password',
+    'send-verification-email',
+    'organization/invite-member',
+  ])('is limited at %s', async (route) => {
+    const limited = await startApp({ database: test.database, env: { AUTH_RATE_LIMIT_MAX: '1' } });
+    const client = new Client(limited.app);
+    expect((await client.post(`/api/auth/${route}`, {})).statusCode).not.toBe(429);
+    const second = await client.post(`/api/auth/${route}`, {});
+    expect([second.statusCode, second.json()]).toMatchObject([429, { code: 'too_many_requests' }]);
+    await limited.app.close();
+  });
+});
+
 describe('guessing on one account', () => {
   const wrong = { email: 'ada@example.com', password: 'wrong password!' };
   const signIn = (app: TestApp, payload: object, from = '10.0.0.1') =>

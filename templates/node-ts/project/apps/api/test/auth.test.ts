@@ -38,6 +38,19 @@ describe('accounts', () => {
     expect(cookie).toMatch(/SameSite=Lax/i);
   });
 
+  it('have a cookie that browsers send over https alone, where the API is reached by it', async () => {
+    const origin = 'https://api.example.com';
+    const secure = await startApp({ database: test.database, env: { PUBLIC_URL: origin } });
+    const response = await secure.app.inject({
+      method: 'POST',
+      url: SIGN_UP,
+      headers: { origin },
+      payload: { email: 'secure@example.com', name: 'Secure', password: PASSWORD },
+    });
+    expect(response.headers['set-cookie']).toMatch(/^__Secure-app\.session_token=.*; Secure/);
+    await secure.app.close();
+  });
+
   it.each([
     [{ email: 'eve@example.com', password: 'wrong password!' }, 401],
     [{ email: 'nobody@example.com', password: PASSWORD }, 401],

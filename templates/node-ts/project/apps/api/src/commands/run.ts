@@ -2,6 +2,7 @@ import { ConfigError } from '../config.ts';
 import { DatabaseInUseError } from '../db/directory-lock.ts';
 import { sqlState } from '../db/errors.ts';
 import { TenantRoleError } from '../db/grants.ts';
+import { describeError } from '../http/error-lines.ts';
 
 const EXPLAINED = [ConfigError, DatabaseInUseError, TenantRoleError];
 
@@ -10,7 +11,7 @@ export async function runOrExplain(program: () => Promise<void>): Promise<void> 
   try {
     await program();
   } catch (error) {
-    console.error(explain(error) ?? error);
+    console.error(explain(error) ?? describeError(error));
     process.exitCode = 1;
   }
 }
