@@ -44,8 +44,8 @@ BREAKS = (
     Break(
         "a connection cut at BEGIN is lost to the pool",
         f"{API}/db/postgres.ts",
-        "client.release(client.getTransactionStatus() !== 'I');",
-        "if (client.getTransactionStatus() === 'I') client.release();",
+        "  override async transaction<Result>(",
+        "  async unused<Result>(",
         "chaos",
         "goes away at BEGIN, the request gets 503 and the connection is replaced",
         on_postgresql=True,
@@ -57,6 +57,15 @@ BREAKS = (
         "query_timeout: 0",
         "chaos",
         "is frozen, nobody waits for ever, and all is well when it thaws",
+        on_postgresql=True,
+    ),
+    Break(
+        "a transaction begun late goes on under later statements",
+        f"{API}/db/postgres.ts",
+        "client.release(lost || ",
+        "client.release(",
+        "chaos",
+        "is frozen at BEGIN, no later statement runs in that transaction",
         on_postgresql=True,
     ),
     Break(
@@ -91,7 +100,7 @@ BREAKS = (
         "    await forceRowSecurity(db, table);\n",
         "",
         "tenancy",
-        "every table",
+        "that a migration adds is opened and bound by it",
     ),
     Break(
         "a password may have eight letters",

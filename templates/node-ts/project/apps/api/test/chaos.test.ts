@@ -5,6 +5,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/db/database.ts';
+import { isUnavailable } from '../src/db/errors.ts';
 import { openDatabase } from '../src/db/open.ts';
 import { type Client, signUpOwner, startApp, type TestApp } from './support/app.ts';
 import { copyPostgres } from './support/database.ts';
@@ -104,6 +105,19 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
     expect((await test.app.inject('/livez')).statusCode).toBe(200);
     proxy.open();
     await recovered();
+  });
+
+  it('is frozen at BEGIN, no later statement runs in that transaction', async () => {
+    proxy.freeze();
+    const begun = database.db.transaction(async () => undefined);
+    expect(isUnavailable(await begun.catch((error: unknown) => error))).toBe(true);
+    proxy.open();
+    for (let time = 0; time < 2 * CONNECTIONS; time += 1) {
+      const { rows } = await database.db.execute<{ alone: boolean }>(
+        sql`select xact_start = statement_timestamp() as alone from pg_stat_activity where pid = pg_backend_pid()`,
+      );
+      expect(rows).toEqual([{ alone: true }]);
+    }
   });
 
   it('takes too long for a statement or a lock, the request gets 503 and others go on', async () => {

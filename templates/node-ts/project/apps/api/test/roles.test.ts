@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/db/database.ts';
 import { isUniqueViolation, sqlState } from '../src/db/errors.ts';
@@ -39,7 +39,7 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
     await database.close();
     // Only when its last connection is gone, since another role may not end it.
     const left = sql`select pid from pg_stat_activity where usename = ${role}`;
-    await expect.poll(async () => (await owner.db.execute(left)).rows, PATIENCE).toEqual([]);
+    await vi.waitUntil(async () => (await owner.db.execute(left)).rows.length === 0, PATIENCE);
     await owner.close();
     await drop();
     if (!('server' in template)) return;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { organizations, users } from '../src/auth/schema.ts';
 import type { Database } from '../src/db/database.ts';
 import { sqlState } from '../src/db/errors.ts';
+import { migrate } from '../src/db/migrations.ts';
 import { withTenant } from '../src/db/tenant.ts';
 import { TENANT_ROLE } from '../src/db/tenant-role.ts';
 import { projects } from '../src/modules/projects/schema.ts';
@@ -124,6 +125,17 @@ describe('every table', () => {
         and not exists (select from pg_policy p where p.polrelid = c.oid)
       order by 1`);
     expect(rows.map((row) => row.name)).toEqual(['invitations', 'members']);
+  });
+
+  it('that a migration adds is opened and bound by it', async () => {
+    await database.db.execute(sql`create table later (organization_id text)`);
+    await database.db.execute(sql`alter table later enable row level security`);
+    await database.db.execute(sql`create policy later_of_tenant on later using (true)`);
+    await migrate(database);
+    const { rows } = await database.db.execute(sql`
+      select relforcerowsecurity as forced, has_table_privilege(${TENANT_ROLE}, oid, 'insert') as open
+      from pg_class where relname = 'later'`);
+    expect(rows).toEqual([{ forced: true, open: true }]);
   });
 
   it('that has a policy is forced, and open to tenants', async () => {

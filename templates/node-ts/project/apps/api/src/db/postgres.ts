@@ -68,6 +68,7 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
     const client = await this.#pool.connect();
     const session = new NodePgSession<NoSchema, NoSchema>(client, this.#dialect, undefined);
     const tx = new NodePgTransaction<NoSchema, NoSchema>(this.#dialect, session, undefined);
+    let lost = false;
     try {
       await tx.execute(sql`begin`);
       if (config) await tx.setTransaction(config);
@@ -75,11 +76,13 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
       await tx.execute(sql`commit`);
       return result;
     } catch (error) {
-      if (!isUnavailable(error)) await client.query('rollback').catch(() => undefined);
+      // Nothing more can be said to a server that does not answer, and what was said may still happen.
+      lost = isUnavailable(error);
+      if (!lost) await client.query('rollback').catch(() => undefined);
       throw error;
     } finally {
       // Idle, it can be used again; in any other state it is closed.
-      client.release(client.getTransactionStatus() !== 'I');
+      client.release(lost || client.getTransactionStatus() !== 'I');
     }
   }
 }
