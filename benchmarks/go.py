@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
@@ -21,6 +21,7 @@ from servers import (
     Program,
     Server,
     allow_many_connections,
+    computed,
     go_build,
     go_service,
     load,
@@ -54,20 +55,11 @@ class Pair:
     failed: int
 
 
-def busy(pid: int) -> float:
-    """Give the microseconds that a process without children has computed."""
-    total = 0
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):
-            total += int((thread / "schedstat").read_text(encoding="utf-8").split()[0])
-    return total / 1000
-
-
 def slice_of_load(generator: Path, server: Server, path: str) -> tuple[float, int, int]:
     """Send requests for a moment; gives the CPU of each, their number and the failed ones."""
-    before = busy(server.pid)
+    before = computed(server.pid)
     seen = wait_for(start_load(generator, server, path, 64, SLICE))
-    return (busy(server.pid) - before) / seen["requests"], seen["requests"], seen["failed"]
+    return (computed(server.pid) - before) / seen["requests"], seen["requests"], seen["failed"]
 
 
 def pair(generator: Path, bare: tuple[Server, str], other: tuple[Server, str]) -> Pair:

@@ -25,6 +25,7 @@ from servers import (
     go_build,
     go_service,
     load,
+    npm_install,
     render,
     resident_kb,
     running,
@@ -42,7 +43,7 @@ PREFIXES = {"go": "/claims", "node-ts": "/claims", "python-django": "/api/claims
 def node(folder: Path) -> Program:
     """Generate the Node service on its embedded database, with its rate limit out of the load's way."""
     project = render("node-ts", folder / "node")
-    subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=project, check=True, timeout=600)
+    npm_install(project)
     settings = {
         "DATA_DIR": str(folder / "node-data"),
         "RATE_LIMIT_MAX": "1000000000",

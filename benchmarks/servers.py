@@ -77,6 +77,15 @@ def resident_kb(root: int) -> float:
     return sum(size for _, size in tree(root))
 
 
+def computed(pid: int) -> float:
+    """Give the microseconds that a process without children has computed, finer than ticks are."""
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            total += int((thread / "schedstat").read_text(encoding="utf-8").split()[0])
+    return total / 1000
+
+
 def free_port() -> str:
     """Give a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
@@ -129,9 +138,11 @@ def load(generator: Path, server: Server, path: str, connections: int = 64, seco
     return Load(cpu, seen["requests"] / seconds, seen["p50_us"] / 1000, seen["p99_us"] / 1000, seen["failed"])
 
 
-def start_load(generator: Path, server: Server, path: str, connections: int, seconds: float) -> "subprocess.Popen[str]":
+def start_load(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    generator: Path, server: Server, path: str, connections: int, seconds: float, cookie: str = ""
+) -> "subprocess.Popen[str]":
     """Begin to send requests for some seconds."""
-    options = [f"-url={server.base}{path}", f"-connections={connections}", f"-duration={seconds}s"]
+    options = [f"-url={server.base}{path}", f"-connections={connections}", f"-duration={seconds}s", f"-cookie={cookie}"]
     return subprocess.Popen([str(generator), *options], stdout=subprocess.PIPE, text=True)
 
 
@@ -143,11 +154,22 @@ def wait_for(sending: "subprocess.Popen[str]") -> Any:  # noqa: ANN401 - JSON
     return json.loads(printed)
 
 
-def render(stack: str, folder: Path) -> Path:
-    """Generate a project, with the three routes that all stacks are compared by."""
+def generate(stack: str, folder: Path) -> Path:
+    """Generate a project with the answers that are its defaults."""
     copier.run_copy(
         str(ROOT), folder, data={"stack": stack, "name": "bench"}, vcs_ref="HEAD", defaults=True, quiet=True
     )
+    return folder
+
+
+def npm_install(folder: Path) -> None:
+    """Install what a package.json pins."""
+    subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=600)
+
+
+def render(stack: str, folder: Path) -> Path:
+    """Generate a project, with the three routes that all stacks are compared by."""
+    generate(stack, folder)
     for patch in json.loads((HERE / "languages/patches.json").read_text(encoding="utf-8"))[stack]:
         path = folder / patch["file"]
         if "copy" in patch:

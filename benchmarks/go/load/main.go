@@ -14,6 +14,7 @@ import (
 
 func main() {
 	url := flag.String("url", "", "what to ask for")
+	cookie := flag.String("cookie", "", "the cookies to send")
 	connections := flag.Int("connections", 64, "how many at once")
 	duration := flag.Duration("duration", 3*time.Second, "how long")
 	flag.Parse()
@@ -28,7 +29,7 @@ func main() {
 			var own []time.Duration
 			bad := 0
 			for start := time.Now(); start.Before(end); start = time.Now() {
-				if !ask(client, *url) {
+				if !ask(client, *url, *cookie) {
 					bad++
 				}
 				own = append(own, time.Since(start))
@@ -47,8 +48,15 @@ func main() {
 	})
 }
 
-func ask(client *http.Client, url string) bool {
-	resp, err := client.Get(url)
+func ask(client *http.Client, url, cookie string) bool {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return false
 	}
