@@ -60,9 +60,32 @@ describe('a tenant', () => {
   });
 
   it('whose id is hostile is just an organization without rows', async () => {
-    for (const id of ['', "red' or '1'='1", '%']) {
+    const hostile = ["red' or '1'='1", "x', true), set_config('role', 'none', true) --", "\\' --"];
+    for (const id of ['', '%', ...hostile]) {
       expect(await withTenant(database, id, (tx) => tx.select().from(projects))).toEqual([]);
     }
+  });
+});
+
+describe('a transaction under settings', () => {
+  it('has each of them as it was given, until it ends', async () => {
+    const value = `it's "here"; \\ $1 --`;
+    const read = sql`select current_setting('app.organization_id', true) as id, current_setting('app.note', true) as note`;
+    const settings = { 'app.organization_id': 'red', 'app.note': value };
+    const inside = await database.withSettings(settings, (tx) => tx.execute(read));
+    expect(inside.rows).toEqual([{ id: 'red', note: value }]);
+    const { rows } = await database.db.execute<{ id: string | null; note: string | null }>(read);
+    expect(rows.map((row) => [row.id || null, row.note || null])).toEqual([[null, null]]);
+  });
+
+  it('does no work where one of them is refused', async () => {
+    let worked = false;
+    const work = database.withSettings({ role: 'no_such_role' }, async () => {
+      worked = true;
+    });
+    expect(await stateOf(work)).toBe('22023');
+    expect(worked).toBe(false);
+    expect(await withTenant(database, 'red', (tx) => tx.select().from(projects))).toHaveLength(1);
   });
 });
 

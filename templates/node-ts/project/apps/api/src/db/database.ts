@@ -28,6 +28,9 @@ export interface DatabaseSettings {
   readonly DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: number;
 }
 
+/** Names and values: `{ role: 'reader' }`. */
+export type Settings = Readonly<Record<string, string>>;
+
 /** The connection that migrations run on; no time limit cuts them off. */
 export interface Migrator {
   readonly db: Db;
@@ -39,6 +42,11 @@ export interface Migrator {
 
 export interface Database {
   readonly db: Db;
+  /** Runs `work` in a transaction under settings of PostgreSQL's (`set_config`) that end with it. */
+  withSettings<Result>(
+    settings: Settings,
+    work: (tx: Transaction) => Promise<Result>,
+  ): Promise<Result>;
   /** How many callers wait for a connection. */
   waiting(): number;
   /** Runs `work` while no other process migrates the same database. */

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
+import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
 import { migrate } from 'drizzle-orm/pglite/migrator';
 import type { Database } from './database.ts';
@@ -24,6 +25,14 @@ export function embedded(client: PGlite, afterClose: () => void = () => undefine
   let lastMigration = Promise.resolve();
   return {
     db,
+    withSettings: (settings, work) =>
+      db.transaction(async (tx) => {
+        const each = Object.entries(settings).map(
+          ([name, value]) => sql`set_config(${name}, ${value}, true)`,
+        );
+        await tx.execute(sql`select ${sql.join(each, sql`, `)}`);
+        return work(tx);
+      }),
     waiting: () => 0,
     // No other process can be here, so it is enough that calls wait for each other.
     withMigrationLock(work) {

@@ -1,9 +1,8 @@
-import { sql } from 'drizzle-orm';
 import { NodePgDatabase, NodePgSession, NodePgTransaction } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { PgDialect, type PgTransactionConfig } from 'drizzle-orm/pg-core';
 import pg from 'pg';
-import type { Database, DatabaseSettings } from './database.ts';
+import type { Database, DatabaseSettings, Settings } from './database.ts';
 import { isUnavailable } from './errors.ts';
 
 // Any number does, as long as every process of this application uses the same one.
@@ -26,6 +25,7 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
   const session = new PooledSession(pool, dialect, undefined);
   return {
     db: new NodePgDatabase<NoSchema>(dialect, session, undefined),
+    withSettings: (settings, work) => session.begin(beginWith(settings), work),
     waiting: () => pool.waitingCount,
     withMigrationLock: (work) => withMigrationLock(url, settings, work),
     close: () => pool.end(),
@@ -61,19 +61,29 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
     this.#dialect = dialect;
   }
 
-  override async transaction<Result>(
+  override transaction<Result>(
     work: (tx: NodePgTransaction<NoSchema, NoSchema>) => Promise<Result>,
     config?: PgTransactionConfig,
+  ): Promise<Result> {
+    return this.begin('begin', async (tx) => {
+      if (config) await tx.setTransaction(config);
+      return work(tx);
+    });
+  }
+
+  /** `start` begins the transaction, and may do more in the same round trip. */
+  async begin<Result>(
+    start: string,
+    work: (tx: NodePgTransaction<NoSchema, NoSchema>) => Promise<Result>,
   ): Promise<Result> {
     const client = await this.#pool.connect();
     const session = new NodePgSession<NoSchema, NoSchema>(client, this.#dialect, undefined);
     const tx = new NodePgTransaction<NoSchema, NoSchema>(this.#dialect, session, undefined);
     let lost = false;
     try {
-      await tx.execute(sql`begin`);
-      if (config) await tx.setTransaction(config);
+      await client.query(start);
       const result = await work(tx);
-      await tx.execute(sql`commit`);
+      await client.query('commit');
       return result;
     } catch (error) {
       // Nothing more can be said to a server that does not answer, and what was said may still happen.
@@ -85,6 +95,14 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
       client.release(lost || client.getTransactionStatus() !== 'I');
     }
   }
+}
+
+/** Several statements go out as one only without parameters, so the values stand in the text. */
+function beginWith(settings: Settings): string {
+  const each = Object.entries(settings).map(
+    ([name, value]) => `set_config(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)}, true)`,
+  );
+  return `begin; select ${each.join(', ')}`;
 }
 
 /** A connection of its own: building an index may take longer than any request may wait. */

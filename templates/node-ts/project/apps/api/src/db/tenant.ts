@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import type { Database, Transaction } from './database.ts';
 import { TENANT_ROLE } from './tenant-role.ts';
 
@@ -11,10 +10,5 @@ export function withTenant<Result>(
   organizationId: string,
   work: (tx: Transaction) => Promise<Result>,
 ): Promise<Result> {
-  return database.db.transaction(async (tx) => {
-    await tx.execute(
-      sql`select set_config('app.organization_id', ${organizationId}, true), set_config('role', ${TENANT_ROLE}, true)`,
-    );
-    return work(tx);
-  });
+  return database.withSettings({ 'app.organization_id': organizationId, role: TENANT_ROLE }, work);
 }
