@@ -66,7 +66,8 @@ def missing_files(paths: Iterable[Path], rendered: Path, template: Path) -> list
 def _is_there(named: str, folder: Path) -> bool:
     if any(folder.glob(named)) or any(folder.glob(f"{named}.jinja")):
         return True
-    return folder.is_dir() and any(f"%=]{named}[=%" in entry.name for entry in folder.iterdir())
+    place = folder / named
+    return place.parent.is_dir() and any(f"%=]{place.name}[=%" in entry.name for entry in place.parent.iterdir())
 
 
 def _named_files(path: Path) -> list[str]:

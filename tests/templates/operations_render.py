@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 STACKS = sorted(questions.parent.name for questions in TEMPLATES.glob("*/questions.yml"))
 # The application's sources are not looked at here, and rendering them would take most of the time.
-SOURCES = ("*.ts", "*.tsx", "*.py", "*.go", "*.sql", "drizzle")
+SOURCES = ("*.ts", "*.tsx", "*.py", "*.go", "*.sql", "*.ts.jinja", "*.py.jinja", "*.go.jinja", "drizzle")
 FACTORS = ("deploy", "ci", "license")
 NAME = "my-shop"
 DOCKERFILES = ("**/Dockerfile",)
