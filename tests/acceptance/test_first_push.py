@@ -11,6 +11,8 @@ import processes
 import pytest
 import yaml
 
+pytestmark = pytest.mark.full
+
 Environment = Mapping[str, str]
 PIPELINES = (".github/workflows/ci.yml", ".gitlab-ci.yml")
 # What a pipeline runs but this test leaves to others, and why. An entry that no pipeline has any more fails.

@@ -62,7 +62,7 @@ def install_python(other: Path, environment: Environment, **options: Any) -> Non
 
 EDITS = {
     "README.md": ("## Try it", "Ours.\n\n## Try it"),
-    "apps/api/src/modules/projects/etag.ts": ("import", "// ours\nimport"),
+    "apps/api/src/modules/projects/index.ts": ("import { defineModule", "// ours\nimport { defineModule"),
     ".env.example": ("#HOST=127.0.0.1", "#HOST=127.0.0.2"),
     "package.json": ('"format":', '"ours": "true",\n    "format":'),
     "apps/api/src/modules/index.ts": ("/** Everything", "// ours\n\n/** Everything"),
@@ -103,8 +103,10 @@ def test_a_node_ts_project_becomes_hybrid_with_its_edits_kept(
     copier.run_update(project, data=hybrid, overwrite=True, vcs_ref="HEAD", **options)
 
     git(project, "add", "--all")
-    changes = [line.split("\t") for line in git(project, "diff", "--cached", "--name-status").splitlines()]
-    assert {status for status, _ in changes} == {"A", "M"}
+    changed = git(project, "diff", "--cached", "--name-status", "--no-renames").splitlines()
+    changes = [line.split("\t") for line in changed]
+    # The step to the hybrid only adds; a release may also have moved files on the way.
+    assert {status for status, _ in changes} - ({"D"} if release else set()) == {"A", "M"}
     added = {name for status, name in changes if status == "A"}
     assert {"contracts/ml.openapi.json", MODEL, "deploy/kustomize/base/ml/deployment.yaml"} <= added
     for name in files(fresh):

@@ -114,10 +114,12 @@ export function temporaryFolder() {
 /** Signs up, founds an organization, and gives the cookie of its owner. */
 export async function signUp(api: string): Promise<string> {
   let cookie = '';
+  // Whoever sends cookies says where from, as browsers do: PUBLIC_URL is at localhost.
+  const origin = api.replace('127.0.0.1', 'localhost');
   const post = async (path: string, body: object) => {
     const response = await fetch(`${api}${path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', cookie },
+      headers: { 'content-type': 'application/json', cookie, origin },
       body: JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`${path}: ${await response.text()}`);

@@ -20,7 +20,10 @@ export function tidyDocument<Document extends object>(document: Document): Docum
   }
   if (tidy.components) {
     tidy.components.schemas = Object.fromEntries(
-      Object.entries(schemas).map(([name, schema]) => [names.get(name) ?? name, schema]),
+      Object.entries(schemas)
+        .map(([name, schema]) => [names.get(name) ?? name, schema] as const)
+        // Whichever route happens to name one first.
+        .toSorted(([one], [other]) => (one < other ? -1 : 1)),
     );
   }
   return JSON.parse(JSON.stringify(tidy), (key, value: unknown) => {
