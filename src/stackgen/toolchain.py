@@ -63,8 +63,10 @@ TOOLCHAINS: Mapping[Stack, Toolchain] = {
     Stack.DJANGO: Toolchain(
         (UV,),
         (
-            'uv venv --python ">=3.11" && uv pip sync --python .venv --require-hashes requirements-dev.txt'
-            " && uv pip install --python .venv --no-deps --editable .",
+            (
+                'uv venv --python ">=3.11" && uv pip sync --python .venv --require-hashes requirements-dev.txt'
+                " && uv pip install --python .venv --no-deps --editable ."
+            ),
             "cp .env.example .env && uv run python manage.py migrate && uv run python manage.py runserver",
         ),
     ),
