@@ -331,7 +331,8 @@ def test_a_hybrid_project_that_was_asked_keeps_what_it_said_of_jobs_and_streams(
     documented = (made.path / ".env.example").read_text(encoding="utf-8")
     for variable, file in SWITCHES.values():
         settings = (made.path / file).read_text(encoding="utf-8")
-        assert re.search(rf"{variable}:[^,]*'{str(said).lower()}'", settings)
+        default = rf"{variable}: (flag\(|z\s+\.enum\(\['true', 'false'\]\)\s+\.default\()'{str(said).lower()}'"
+        assert re.search(default, settings)
         assert f"#{variable}={str(said).lower()}\n" in documented
 
 
