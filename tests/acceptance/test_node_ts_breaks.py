@@ -44,8 +44,8 @@ BREAKS = (
     Break(
         "a connection cut at BEGIN is lost to the pool",
         f"{API}/db/postgres.ts",
-        "  override async transaction<Result>(",
-        "  async unused<Result>(",
+        "client.release(lost || client.getTransactionStatus() !== 'I');",
+        "if (!lost) client.release();",
         "chaos",
         "goes away at BEGIN, the request gets 503 and the connection is replaced",
         on_postgresql=True,
