@@ -14,7 +14,7 @@ import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
 import { connectionOptions } from './http/connections.ts';
 import { registerNotModified } from './http/etag.ts';
-import { loggerOptions, registerCurrentRequest, requestId } from './http/logging.ts';
+import { loggerOptions, RequestLines, registerCurrentRequest, requestId } from './http/logging.ts';
 import { watchMethods } from './http/method-not-allowed.ts';
 import { registerOpenApi } from './http/openapi.ts';
 import { registerOverload } from './http/overload.ts';
@@ -73,6 +73,7 @@ function createServer({ config, logStream }: AppOptions): App {
   const logger = loggerOptions(config);
   const app = fastify<Server>({
     logger: logStream ? { ...logger, stream: logStream } : logger,
+    logController: new RequestLines(),
     genReqId: requestId,
     trustProxy: config.TRUST_PROXY,
     bodyLimit: config.BODY_LIMIT,

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAttempts } from '../src/auth/attempts.ts';
 import { createAuth } from '../src/auth/better-auth.ts';
-import { routes } from '../src/auth/routes.ts';
+import { routes } from '../src/auth/routes/index.ts';
 import { loadConfig } from '../src/config.ts';
 import {
   type Client,

@@ -2,7 +2,6 @@ import { and, eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOrganizationRules } from '../src/auth/organization-rules.ts';
 import { members, organizations, users } from '../src/auth/schema.ts';
-import { loadConfig } from '../src/config.ts';
 import { sqlState } from '../src/db/errors.ts';
 import {
   addMember,
@@ -131,7 +130,7 @@ describe('the last owner', () => {
       const state = await way().then(() => 'no error', sqlState);
       expect(state).toBe(CHECK_VIOLATION);
     }
-    const rules = createOrganizationRules(loadConfig({}), test.database);
+    const rules = createOrganizationRules(test.database);
     await expect(rules.refuseLastOwner(id)).rejects.toMatchObject({ body: { code: 'LAST_OWNER' } });
     expect(await ownersOf(organizationId)).toBe(1);
   });
@@ -166,7 +165,7 @@ describe('the last owner', () => {
     expect(left).toEqual([]);
     expect(await ownersOf(organizationId)).toBe(0);
     const id = await idOf('closing@example.com');
-    const rules = createOrganizationRules(loadConfig({}), test.database);
+    const rules = createOrganizationRules(test.database);
     await rules.refuseLastOwner(id);
     await db.delete(users).where(eq(users.id, id));
     expect(await idOf('closing@example.com')).toBe('');

@@ -163,12 +163,26 @@ describe('logs', () => {
 
 describe('browsers', () => {
   it('are told to run, frame and sniff nothing', async () => {
-    const { headers } = await send('GET', '/livez');
-    expect(headers).toMatchObject({
-      'content-security-policy': "default-src 'none';frame-ancestors 'none'",
-      'x-content-type-options': 'nosniff',
-    });
-    expect(headers).not.toHaveProperty('x-powered-by');
+    for (const path of ['/livez', '/nowhere', '/api/v1/organizations/acme/projects']) {
+      const { headers } = await send('GET', path);
+      expect(headers).toMatchObject({
+        'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-resource-policy': 'same-origin',
+        'referrer-policy': 'no-referrer',
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'SAMEORIGIN',
+      });
+      expect(headers).not.toHaveProperty('x-powered-by');
+      expect(headers).not.toHaveProperty('strict-transport-security');
+    }
+  });
+
+  it('are told to come by https only, where that is the address', async () => {
+    const secure = await startApp({ env: { PUBLIC_URL: 'https://api.example.com' } });
+    const { headers } = await secure.app.inject('/livez');
+    expect(headers['strict-transport-security']).toBe('max-age=31536000; includeSubDomains');
+    await secure.close();
   });
 
   it('may read answers only from the origins that are configured', async () => {

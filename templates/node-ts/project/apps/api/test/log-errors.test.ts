@@ -153,10 +153,22 @@ describe('every line of a request', () => {
     const { organizationId } = owner;
     const response = await owner.client.get('/known');
     const lines = linesOf(response.headers['x-request-id']);
-    const known = lines.filter(({ msg }) => msg !== 'incoming request');
-    expect(known.map(({ msg }) => msg)).toEqual(['request failed', 'request completed']);
-    for (const line of known)
+    expect(lines.map(({ msg }) => msg)).toEqual(['request failed', 'request completed']);
+    for (const line of lines)
       expect(line).toMatchObject({ organizationId, userId: expect.any(String) });
+  });
+
+  it('is one, where nothing goes wrong: what was asked for and what came of it', async () => {
+    const response = await test.app.inject('/nowhere?token=secret');
+    expect(linesOf(response.headers['x-request-id'])).toMatchObject([
+      {
+        level: 30,
+        msg: 'request completed',
+        req: { method: 'GET', url: '/nowhere?token=[redacted]', ip: '127.0.0.1' },
+        res: { statusCode: 404 },
+        responseTime: expect.any(Number),
+      },
+    ]);
   });
 
   it('has its id, also where a library writes it, and the level that it deserves', async () => {

@@ -109,6 +109,7 @@ describe('at SIGTERM', () => {
       DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
       MIGRATE_ON_START: 'false',
       SHUTDOWN_TIMEOUT_MS: '300',
+      LOG_LEVEL: 'debug',
     });
     open.push(() => server.kill());
     const { port } = await server.address();

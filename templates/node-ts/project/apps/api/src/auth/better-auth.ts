@@ -9,8 +9,10 @@ import type { Database } from '../db/database.ts';
 import { libraryLog } from '../http/logging.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Attempts } from './attempts.ts';
+import { noteFailures } from './database-failures.ts';
 import { linkIntoApp } from './links.ts';
 import { invitationMail, resetPasswordMail, verificationMail } from './mails.ts';
+import { createOrganizationLimits, PER_ORGANIZATION } from './organization-limits.ts';
 import { createOrganizationRules } from './organization-rules.ts';
 import { accessControl, roles } from './permissions.ts';
 import * as schema from './schema.ts';
@@ -31,7 +33,8 @@ export interface AuthParts {
 
 /** Accounts, sessions, organizations and invitations: better-auth on our database. */
 export function createAuth({ config, database, attempts, outbox, log }: AuthParts) {
-  const rules = createOrganizationRules(config, database);
+  const rules = createOrganizationRules(database);
+  const limits = createOrganizationLimits(config, database);
   return betterAuth({
     baseURL: config.PUBLIC_URL,
     basePath: AUTH_PATH,
@@ -49,18 +52,20 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
       // On in tests too, where better-auth would leave it out.
       disableOriginCheck: false,
     },
-    database: drizzleAdapter(database.db, {
-      provider: 'pg',
-      schema: {
-        user: schema.users,
-        session: schema.sessions,
-        account: schema.accounts,
-        verification: schema.verifications,
-        organization: schema.organizations,
-        member: schema.members,
-        invitation: schema.invitations,
-      },
-    }),
+    database: noteFailures(
+      drizzleAdapter(database.db, {
+        provider: 'pg',
+        schema: {
+          user: schema.users,
+          session: schema.sessions,
+          account: schema.accounts,
+          verification: schema.verifications,
+          organization: schema.organizations,
+          member: schema.members,
+          invitation: schema.invitations,
+        },
+      }),
+    ),
     databaseHooks: {
       session: {
         create: {
@@ -106,10 +111,17 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
       organization({
         ac: accessControl,
         roles,
-        organizationLimit: rules.hasEnoughOrganizations,
+        organizationLimit: limits.ownsEnough,
+        membershipLimit: PER_ORGANIZATION,
+        invitationLimit: PER_ORGANIZATION,
         // Inviting again replaces an invitation whose inviter has gone.
         cancelPendingInvitationsOnReInvite: true,
         organizationHooks: {
+          afterCreateOrganization: ({ organization: { id }, user }) =>
+            limits.keepOrganization(user, id),
+          afterAcceptInvitation: ({ invitation, member }) =>
+            limits.keepMember(member, invitation.id),
+          afterCreateInvitation: ({ invitation }) => limits.keepInvitation(invitation),
           beforeAcceptInvitation: ({ invitation }) => rules.refuseWithoutInviter(invitation),
           beforeDeleteOrganization: ({ organization: { id } }) => rules.deleteWhole(id),
         },

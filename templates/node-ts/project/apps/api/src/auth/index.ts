@@ -11,7 +11,9 @@ import { PROBLEM_TYPE, ProblemError, sendError } from '../http/problems.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Attempts } from './attempts.ts';
 import { AUTH_PATH, type Auth, CLIENT_IP_HEADER } from './better-auth.ts';
-import { type AuthRoute, routes } from './routes.ts';
+import { orDatabaseFailure } from './database-failures.ts';
+import { routes } from './routes/index.ts';
+import type { AuthRoute } from './routes/route.ts';
 import { createReadMembership } from './session.ts';
 
 /** Far more than any of better-auth's routes needs. */
@@ -40,7 +42,7 @@ export async function registerAuth(app: App, services: AuthServices): Promise<vo
   });
 }
 
-/** The routes in routes.ts: better-auth gets what the contract has let through. */
+/** The routes in routes/: better-auth gets what the contract has let through. */
 function registerDescribed(scope: App, services: AuthServices): void {
   const parse = scope.getDefaultJsonParser('error', 'error');
   scope.addContentTypeParser<string>(
@@ -133,7 +135,9 @@ async function answer(
   target: Target,
 ) {
   const webRequest = toWebRequest(request, config.PUBLIC_URL, target);
-  const response = await outbox.hold(finished(reply.raw), () => auth.handler(webRequest));
+  const response = await outbox.hold(finished(reply.raw), () =>
+    orDatabaseFailure(() => auth.handler(webRequest)),
+  );
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
   const text = await response.text();

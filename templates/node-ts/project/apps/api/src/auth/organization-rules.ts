@@ -1,12 +1,9 @@
 import { APIError } from 'better-auth/api';
-import { and, count, eq, sql } from 'drizzle-orm';
-import type { Config } from '../config.ts';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { roles } from './permissions.ts';
 import { members, organizations } from './schema.ts';
 
-/** Unverified accounts may try the application out, but not fill it. */
-const UNVERIFIED_LIMIT = 1;
 const OWNER = 'owner';
 
 interface SessionChoice {
@@ -17,9 +14,7 @@ interface SessionChoice {
 export type OrganizationRules = ReturnType<typeof createOrganizationRules>;
 
 /** What better-auth leaves open. That the last owner stays, PostgreSQL itself sees to (drizzle/). */
-export function createOrganizationRules(config: Config, database: Database) {
-  const { db } = database;
-
+export function createOrganizationRules({ db }: Database) {
   return {
     /** The one that a new session begins in: this session's, the last used, or the oldest. */
     async firstOrganization(userId: string, current: SessionChoice | undefined) {
@@ -36,15 +31,6 @@ export function createOrganizationRules(config: Config, database: Database) {
         order by max(s.updated_at) desc nulls last, m.created_at
         limit 1`);
       return rows[0]?.id ?? null;
-    },
-
-    async hasEnoughOrganizations(user: { readonly id: string; readonly emailVerified: boolean }) {
-      const [owned] = await db
-        .select({ count: count() })
-        .from(members)
-        .where(and(eq(members.userId, user.id), isOwner()));
-      const limit = user.emailVerified ? config.ORGANIZATIONS_PER_USER : UNVERIFIED_LIMIT;
-      return (owned?.count ?? 0) >= limit;
     },
 
     /** An invitation is worth what the role of whoever sent it is worth today. */
@@ -93,7 +79,7 @@ export function createOrganizationRules(config: Config, database: Database) {
   };
 }
 
-function isOwner(role = sql`${members.role}`) {
+export function isOwner(role = sql`${members.role}`) {
   return sql`${OWNER} = any(string_to_array(${role}, ','))`;
 }
 

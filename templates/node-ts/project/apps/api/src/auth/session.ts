@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Database } from '../db/database.ts';
 import type { Auth } from './better-auth.ts';
+import { orDatabaseFailure } from './database-failures.ts';
 
 /** A live session, and its user's membership of the organization that was asked for. */
 export interface Membership {
@@ -73,7 +74,9 @@ function select(token: string, organization: string | undefined) {
 /** better-auth moves the end of the session and of its cookie; here the cookie is passed on. */
 async function extend(auth: Auth, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const headers = new Headers({ cookie: request.headers.cookie ?? '' });
-  const answer = await auth.api.getSession({ headers, returnHeaders: true });
+  const answer = await orDatabaseFailure(() =>
+    auth.api.getSession({ headers, returnHeaders: true }),
+  );
   reply.header('set-cookie', answer.headers.getSetCookie());
 }
 

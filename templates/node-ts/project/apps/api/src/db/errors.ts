@@ -1,3 +1,5 @@
+import { DrizzleQueryError } from 'drizzle-orm';
+
 const UNIQUE_VIOLATION = '23505';
 const CHECK_VIOLATION = '23514';
 
@@ -42,6 +44,15 @@ const BUSY = /^(57014|55P03|40P01|40001)$/;
 /** Whether the database gave up on a statement that may succeed when it is tried again. */
 export function isBusy(error: unknown): boolean {
   return BUSY.test(sqlState(error) ?? '');
+}
+
+/** Classes 22 and 23: values that cannot be read, and rows that break a rule. */
+const REFUSED = /^2[23][0-9A-Z]{3}$/;
+
+/** Whether the database did not do what it was asked, and not for what it was given. */
+export function isFailure(error: unknown): boolean {
+  if (isUnavailable(error) || isBusy(error)) return true;
+  return error instanceof DrizzleQueryError && !REFUSED.test(sqlState(error) ?? '');
 }
 
 function causes(error: unknown): Error[] {

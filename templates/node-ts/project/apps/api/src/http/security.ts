@@ -1,6 +1,8 @@
+import { IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
+import helmet from 'helmet';
 import type { Config } from '../config.ts';
 import type { App } from './app.ts';
 import { ProblemError } from './problems.ts';
@@ -9,13 +11,10 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
 /** Headers, CORS, rate limit and the check of origins: for every route, whoever adds it. */
 export async function registerSecurity(app: App, config: Config): Promise<void> {
-  await app.register(helmet, {
-    // An API serves no pages: nothing may be loaded, framed or run from its answers.
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-    },
-    strictTransportSecurity: config.PUBLIC_URL.startsWith('https:'),
+  const headers = securityHeaders(config);
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(headers);
+    done();
   });
   await app.register(cors, {
     origin: [...config.CORS_ORIGINS],
@@ -34,6 +33,23 @@ export async function registerSecurity(app: App, config: Config): Promise<void> 
       new ProblemError(429, 'too_many_requests', `Too many requests: try again in ${after}`),
   });
   registerOriginCheck(app, new Set([config.PUBLIC_URL, ...config.CORS_ORIGINS]));
+}
+
+/** The same for every answer, so helmet puts them together once, and not for each. */
+function securityHeaders({ PUBLIC_URL }: Config): OutgoingHttpHeaders {
+  const answer = new ServerResponse(new IncomingMessage(new Socket()));
+  const set = helmet({
+    // An API serves no pages: nothing may be loaded, framed or run from its answers.
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    strictTransportSecurity: PUBLIC_URL.startsWith('https:'),
+  });
+  set(answer.req, answer, (error?: unknown) => {
+    if (error) throw error;
+  });
+  return answer.getHeaders();
 }
 
 /** Browsers name the page that writes: one that we do not know may not use our cookies. */

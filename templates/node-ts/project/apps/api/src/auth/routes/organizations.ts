@@ -1,7 +1,5 @@
 import {
   ActiveOrganization,
-  CurrentSession,
-  Done,
   FullOrganization,
   FullOrganizationQuery,
   Invitation,
@@ -17,152 +15,14 @@ import {
   OrganizationId,
   OrganizationQuery,
   OrganizationUpdate,
-  PasswordChange,
-  PasswordReset,
-  PasswordResetRequest,
-  Session,
-  SessionToken,
-  SignedIn,
-  SignIn,
-  SignUp,
-  UserChanges,
-  VerificationRequest,
 } from '@app/contracts';
 import { z } from 'zod';
+import type { AuthRoute } from './route.ts';
 
-/** A route of better-auth that clients use: what it takes is checked before better-auth gets it. */
-export interface AuthRoute {
-  readonly method: 'GET' | 'POST';
-  /** Below /api/auth. */
-  readonly path: string;
-  readonly operationId: string;
-  readonly summary: string;
-  readonly answer: z.ZodType;
-  readonly body?: z.ZodType;
-  readonly query?: z.ZodType;
-  /** Open to callers without a session. */
-  readonly open?: true;
-  /** Where something could be guessed or mailboxes filled: limited for each account too. */
-  readonly limit?: 'password' | 'mail';
-}
-
-const SessionQuery = z.object({
-  disableCookieCache: z.string().max(10).optional(),
-  disableRefresh: z.string().max(10).optional(),
-});
 const PageOfMembers = z.looseObject({ members: z.array(Member), total: z.number() });
 const Accepted = z.looseObject({ invitation: Invitation, member: Member.nullable() });
 
-const accounts: readonly AuthRoute[] = [
-  {
-    method: 'POST',
-    path: '/sign-up/email',
-    operationId: 'signUp',
-    summary: 'Make an account and sign in',
-    body: SignUp,
-    answer: SignedIn,
-    open: true,
-    limit: 'mail',
-  },
-  {
-    method: 'POST',
-    path: '/sign-in/email',
-    operationId: 'signIn',
-    summary: 'Sign in, in the organization that was used last',
-    body: SignIn,
-    answer: SignedIn,
-    open: true,
-    limit: 'password',
-  },
-  {
-    method: 'POST',
-    path: '/sign-out',
-    operationId: 'signOut',
-    summary: 'End the session',
-    answer: z.looseObject({ success: z.boolean() }),
-    open: true,
-  },
-  {
-    method: 'GET',
-    path: '/get-session',
-    operationId: 'getSession',
-    summary: 'Read session and user; null for nobody',
-    query: SessionQuery,
-    answer: CurrentSession.nullable(),
-    open: true,
-  },
-  {
-    method: 'POST',
-    path: '/request-password-reset',
-    operationId: 'requestPasswordReset',
-    summary: 'Have a link sent by which a new password can be chosen',
-    body: PasswordResetRequest,
-    answer: Done,
-    open: true,
-    limit: 'mail',
-  },
-  {
-    method: 'POST',
-    path: '/reset-password',
-    operationId: 'resetPassword',
-    summary: 'Choose a new password, which ends all sessions',
-    body: PasswordReset,
-    answer: Done,
-    open: true,
-    limit: 'password',
-  },
-  {
-    method: 'POST',
-    path: '/change-password',
-    operationId: 'changePassword',
-    summary: 'Change the password, which ends all other sessions',
-    body: PasswordChange,
-    answer: SignedIn,
-    limit: 'password',
-  },
-  {
-    method: 'POST',
-    path: '/send-verification-email',
-    operationId: 'sendVerificationEmail',
-    summary: 'Have the link sent again that confirms an address',
-    body: VerificationRequest,
-    answer: Done,
-    open: true,
-    limit: 'mail',
-  },
-  {
-    method: 'POST',
-    path: '/update-user',
-    operationId: 'updateUser',
-    summary: "Change the user's name or picture",
-    body: UserChanges,
-    answer: Done,
-  },
-  {
-    method: 'GET',
-    path: '/list-sessions',
-    operationId: 'listSessions',
-    summary: "List the user's sessions",
-    answer: z.array(Session),
-  },
-  {
-    method: 'POST',
-    path: '/revoke-session',
-    operationId: 'revokeSession',
-    summary: "End one of the user's sessions",
-    body: SessionToken,
-    answer: Done,
-  },
-  {
-    method: 'POST',
-    path: '/revoke-other-sessions',
-    operationId: 'revokeOtherSessions',
-    summary: "End the user's other sessions",
-    answer: Done,
-  },
-];
-
-const organizations: readonly AuthRoute[] = [
+export const organizations: readonly AuthRoute[] = [
   {
     method: 'POST',
     path: '/organization/create',
@@ -299,8 +159,3 @@ const organizations: readonly AuthRoute[] = [
     answer: Invitation,
   },
 ];
-
-export const routes = {
-  accounts,
-  organizations,
-};

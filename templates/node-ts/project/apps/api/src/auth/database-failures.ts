@@ -1,0 +1,48 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { drizzleAdapter } from 'better-auth/adapters/drizzle';
+import { isFailure } from '../db/errors.ts';
+
+type CreateAdapter = ReturnType<typeof drizzleAdapter>;
+
+const current = new AsyncLocalStorage<unknown[]>();
+
+/**
+ * better-auth catches what its database fails with, and goes on as if nobody were signed in (401), as if
+ * an account could not be made (422), or as if a session had been ended (200). So failures are noted
+ * where they arise: here.
+ */
+export function noteFailures(create: CreateAdapter): CreateAdapter {
+  return (options) => watch(create(options));
+}
+
+/** What `work` gives, or what the database failed with meanwhile: that is the truth. */
+export async function orDatabaseFailure<Result>(work: () => Promise<Result>): Promise<Result> {
+  const failures: unknown[] = [];
+  const outcome = current.run(failures, work);
+  await outcome.catch(() => undefined);
+  if (failures.length > 0) throw failures[0];
+  return outcome;
+}
+
+function watch<Watched extends object>(adapter: Watched): Watched {
+  return new Proxy(adapter, {
+    get(target, name, receiver) {
+      const member: unknown = Reflect.get(target, name, receiver);
+      if (typeof member !== 'function') return member;
+      return async (...given: unknown[]) => {
+        try {
+          return await member.apply(target, name === 'transaction' ? given.map(watchWork) : given);
+        } catch (error) {
+          if (isFailure(error)) current.getStore()?.push(error);
+          throw error;
+        }
+      };
+    },
+  });
+}
+
+/** A transaction hands its work an adapter of its own. */
+function watchWork(work: unknown): unknown {
+  if (typeof work !== 'function') return work;
+  return (adapter: object) => work(watch(adapter));
+}
