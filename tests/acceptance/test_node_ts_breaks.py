@@ -161,7 +161,7 @@ BREAKS = (
     Break(
         "mail begins before the answer",
         f"{API}/mail/outbox.ts",
-        "if (held) held.push(mail);\n    else this.#add(mail);",
+        "if (held && !held.released) held.mails.push(mail);\n    else this.#add(mail);",
         "void held;\n    this.#add(mail);",
         "auth-mail",
         "holds up no answer, and is not even called before it",

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { invitationMail } from '../src/auth/mails.ts';
 import { createMailer, type Mail, type Mailer } from '../src/mail/mailer.ts';
 import { Outbox, type OutboxOptions } from '../src/mail/outbox.ts';
+import { PASSWORD, startApp } from './support/app.ts';
 
 /** As much of an SMTP server as it takes to receive a message. */
 const server = createServer((socket) => {
@@ -139,6 +140,15 @@ describe('the outbox', () => {
     await asked(mailer, 'free', 'held');
   });
 
+  it('sends what a request posts after its caller has hung up', async () => {
+    const { mailer, outbox } = open({});
+    await outbox.hold(Promise.reject(new Error('the caller hung up')), async () => {
+      await setImmediate();
+      outbox.post(mail('late'));
+    });
+    await asked(mailer, 'late');
+  });
+
   it('sends the rest at once when it is closed', async () => {
     const { mailer, outbox } = open({ concurrency: 1, pausesMs: [600_000] });
     outbox.post(mail('a'));
@@ -166,4 +176,19 @@ describe('the outbox', () => {
     expect(mailer.asked).toEqual(['a']);
     expect(outbox.lost).toBe(2);
   });
+});
+
+it('reaches those who hang up before they are answered', async () => {
+  const test = await startApp();
+  const { port } = new URL(await test.app.listen({ host: '127.0.0.1', port: 0 }));
+  const email = 'hasty@example.com';
+  const body = JSON.stringify({ email, name: 'Hasty', password: PASSWORD });
+  const caller = connect(Number(port), '127.0.0.1');
+  caller.write(
+    `POST /api/auth/sign-up/email HTTP/1.1\r\nhost: x\r\norigin: http://localhost:3000\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  await expect.poll(() => test.logs.map(({ msg }) => msg)).toContain('incoming request');
+  caller.destroy();
+  expect(await test.mailTo(email)).toBeDefined();
+  await test.close();
 });

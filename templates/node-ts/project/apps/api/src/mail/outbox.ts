@@ -17,6 +17,12 @@ const DEFAULTS: OutboxOptions = {
   pausesMs: [1_000, 10_000, 60_000],
 };
 
+/** What one request has posted. Its caller may hang up, and so release it, while it still runs. */
+interface Held {
+  readonly mails: Mail[];
+  released: boolean;
+}
+
 /**
  * Sends mail behind the caller's back, so that no answer waits for a mail server. It lives in memory:
  * what a process has not sent when it is killed is lost.
@@ -29,7 +35,7 @@ export class Outbox {
   readonly #hurry = new AbortController();
   readonly #senders = new Set<Promise<void>>();
   readonly #underway = new Set<Mail>();
-  readonly #held = new AsyncLocalStorage<Mail[]>();
+  readonly #held = new AsyncLocalStorage<Held>();
   #lost = 0;
 
   constructor(mailer: Mailer, log: FastifyBaseLogger, options: Partial<OutboxOptions> = {}) {
@@ -46,18 +52,19 @@ export class Outbox {
   /** Takes the mail and returns at once. */
   post(mail: Mail): void {
     const held = this.#held.getStore();
-    if (held) held.push(mail);
+    if (held && !held.released) held.mails.push(mail);
     else this.#add(mail);
   }
 
   /** Mails posted by `work` begin their way when `end` has come: so a mail costs an answer no time. */
   hold<Result>(end: Promise<unknown>, work: () => Promise<Result>): Promise<Result> {
-    const mails: Mail[] = [];
+    const held: Held = { mails: [], released: false };
     const release = () => {
-      for (const mail of mails) this.#add(mail);
+      held.released = true;
+      for (const mail of held.mails) this.#add(mail);
     };
     void end.then(release, release);
-    return this.#held.run(mails, work);
+    return this.#held.run(held, work);
   }
 
   #add(mail: Mail): void {
