@@ -44,6 +44,15 @@ export function isBusy(error: unknown): boolean {
   return BUSY.test(sqlState(error) ?? '');
 }
 
+/** A statement failed, its error was caught, and the transaction went on: nothing of it was kept. */
+export class RolledBackError extends Error {
+  override readonly name = 'RolledBackError';
+
+  constructor() {
+    super('Rolled back: a statement of this transaction failed before (use a savepoint to go on)');
+  }
+}
+
 function causes(error: unknown): Error[] {
   const found: Error[] = [];
   for (let current = error; current instanceof Error; current = current.cause) found.push(current);

@@ -3,7 +3,7 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { PgDialect, type PgTransactionConfig } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import type { Database, DatabaseSettings, Settings } from './database.ts';
-import { isUnavailable } from './errors.ts';
+import { isUnavailable, RolledBackError } from './errors.ts';
 
 // Any number does, as long as every process of this application uses the same one.
 const MIGRATION_LOCK = 7_215_048_331;
@@ -83,7 +83,7 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
     try {
       await client.query(start);
       const result = await work(tx);
-      await client.query('commit');
+      assertCommitted(await client.query('commit'));
       return result;
     } catch (error) {
       // Nothing more can be said to a server that does not answer, and what was said may still happen.
@@ -95,6 +95,11 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
       client.release(lost || client.getTransactionStatus() !== 'I');
     }
   }
+}
+
+/** PostgreSQL says ROLLBACK to a commit after an error that was caught on the way. */
+function assertCommitted({ command }: pg.QueryResult): void {
+  if (command !== 'COMMIT') throw new RolledBackError();
 }
 
 /** Several statements go out as one only without parameters, so the values stand in the text. */
