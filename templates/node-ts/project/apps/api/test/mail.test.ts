@@ -175,6 +175,8 @@ describe('the outbox', () => {
     await setImmediate();
     expect(mailer.asked).toEqual(['a']);
     expect(outbox.lost).toBe(2);
+    outbox.post(mail('c'));
+    expect(outbox.lost).toBe(3);
   });
 });
 

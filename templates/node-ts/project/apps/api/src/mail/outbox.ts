@@ -33,6 +33,7 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #queue: Mail[] = [];
   readonly #hurry = new AbortController();
+  readonly #over = new AbortController();
   readonly #senders = new Set<Promise<void>>();
   readonly #underway = new Set<Mail>();
   readonly #held = new AsyncLocalStorage<Held>();
@@ -68,6 +69,10 @@ export class Outbox {
   }
 
   #add(mail: Mail): void {
+    if (this.#over.signal.aborted) {
+      this.#lose('the process stops');
+      return;
+    }
     if (this.#queue.length >= this.#options.capacity) {
       this.#lose('too many mails are waiting');
       return;
@@ -81,10 +86,14 @@ export class Outbox {
   /** Waits for what is still to be sent, without pauses and no longer than that. */
   async close(deadlineMs: number): Promise<void> {
     this.#hurry.abort();
-    const deadline = new AbortController();
-    const late = sleep(deadlineMs, undefined, deadline).catch(() => undefined);
+    const late = sleep(deadlineMs, undefined, this.#over).catch(() => undefined);
     await Promise.race([Promise.all(this.#senders), late]);
-    deadline.abort();
+    this.giveUp();
+  }
+
+  /** Counts what is not sent as lost, and from now on all that is posted. */
+  giveUp(): void {
+    this.#over.abort();
     for (const _ of [...this.#underway, ...this.#queue.splice(0)]) this.#lose('the process stops');
     this.#underway.clear();
   }
