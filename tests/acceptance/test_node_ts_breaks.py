@@ -53,8 +53,8 @@ BREAKS = (
     Break(
         "a frozen database is waited for",
         f"{API}/db/postgres.ts",
-        "query_timeout: statement + GRACE_MS",
-        "query_timeout: 0",
+        "query_timeout: Math.max(",
+        "query_timeout: 0 * Math.max(",
         "chaos",
         "is frozen, nobody waits for ever, and all is well when it thaws",
         on_postgresql=True,

@@ -69,6 +69,7 @@ export const settings = {
   DATABASE_STATEMENT_TIMEOUT_MS: count(10_000, 0),
   DATABASE_LOCK_TIMEOUT_MS: count(5_000, 0),
   DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: count(10_000, 0),
+  DATABASE_ANSWER_TIMEOUT_MS: count(11_000, 0),
   DATA_DIR: z.string().optional(),
   ALLOW_EMBEDDED_DATABASE: flag.default(false),
   MIGRATE_ON_START: flag.optional(),

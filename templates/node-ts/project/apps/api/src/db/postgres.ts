@@ -42,7 +42,7 @@ function poolOptions(url: string, settings: DatabaseSettings): pg.PoolConfig {
     lock_timeout: settings.DATABASE_LOCK_TIMEOUT_MS,
     idle_in_transaction_session_timeout: settings.DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
     // A server that is frozen or cut off cannot keep its own limits.
-    ...(statement > 0 && { query_timeout: statement + GRACE_MS }),
+    query_timeout: Math.max(settings.DATABASE_ANSWER_TIMEOUT_MS, statement && statement + GRACE_MS),
     keepAlive: true,
   };
 }
@@ -118,11 +118,14 @@ async function withMigrationLock(
 ): Promise<void> {
   const client = new pg.Client({
     connectionString: settings.MIGRATION_DATABASE_URL ?? url,
+    connectionTimeoutMillis: settings.DATABASE_CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
   client.on('error', () => undefined);
   await client.connect();
   try {
+    // The role may have a limit, and others may migrate for longer than that.
+    await client.query('set statement_timeout = 0');
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await client.query(`set lock_timeout = ${MIGRATION_LOCK_TIMEOUT_MS}`);
     const dialect = new PgDialect();
