@@ -167,6 +167,33 @@ BREAKS = (
         "holds up no answer, and is not even called before it",
     ),
     Break(
+        "mail posted after its caller hung up is lost",
+        f"{API}/mail/outbox.ts",
+        "      held.released = true;\n",
+        "",
+        "mail.test",
+        "sends what a request posts after its caller has hung up",
+    ),
+    Break(
+        "a commit that was a rollback counts as done",
+        f"{API}/db/postgres.ts",
+        "assertCommitted(await client.query('commit'));",
+        "await client.query('commit');",
+        "tenancy",
+        "a transaction that went on after an error does not count as done",
+        on_postgresql=True,
+    ),
+    Break(
+        "who gets no connection waits for ever",
+        f"{API}/db/postgres.ts",
+        "    max: settings.DATABASE_POOL_MAX,\n"
+        "    connectionTimeoutMillis: settings.DATABASE_CONNECT_TIMEOUT_MS,\n",
+        "    max: settings.DATABASE_POOL_MAX,\n",
+        "postgres.test",
+        "who gets no connection is told so after a while",
+        on_postgresql=True,
+    ),
+    Break(
         "any text will do as If-Match",
         f"{API}/http/etag.ts",
         "if (ifMatch.trim() === '*') return 'any';",

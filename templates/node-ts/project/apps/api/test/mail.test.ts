@@ -40,6 +40,18 @@ it('goes out by SMTP', async () => {
   expect(received).toContain('Subject: Hello');
 });
 
+it('is not waited for without end, where the server says nothing', async () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined));
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const limits = { connectionTimeout: 200, greetingTimeout: 200, socketTimeout: 200 };
+  // biome-ignore lint/suspicious/noExplicitAny: this transport logs nothing
+  const mailer = await createMailer(`smtp://127.0.0.1:${port}`, 'a@example.com', {} as any, limits);
+  const sent = mailer.send({ to: 'ada@example.com', subject: 'Hello', text: 'A message' });
+  await expect(sent).rejects.toThrow('Greeting never received');
+  silent.close();
+});
+
 it('has no lines that come from the names of people', () => {
   const mail = invitationMail('a@b.c', 'Acme\r\nBcc: x@y.z', 'Eve\n\nPay here', 'https://x');
   expect(mail.subject).toBe('Join Acme Bcc: x@y.z');
@@ -112,6 +124,12 @@ describe('the outbox', () => {
     await asked(mailer, 'a', 'b', 'c');
     mailer.accept();
     await asked(mailer, 'a', 'b', 'c', 'd');
+  });
+
+  it('keeps a hundred mails at once and more, where nothing else is said', async () => {
+    const { outbox } = open({});
+    for (let count = 0; count < 100; count += 1) outbox.post(mail('a'));
+    expect(outbox.lost).toBe(0);
   });
 
   it('goes on after an error', async () => {

@@ -127,9 +127,9 @@ describe('the server as shipped', () => {
   it.each([
     [
       { PORT: 'x', LOG_LEVEL: 'x' },
-      /^The configuration is not valid:\n {2}PORT: .*\n {2}LOG_LEVEL: .*\n$/,
+      /^The configuration is not valid:\n {2}PORT: .*\n {2}LOG_LEVEL: .*\n$/m,
     ],
-    [{ DATABASE_URL: 'postgresql://x@127.0.0.1:1/x' }, /^The database cannot be reached: .*\n$/],
+    [{ DATABASE_URL: 'postgresql://x@127.0.0.1:1/x' }, /^The database cannot be reached: .*\n$/m],
   ])('with %j ends with a plain message', async (extra, message) => {
     const server = new ServerProcess('src/server.ts', { ...env, ...extra });
     running.push(server);
