@@ -186,8 +186,7 @@ BREAKS = (
     Break(
         "who gets no connection waits for ever",
         f"{API}/db/postgres.ts",
-        "    max: settings.DATABASE_POOL_MAX,\n"
-        "    connectionTimeoutMillis: settings.DATABASE_CONNECT_TIMEOUT_MS,\n",
+        "    max: settings.DATABASE_POOL_MAX,\n    connectionTimeoutMillis: settings.DATABASE_CONNECT_TIMEOUT_MS,\n",
         "    max: settings.DATABASE_POOL_MAX,\n",
         "postgres.test",
         "who gets no connection is told so after a while",
