@@ -42,7 +42,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const app = createServer(options);
   const mailer = options.mailer ?? (await createMailer(config.MAIL_URL, config.MAIL_FROM, app.log));
   const outbox = new Outbox(mailer, app.log);
-  app.addHook('onClose', () => outbox.close(config.SHUTDOWN_TIMEOUT_MS / 2));
+  app.decorate('outbox', outbox);
+  // No request is left by then that could post a mail.
+  app.addHook('onClose', () => outbox.close(config.SHUTDOWN_TIMEOUT_MS));
   const attempts = createAttempts(database);
   const auth = createAuth({ config, database, attempts, outbox, log: app.log });
   const requires = createRequires(auth, database);
@@ -107,6 +109,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Set at SIGTERM: the instance still answers, but wants no new work. */
     draining: boolean;
+    outbox: Outbox;
     /** What /readyz tells of services that the application can do without for a while. */
     dependencies: Map<string, () => Promise<boolean>>;
   }
