@@ -6,6 +6,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { createRequires } from './auth/access.ts';
+import { joining } from './auth/atomic.ts';
 import { createAttempts } from './auth/attempts.ts';
 import { createAuth } from './auth/better-auth.ts';
 import { registerAuth } from './auth/index.ts';
@@ -43,8 +44,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const mailer = options.mailer ?? (await createMailer(config.MAIL_URL, config.MAIL_FROM, app.log));
   const outbox = new Outbox(mailer, app.log);
   app.addHook('onClose', () => outbox.close(config.SHUTDOWN_TIMEOUT_MS / 2));
-  const attempts = createAttempts(database);
-  const auth = createAuth({ config, database, attempts, outbox, log: app.log });
+  const accounts = joining(database);
+  const attempts = createAttempts(accounts);
+  const auth = createAuth({ config, database: accounts, attempts, outbox, log: app.log });
   const requires = createRequires(auth, database);
   const services: Services = { config, database, mailer, outbox, auth, requires };
 

@@ -117,11 +117,9 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
         // Inviting again replaces an invitation whose inviter has gone.
         cancelPendingInvitationsOnReInvite: true,
         organizationHooks: {
-          afterCreateOrganization: ({ organization: { id }, user }) =>
-            limits.keepOrganization(user, id),
-          afterAcceptInvitation: ({ invitation, member }) =>
-            limits.keepMember(member, invitation.id),
-          afterCreateInvitation: ({ invitation }) => limits.keepInvitation(invitation),
+          afterCreateOrganization: ({ user }) => limits.limitOrganizations(user),
+          afterAcceptInvitation: ({ organization: { id } }) => limits.limitMembers(id),
+          afterCreateInvitation: ({ organization: { id } }) => limits.limitInvitations(id),
           beforeAcceptInvitation: ({ invitation }) => rules.refuseWithoutInviter(invitation),
           beforeDeleteOrganization: ({ organization: { id } }) => rules.deleteWhole(id),
         },

@@ -9,6 +9,7 @@ import type { App } from '../http/app.ts';
 import { problems } from '../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../http/problems.ts';
 import type { Outbox } from '../mail/outbox.ts';
+import { atomically } from './atomic.ts';
 import type { Attempts } from './attempts.ts';
 import { AUTH_PATH, type Auth, CLIENT_IP_HEADER } from './better-auth.ts';
 import { orDatabaseFailure } from './database-failures.ts';
@@ -119,24 +120,26 @@ function createAccountLimit({ config, database, auth, attempts }: AuthServices) 
 interface Target {
   readonly url: string;
   readonly body: string | undefined;
+  readonly atomic?: true | undefined;
 }
 
 /** What the contract knows of a request, and nothing else. */
 function checked(route: AuthRoute, request: FastifyRequest): Target {
   const query = route.query ? new URLSearchParams(request.query as Record<string, string>) : '';
   const body = route.body ? JSON.stringify(request.body) : undefined;
-  return { url: `${AUTH_PATH}${route.path}?${query}`, body };
+  return { url: `${AUTH_PATH}${route.path}?${query}`, body, atomic: route.atomic };
 }
 
 async function answer(
-  { auth, config, outbox }: AuthServices,
+  { auth, config, database, outbox }: AuthServices,
   request: FastifyRequest,
   reply: FastifyReply,
   target: Target,
 ) {
   const webRequest = toWebRequest(request, config.PUBLIC_URL, target);
+  const ask = () => orDatabaseFailure(() => auth.handler(webRequest));
   const response = await outbox.hold(finished(reply.raw), () =>
-    orDatabaseFailure(() => auth.handler(webRequest)),
+    target.atomic ? atomically(database, ask) : ask(),
   );
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
