@@ -79,6 +79,8 @@ function createServer({ config, logStream }: AppOptions): App {
     genReqId: requestId,
     trustProxy: config.TRUST_PROXY,
     bodyLimit: config.BODY_LIMIT,
+    // Longer than what contracts allow, so that they say what is wrong.
+    routerOptions: { maxParamLength: 1_000 },
     ...connectionOptions(config),
     // Addresses that cannot be decoded never reach a route, so they come here.
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
