@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { text } from './text.ts';
+import { filledText, WebAddress } from './text.ts';
 
 /** In characters; better-auth is held to the same. */
 export const PASSWORD_LENGTH = { min: 12, max: 128 } as const;
@@ -10,20 +10,17 @@ const ADDRESS =
 
 export const Email = z.email({ pattern: ADDRESS }).max(254);
 
-const personName = text(120).min(1);
-const image = z
-  .url({ protocol: /^https?$/ })
-  .max(2048)
-  .nullable();
+const personName = filledText(120);
+const image = WebAddress.nullable();
 const newPassword = z.string().min(PASSWORD_LENGTH.min).max(PASSWORD_LENGTH.max);
 const password = z.string().min(1).max(PASSWORD_LENGTH.max);
 const token = z
   .string()
   .regex(/^[\w.-]+$/)
   .max(1000);
-const callbackURL = text(2048)
-  .min(1)
-  .describe('Where a link in a mail leads in the end: a path, or an address of a known origin');
+const callbackURL = filledText(2048).describe(
+  'Where a link in a mail leads in the end: a path, or an address of a known origin',
+);
 
 export const SignUp = z
   .strictObject({
@@ -72,7 +69,7 @@ export type VerificationRequest = z.infer<typeof VerificationRequest>;
 export const UserChanges = z
   .strictObject({ name: personName.optional(), image: image.optional() })
   .refine((changes) => Object.keys(changes).length > 0, 'Name at least one field to change')
-  .meta({ id: 'UserChanges' });
+  .meta({ id: 'UserChanges', minProperties: 1 });
 export type UserChanges = z.infer<typeof UserChanges>;
 
 export const SessionToken = z.strictObject({ token }).meta({ id: 'SessionToken' });

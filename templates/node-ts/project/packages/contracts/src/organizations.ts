@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Email } from './accounts.ts';
-import { text } from './text.ts';
+import { filledText, text, WebAddress } from './text.ts';
 
 /** The part of an address that says whose resources are meant. */
 export const OrganizationParams = z.object({
@@ -16,11 +16,8 @@ const slug = z
   .string()
   .regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/)
   .max(63);
-const name = text(120).min(1);
-const logo = z
-  .url({ protocol: /^https?$/ })
-  .max(2048)
-  .nullable();
+const name = filledText(120);
+const logo = WebAddress.nullable();
 
 const role = z
   .string()
@@ -30,18 +27,14 @@ const roles = z.union([role, z.array(role).min(1).max(10)]);
 
 // Two levels, each of bounded size: enough for notes, too little for a database.
 const scalar = z.union([text(500), z.number(), z.boolean(), z.null()]);
-const key = text(64).min(1);
-const few = (values: Record<string, unknown>) => Object.keys(values).length <= 20;
-const metadata = z
-  .record(
-    key,
-    z.union([
-      scalar,
-      z.array(scalar).max(20),
-      z.record(key, scalar).refine(few, 'Must have at most 20 entries'),
-    ]),
-  )
-  .refine(few, 'Must have at most 20 entries');
+const key = filledText(64);
+const bounded = <Values extends z.ZodRecord>(values: Values) =>
+  values
+    .refine((each) => Object.keys(each).length <= 20, 'Must have at most 20 entries')
+    .meta({ maxProperties: 20 });
+const metadata = bounded(
+  z.record(key, z.union([scalar, z.array(scalar).max(20), bounded(z.record(key, scalar))])),
+);
 
 export const NewOrganization = z
   .strictObject({
@@ -64,7 +57,8 @@ export const OrganizationUpdate = z
         logo: logo.optional(),
         metadata: metadata.optional(),
       })
-      .refine((changes) => Object.keys(changes).length > 0, 'Name at least one field to change'),
+      .refine((changes) => Object.keys(changes).length > 0, 'Name at least one field to change')
+      .meta({ minProperties: 1 }),
   })
   .meta({ id: 'OrganizationUpdate' });
 export type OrganizationUpdate = z.infer<typeof OrganizationUpdate>;
@@ -75,14 +69,14 @@ export type OrganizationId = z.infer<typeof OrganizationId>;
 export const ActiveOrganization = z
   .strictObject({
     organizationId: id.nullable().optional(),
-    organizationSlug: text(200).min(1).optional(),
+    organizationSlug: filledText(200).optional(),
   })
   .meta({ id: 'ActiveOrganization' });
 export type ActiveOrganization = z.infer<typeof ActiveOrganization>;
 
 export const OrganizationQuery = z.object({
   organizationId: id.optional(),
-  organizationSlug: text(200).min(1).optional(),
+  organizationSlug: filledText(200).optional(),
 });
 export type OrganizationQuery = z.infer<typeof OrganizationQuery>;
 

@@ -16,6 +16,10 @@ export const Problem = z
     status: z.int(),
     code: z.string(),
     detail: z.string().optional(),
+    message: z
+      .string()
+      .optional()
+      .describe("The detail once more, where better-auth's clients look for it"),
     requestId: z.string(),
     errors: z.array(FieldError).optional(),
   })

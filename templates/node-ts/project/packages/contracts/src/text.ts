@@ -22,6 +22,15 @@ export function filledText(max: number) {
     .trim();
 }
 
+/** An address of the web, in the characters that RFC 3986 has for one. */
+export const WebAddress = z
+  .string()
+  .regex(
+    /^https?:\/\/[\w.~:/?#[\]@!$&'()*+,;=%-]+$/,
+    'Must be an address that begins with http:// or https://',
+  )
+  .max(2048);
+
 /** JSON Schema and PostgreSQL count code points; `length` counts some of them twice. */
 function bounded(max: number) {
   return z
