@@ -55,6 +55,7 @@ describe('what better-auth would take', () => {
     ['/update-user', {}, ''],
     ['/organization/create', create({ name: long }), '/name'],
     ['/organization/create', create({ name: '\t \n' }), '/name'],
+    ['/organization/create', create({ name: '\u200b' }), '/name'],
     ['/organization/create', create({ name: `a${NUL}b` }), undefined],
     ['/organization/create', create({ slug: '../ ?#' }), '/slug'],
     ['/organization/create', create({ slug: 'UPPER' }), '/slug'],
