@@ -200,6 +200,46 @@ BREAKS = (
         "projects",
         "refuses a change made to an older version, and the one that names none",
     ),
+    Break(
+        "a sign-up that is cut off leaves an account without a password",
+        f"{API}/auth/index.ts",
+        "target.atomic ? atomically(database, ask) : ask(),",
+        "ask(),",
+        "auth-atomic",
+        "leaves nothing behind and can be tried again: a sign-up",
+    ),
+    Break(
+        "passwords can be guessed with a session",
+        f"{API}/auth/better-auth.ts",
+        "disabledPaths: ['/verify-password'],",
+        "",
+        "auth-inputs",
+        "that takes a password is limited, or not there",
+    ),
+    Break(
+        "a list of ETags is any version",
+        f"{API}/modules/projects/repository.ts",
+        "versions === 'any' ? undefined",
+        "versions.length > 1 ? undefined",
+        "projects",
+        "is changed and deleted in one of the versions that If-Match lists, and in no other",
+    ),
+    Break(
+        "a page begins behind all that were made in one moment",
+        f"{API}/modules/projects/repository.ts",
+        "(${projects.createdAt}, ${projects.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)",
+        "(${projects.createdAt}, ${id}) < (${createdAt.toISOString()}::timestamptz, ${id})",
+        "projects",
+        "shows each of those that were made in one moment once",
+    ),
+    Break(
+        "foreign pages may change and delete",
+        f"{API}/http/security.ts",
+        "const SAFE_METHODS = ['GET',",
+        "const SAFE_METHODS = ['PATCH', 'DELETE', 'GET',",
+        "http.test",
+        "may not write from a page that we do not know",
+    ),
 )
 
 

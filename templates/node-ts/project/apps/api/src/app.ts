@@ -6,6 +6,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { createRequires } from './auth/access.ts';
+import { joining } from './auth/atomic.ts';
 import { createAttempts } from './auth/attempts.ts';
 import { createAuth } from './auth/better-auth.ts';
 import { registerAuth } from './auth/index.ts';
@@ -45,8 +46,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
   app.decorate('outbox', outbox);
   // No request is left by then that could post a mail.
   app.addHook('onClose', () => outbox.close(config.SHUTDOWN_TIMEOUT_MS));
-  const attempts = createAttempts(database);
-  const auth = createAuth({ config, database, attempts, outbox, log: app.log });
+  const accounts = joining(database);
+  const attempts = createAttempts(accounts);
+  const auth = createAuth({ config, database: accounts, attempts, outbox, log: app.log });
   const requires = createRequires(auth, database);
   const services: Services = { config, database, mailer, outbox, auth, requires };
 
@@ -79,6 +81,8 @@ function createServer({ config, logStream }: AppOptions): App {
     genReqId: requestId,
     trustProxy: config.TRUST_PROXY,
     bodyLimit: config.BODY_LIMIT,
+    // Longer than what contracts allow, so that they say what is wrong.
+    routerOptions: { maxParamLength: 1_000 },
     ...connectionOptions(config),
     // Addresses that cannot be decoded never reach a route, so they come here.
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),

@@ -1,6 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 
 const UNIQUE_VIOLATION = '23505';
+const FOREIGN_KEY_VIOLATION = '23503';
 const CHECK_VIOLATION = '23514';
 
 /** PostgreSQL's five-character error code or Node's, which drizzle keeps in the cause. */
@@ -14,6 +15,11 @@ export function sqlState(error: unknown): string | undefined {
 /** Whether a row with the same unique values was there already. */
 export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === UNIQUE_VIOLATION;
+}
+
+/** Whether what a row belongs to is not there, or not any more. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return sqlState(error) === FOREIGN_KEY_VIOLATION;
 }
 
 /** Whether the database refused a row for what it holds. */
