@@ -186,13 +186,30 @@ def schema(stack: StackFlag = None, template: TemplateFlag = None, json: JsonFla
 def update(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     data: DataFlag = None,
+    stack: Annotated[str | None, typer.Option("--stack", metavar="VALUE", help="Grow into another stack.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="This release, not the newest.")] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", metavar="SOURCE", help="Move the project to another template.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done, and touch nothing.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show it as a diff, too.")] = False,
+    apply: Annotated[str | None, typer.Option("--apply", metavar="DIGEST", help="Do what that plan said.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit 7 when there is anything to do.")] = False,
+    go_on: Annotated[bool, typer.Option("--continue", help="End an update that was interrupted.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Take back an update that is not committed.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Bring a project to the newest release of its template, keeping what you changed."""
-    from stackgen import commands
+    """Bring a project to the newest release of its template, keeping what you changed.
 
+    With --data or --stack alone, the project keeps its release.
+    """
+    from stackgen import commands, intake
+    from stackgen.revision import Wish
+
+    wish = Wish(intake.gather(None, data, stack=stack), to, template)
+    how = commands.How(plan=plan or diff, diff=diff, check=check, apply=apply, go_on=go_on, abort=abort)
     with _spinner("Updating", show=not json):
-        outcome = commands.update(path, data)
+        outcome = commands.update(path.absolute(), wish, how)
     if json:
         outcome.settle()
     _say("update", json=json, data=outcome.data, text=outcome.text)

@@ -10,8 +10,8 @@ import stackgen
 
 ROOMS = (
     "errors", "choices", "article", "recommend", "questions", "schema", "plan", "source", "project",
-    "repository", "render",
-    "toolchain", "verify", "console", "prompts", "intake", "commands", "cli",
+    "repository", "render", "merge", "policies", "proof", "journal", "revision", "update",
+    "toolchain", "verify", "console", "report", "prompts", "intake", "commands", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
 PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))

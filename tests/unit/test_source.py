@@ -136,11 +136,12 @@ def test_an_older_process_that_had_to_wait_does_not_undo_the_newer_one(old: Inst
     assert placed(new).read_bytes() == bundle(new)
 
 
-def test_a_lock_left_by_a_killed_process_does_not_last(new: Installation) -> None:
+@pytest.mark.parametrize("age", [60, -60 * 60 * 24 * 365])
+def test_a_lock_left_by_a_killed_process_does_not_last(new: Installation, age: int) -> None:
     lock = placed(new).with_name("templates.bundle.lock")
     lock.parent.mkdir(parents=True)
     lock.write_text("half a bundle")
-    os.utime(lock, (time.time() - 60, time.time() - 60))
+    os.utime(lock, (time.time() - age, time.time() - age))
     assert find(new)[1] == "v0.2.0"
     assert not lock.exists()
 
