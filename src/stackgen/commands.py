@@ -17,6 +17,7 @@ from stackgen import (
     report,
     schema,
     source,
+    standing,
     toolchain,
 )
 from stackgen import update as updating
@@ -238,3 +239,9 @@ def _end_update(path: Path, *, back: bool) -> Outcome:
         text=lambda style: report.ended_text(ended, style, back=back),
         settle=lambda: _refuse_conflicts(ended.conflicts, report.ended_data(ended)),
     )
+
+
+def status(path: Path) -> Outcome:
+    """Show where the project in `path` stands."""
+    found = standing.look(project.read(path), os.environ)
+    return Outcome(data=lambda: report.standing_data(found), text=lambda style: report.standing_text(found, style))

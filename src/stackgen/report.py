@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from stackgen.console import Style
 from stackgen.revision import FATES, File
+from stackgen.standing import Standing
 from stackgen.update import Ended, Report
 
 _MARKS = {"added": "+", "removed": "-", "conflict": "!", "moved": ">"}
@@ -36,7 +37,7 @@ def data(report: Report) -> dict[str, object]:
             if file.fate in {"generated", "united"}
         ],
         "files": [{"path": readable(f.path), "class": f.fate, "note": readable(f.note)} for f in report.files],
-        "given_up": list(report.given_up),
+        "given_up": [{"path": readable(path), "line": line} for path, line in report.given_up],
         "digest": report.digest,
     }
 
@@ -85,6 +86,40 @@ def ended_text(ended: Ended, style: Style, *, back: bool) -> str:
     return "\n".join(lines)
 
 
+def standing_data(standing: Standing) -> dict[str, object]:
+    """Give where a project stands as JSON data."""
+    project = standing.project
+    return {
+        "path": readable(str(project.path)),
+        "stack": project.stack,
+        "source": project.source,
+        "version": project.version,
+        "newest": standing.newest,
+        "unfinished": standing.unfinished,
+        "answers": {key: value for key, value in project.answers.items() if key != "decision"},
+        "changed": _names(standing.changed),
+        "moved": [{"from": readable(old), "to": readable(new)} for old, new in standing.moved],
+        "deleted": _names(standing.deleted),
+        "own": _names(standing.own),
+    }
+
+
+def standing_text(standing: Standing, style: Style) -> str:
+    """Give where a project stands as a person reads it."""
+    project, newest = standing.project, standing.newest
+    current = newest in {None, project.version}
+    lines = [f"{style.bold(project.stack)} {project.version}, {'the newest' if current else f'the newest is {newest}'}"]
+    if standing.unfinished:
+        lines += [f"! An update to {standing.unfinished} was interrupted: stackgen update --continue, or --abort"]
+    lines += [style.bold("Answers")]
+    lines += [f"  {key}: {value}" for key, value in project.answers.items() if key not in {"decision", "stack"}]
+    moved = [f"{old} -> {new}" for old, new in standing.moved]
+    for title, names in (("You have changed", standing.changed), ("moved", moved), ("deleted", standing.deleted)):
+        if names:
+            lines += [style.bold(f"{title} {len(names)} of the template's files"), *(f"  {readable(n)}" for n in names)]
+    return "\n".join([*lines, f"{len(standing.own)} files are your own."])
+
+
 def _is_current(report: Report) -> bool:
     return not report.changed and report.from_version == report.to_version
 
@@ -106,5 +141,5 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
             yield reason
             yield from (f"  - {readable(f.path)}{f': {f.note}' if f.note else ''}" for f in groups[fate])
     if report.given_up:
-        yield "Lines of .copier-answers.yml that made way for the new answers:"
-        yield from (f"  - {line}" for line in report.given_up)
+        yield "Lines of yours that make way for a newer version of the template's, or for the new answers:"
+        yield from (f"  - {readable(path)}: {line}" for path, line in report.given_up)

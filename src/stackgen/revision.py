@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from stackgen import merge, policies, render, source
+from stackgen import merge, pins, policies, render, source
 from stackgen.errors import DestinationError
 from stackgen.merge import Store
 from stackgen.policies import Aligned
@@ -46,7 +46,7 @@ class Revision:
     """An update that could be written as it stands.
 
     `template` is the old release as it was rendered, `changes` what each file becomes (None: it goes), `given_up` the
-    lines of the answers file that make way for the new answers.
+    lines of a file that make way for newer pins or answers.
     """
 
     project: Project
@@ -58,7 +58,7 @@ class Revision:
     ours: Mapping[str, Entry]
     changes: Mapping[str, Entry | None]
     conflicts: Mapping[str, Mapping[int, Entry]]
-    given_up: tuple[bytes, ...]
+    given_up: Mapping[str, tuple[bytes, ...]]
 
     @property
     def digest(self) -> str:
@@ -110,11 +110,11 @@ def _revise(project: Project, home: Repository, store: Store, old: Path, new: Pa
     base, ours, theirs = store.take(old), home.tree(), store.take(new)
     trees = policies.align(base, ours, theirs, store.renames(base, ours), store.renames(base, theirs))
     _refuse(trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
-    _level(store, trees)
+    given_up = _level(store, trees)
     merged = store.merge(trees.base, trees.ours, trees.theirs)
     for path, entry in trees.union.items():
         merged.tree[path] = _united(store, trees.ours[path], entry)
-    given_up = _settle_answers(store, trees, merged)
+    given_up |= _settle_answers(store, trees, merged)
     names = ours.keys() | merged.tree.keys()
     changes = {name: merged.tree.get(name) for name in sorted(names) if ours.get(name) != merged.tree.get(name)}
     _refuse_hidden(home, ours, changes)
@@ -123,15 +123,26 @@ def _revise(project: Project, home: Repository, store: Store, old: Path, new: Pa
     return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up)
 
 
-def _level(store: Store, trees: Aligned) -> None:
-    """Give both releases the line ends that the user has given a file, so that only what he wrote differs."""
-    for path in trees.both_changed():
+def _level(store: Store, trees: Aligned) -> dict[str, tuple[bytes, ...]]:
+    """Give both releases what is no difference to speak of: the user's line ends, and his newer pins.
+
+    Give the lines with older pins of his, which make way.
+    """
+    given_up: dict[str, tuple[bytes, ...]] = {}
+    for path in list(trees.both_changed()):
         entries = trees.base[path], trees.theirs[path]
         has = store.blob(trees.ours[path])
-        if has.count(b"\r\n") == has.count(b"\n") > 0 and not any(b"\r" in store.blob(entry) for entry in entries):
-            trees.base[path], trees.theirs[path] = (
-                Entry(entry.mode, store.put(store.blob(entry).replace(b"\n", b"\r\n"))) for entry in entries
-            )
+        base, theirs = (_with_line_ends_of(has, store.blob(entry)) for entry in entries)
+        level = pins.level(path, base, has, theirs)
+        for tree, entry, content in zip((trees.base, trees.theirs), entries, (level.base, level.theirs), strict=True):
+            tree[path] = Entry(entry.mode, store.put(content))
+        given_up |= {path: level.given_up} if level.given_up else {}
+    return given_up
+
+
+def _with_line_ends_of(has: bytes, content: bytes) -> bytes:
+    ends = has.count(b"\r\n") == has.count(b"\n") > 0
+    return content.replace(b"\n", b"\r\n") if ends and b"\r" not in content and b"\0" not in has else content
 
 
 def _united(store: Store, ours: Entry, theirs: Entry) -> Entry:
@@ -141,14 +152,15 @@ def _united(store: Store, ours: Entry, theirs: Entry) -> Entry:
     return Entry(ours.mode, store.put(b"".join(sorted(lines + more) if lines == sorted(lines) else lines + more)))
 
 
-def _settle_answers(store: Store, trees: Aligned, merged: merge.Merged) -> tuple[bytes, ...]:
+def _settle_answers(store: Store, trees: Aligned, merged: merge.Merged) -> dict[str, tuple[bytes, ...]]:
     """Let the new answers win: a file of answers with markers in it could not be read. Give the lines that went."""
     if ANSWERS_FILE not in merged.conflicts:
-        return ()
+        return {}
     del merged.conflicts[ANSWERS_FILE]
     merged.tree[ANSWERS_FILE] = trees.theirs[ANSWERS_FILE]
     there = set(store.blob(trees.theirs[ANSWERS_FILE]).splitlines())
-    return tuple(line for line in store.blob(trees.ours[ANSWERS_FILE]).splitlines() if line not in there)
+    had = store.blob(trees.ours[ANSWERS_FILE]).splitlines()
+    return {ANSWERS_FILE: tuple(line for line in had if line not in there)}
 
 
 def _refuse(names: set[str], problem: str, hint: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stackgen import journal, proof, render, repository, revision
 from stackgen.errors import DestinationError, LossError
 from stackgen.journal import Journal
-from stackgen.project import ANSWERS_FILE, Project
+from stackgen.project import Project
 from stackgen.repository import Repository
 from stackgen.revision import File, Revision, Wish
 
@@ -20,14 +20,14 @@ BEFORE = "refs/stackgen/before-update"
 class Report:
     """What an update has done, or a plan would do.
 
-    `given_up` are lines of the answers file that had to make way for the new answers.
+    `given_up` are lines of a file that make way for newer pins, or for the new answers.
     """
 
     path: Path
     from_version: str
     to_version: str
     files: tuple[File, ...] = ()
-    given_up: tuple[str, ...] = ()
+    given_up: tuple[tuple[str, str], ...] = ()
     digest: str = ""
 
     def of(self, *fates: str) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def apply(plan: Revision) -> None:
 
 
 def _prove(before: proof.Proof, after: Path, plan: Revision) -> None:
-    for loss in before.losses(after, plan.changes, {ANSWERS_FILE: plan.given_up}):
+    for loss in before.losses(after, plan.changes, plan.given_up):
         message = f"the update would have lost line {loss.line} of {loss.file}: {loss.text.strip()!r}"
         raise LossError(message, "everything is as it was; please report it")
 
@@ -128,7 +128,11 @@ def _prove_alone(home: Repository, plan: Revision) -> None:
 
 
 def _report(plan: Revision) -> Report:
-    given_up = tuple(line.decode(errors="backslashreplace") for line in plan.given_up)
+    given_up = tuple(
+        (path, line.decode(errors="backslashreplace").strip())
+        for path, lines in plan.given_up.items()
+        for line in lines
+    )
     return Report(plan.project.path, plan.project.version, plan.to_version, plan.files, given_up, plan.digest)
 
 
