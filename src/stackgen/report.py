@@ -133,7 +133,7 @@ def _way(report: Report) -> str:
 def _lines(report: Report, style: Style) -> Iterator[str]:
     groups: Mapping[str, list[File]] = {reason: [f for f in report.files if f.fate == reason] for reason in _REASONS}
     for file in report.files:
-        if file.fate not in {"kept", "stays deleted", "generated"}:
+        if file.fate not in {"kept", "stays deleted", "generated"} and not file.note.startswith("to "):
             note = f" ({file.note})" if file.note and file.fate != "united" else ""
             yield f"  {_MARKS.get(file.fate, '~')} {readable(file.path)}  {style.accent(file.fate)}{readable(note)}"
     for fate, reason in _REASONS.items():

@@ -170,7 +170,8 @@ def test_a_users_own_settings_for_copier_answer_no_question(
 ) -> None:
     template = museum.Repository(tmp_path / "template")
     template.commit(
-        {"templates/demo/questions.yml": "colour: {type: str, default: red}\nshape: {type: str, default: round}\n"}, "0.3.0"
+        {"templates/demo/questions.yml": "colour: {type: str, default: red}\nshape: {type: str, default: round}\n"},
+        "0.3.0",
     )
     museum.git(template.path, "tag", "v0.3.0")
     (tmp_path / "settings.yml").write_text("defaults: {shape: square}\n")
