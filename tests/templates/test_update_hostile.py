@@ -408,3 +408,19 @@ def test_two_updates_at_once_do_not_undo_each_other(shop: Shop) -> None:
     assert codes == [0, 3], said
     assert shop.read("text.txt") == own(NEW)
     assert (shop.path / "late/added.txt").exists()
+
+
+def test_a_project_updates_where_its_home_folder_cannot_be_written_to(
+    update: Update, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = "~/.local/share/stackgen/templates.bundle"
+    shop.edit(".copier-answers.yml", str(shop.bundle), recorded)
+    (tmp_path / "home").write_text("no folder")
+    (tmp_path / "data").mkdir()
+    shutil.copy(shop.bundle, tmp_path / "data/templates.bundle")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("STACKGEN_DATA_DIR", str(tmp_path / "data"))
+    code, said = update(shop)
+    assert code == 0, said
+    assert f"_src_path: {recorded}\n".encode() in shop.read(".copier-answers.yml")
+    assert said["given_up"] == []
