@@ -40,6 +40,13 @@ class Report:
         return self.of("added", "changed", "merged", "conflict", "moved", "removed", "united")
 
     @property
+    def moved(self) -> Mapping[str, str]:
+        """Give the files of the user's that went where the template has put them, with their new places."""
+        return {
+            f.path: f.note.removeprefix("to ") for f in self.files if f.fate == "moved" and f.note.startswith("to ")
+        }
+
+    @property
     def kept(self) -> tuple[str, ...]:
         """Give the files that the template drops, but which the user had changed."""
         return self.of("kept")

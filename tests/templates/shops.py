@@ -1,11 +1,12 @@
 """A toy template with two releases, and projects made from the first: what updates are tried on."""
 
-import os
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from museum import Repository, git, toy_repository
 
@@ -93,9 +94,24 @@ def open_shop(bundle: Path, path: Path) -> Shop:
     return Shop(path, bundle)
 
 
-def command(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run stackgen in a process of its own."""
-    environment = {**os.environ, **variables}
-    environment.pop("STACKGEN_TEMPLATE", None)
-    words = [sys.executable, "-m", "stackgen", *arguments]
-    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=600, check=False)
+GENERATE = """
+import sys
+from pathlib import Path
+from stackgen import render
+from stackgen.plan import Plan
+render.generate(Plan(sys.argv[1], "v0.1.0", Path(sys.argv[2]), {"name": "shop", "stack": "demo"}))
+"""
+
+
+def open_apart(bundle: Path, path: Path) -> Shop:
+    """Make a project in a process of its own: copier keeps the environment that it was imported in."""
+    subprocess.run([sys.executable, "-c", GENERATE, str(bundle), str(path)], check=True, timeout=600)
+    return Shop(path, bundle)
+
+
+def update_apart(shop: Shop) -> tuple[int, dict[str, Any]]:
+    """Update a project so; give the exit code, and what was said, as data."""
+    words = [sys.executable, "-m", "stackgen", "update", str(shop.path), "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
+    said = json.loads(done.stdout)
+    return done.returncode, said.get("result") or said["error"]

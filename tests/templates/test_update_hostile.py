@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from museum import git
-from shops import NEW, SECOND, TEXT, P, Shop, open_shop, releases
+from shops import NEW, SECOND, TEXT, P, Shop, open_apart, open_shop, releases, update_apart
 
 from stackgen import cli, render
 from stackgen.plan import Plan
@@ -70,9 +70,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_no_setting_of_gits_has_a_say(
-    update: Update, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_no_setting_of_gits_has_a_say(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     shop.write("text.txt", own(TEXT))
     shop.save()
     (tmp_path / "attributes").write_text("*.txt -diff\n")
@@ -83,7 +81,7 @@ def test_no_setting_of_gits_has_a_say(
         (tmp_path / "hooks" / hook).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / "hooks" / hook).chmod(0o755)
     settings(monkeypatch, tmp_path, SETTINGS[name].format(tmp_path))
-    code, said = update(shop)
+    code, said = update_apart(shop)
     assert (code, said.get("conflicts")) == (0, [])
     assert shop.read("text.txt").replace(b"\r", b"") == own(NEW)
     assert (shop.path / "late/added.txt").exists()
@@ -289,15 +287,15 @@ def test_a_generated_file_that_nobody_touched_is_replaced(update: Update, shop: 
 
 @pytest.mark.parametrize("name", ["sha256", "sha1"])
 def test_the_object_format_is_the_users_business(
-    update: Update, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("GIT_DEFAULT_HASH", name)
-    shop = open_shop(bundle, tmp_path / "shop")
+    shop = open_apart(bundle, tmp_path / "shop")
     assert shop.git("rev-parse", "--show-object-format") == name
     shop.write("text.txt", own(TEXT))
     shop.edit("example/items.txt", "line 11", "line XI")
-    code, said = update(shop)
-    assert (code, said["details"]["conflicts"]) == (5, ["example/items.txt"])  # type: ignore[index]
+    code, said = update_apart(shop)
+    assert (code, said["details"]["conflicts"]) == (5, ["example/items.txt"])
     assert shop.read("text.txt") == own(NEW)
 
 

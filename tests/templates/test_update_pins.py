@@ -64,7 +64,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def pinned(folder: Path) -> Iterator[Path]:
     for name in git(folder, "ls-files", "-z").split("\0")[:-1]:
-        if MANIFESTS.search(name) and not policies.command(name):
+        if MANIFESTS.search(name) and not policies.command(name) and name != project.ANSWERS_FILE:
             yield folder / name
 
 
