@@ -26,6 +26,7 @@ from stackgen.errors import ConflictError, FoundError, UsageError
 from stackgen.plan import Plan
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
+from stackgen.repository import readable
 from stackgen.revision import Wish
 
 
@@ -210,7 +211,7 @@ def update(path: Path, wish: Wish, how: How) -> Outcome:
 def _refuse_conflicts(names: tuple[str, ...], details: Mapping[str, object]) -> None:
     if names:
         raise ConflictError(
-            f"{len(names)} file(s) have conflicts: {', '.join(map(report.readable, names))}",
+            f"{len(names)} file(s) have conflicts: {', '.join(map(readable, names))}",
             "settle and commit them, or take the update back with `stackgen update --abort`",
             details,
         )

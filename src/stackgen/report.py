@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from stackgen.console import Style
+from stackgen.repository import readable
 from stackgen.revision import FATES, File
 from stackgen.standing import Standing
 from stackgen.update import Ended, Report
@@ -14,11 +15,6 @@ _REASONS = {
     "generated": "Generated files that you had changed, too; write each again with its command:",
     "united": "These hold the lines of both; tidy each up with its command:",
 }
-
-
-def readable(name: str) -> str:
-    """Give a file's name as text, also when it is none."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def data(report: Report) -> dict[str, object]:

@@ -232,6 +232,11 @@ def status(path: Path, prefix: str) -> dict[str, str]:
     return {line[3:].removeprefix(prefix): line[:2] for line in os.fsdecode(listing).split("\0") if line}
 
 
+def readable(name: str) -> str:
+    """Give a file's name as text, also when it is none."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def parse_tree(listing: bytes) -> dict[str, Entry]:
     """Read what `git ls-tree -r -z` says."""
     entries: dict[str, Entry] = {}

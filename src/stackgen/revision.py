@@ -13,7 +13,7 @@ from stackgen.errors import DestinationError
 from stackgen.merge import Store
 from stackgen.policies import Aligned
 from stackgen.project import ANSWERS_FILE, Project, require_known
-from stackgen.repository import Entry, Repository
+from stackgen.repository import Entry, Repository, readable
 
 FATES = (
     "added", "changed", "merged", "united", "moved", "removed", "conflict", "kept", "stays deleted", "generated",
@@ -165,7 +165,7 @@ def _settle_answers(store: Store, trees: Aligned, merged: merge.Merged) -> dict[
 
 def _refuse(names: set[str], problem: str, hint: str) -> None:
     if names:
-        raise DestinationError(f"{problem} {', '.join(sorted(names))}", hint)
+        raise DestinationError(f"{problem} {', '.join(map(readable, sorted(names)))}", hint)
 
 
 def _refuse_hidden(home: Repository, ours: Mapping[str, Entry], changes: Mapping[str, Entry | None]) -> None:

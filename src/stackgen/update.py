@@ -123,14 +123,18 @@ def apply(plan: Revision) -> None:
 
 def _prove(before: proof.Proof, after: Path, plan: Revision) -> None:
     for loss in before.losses(after, plan.changes, plan.given_up):
-        message = f"the update would have lost line {loss.line} of {loss.file}: {loss.text.strip()!r}"
+        message = (
+            f"the update would have lost line {loss.line} of {repository.readable(loss.file)}: {loss.text.strip()!r}"
+        )
         raise LossError(message, "everything is as it was; please report it")
 
 
 def _prove_alone(home: Repository, plan: Revision) -> None:
     strangers = sorted(home.changed().keys() - plan.changes.keys() - plan.conflicts.keys())
     if strangers:
-        message = f"files changed that the update did not mean to touch: {', '.join(strangers)}"
+        message = (
+            f"files changed that the update did not mean to touch: {', '.join(map(repository.readable, strangers))}"
+        )
         raise LossError(message, "everything else is as it was; see whether something else is writing there")
 
 

@@ -347,6 +347,22 @@ class _nothing:  # noqa: N801 - a context that expects nothing
     def __exit__(self, *_: object) -> None: ...
 
 
+def test_an_old_git_is_told_apart_and_makes_new_projects_all_the_same(
+    update: Update, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.which("git")
+    (tmp_path / "bin").mkdir()
+    words = f'case "$*" in *version) echo git version 2.34.1;; *merge-tree*) exit 129;; *) exec {real} "$@";; esac'
+    (tmp_path / "bin/git").write_text(f"#!/bin/sh\n{words}\n")
+    (tmp_path / "bin/git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    shop = open_apart(bundle, tmp_path / "shop")
+    code, said = update(shop)
+    assert code == 4
+    assert "2.38" in str(said["message"])
+    assert "2.34.1" in str(said["message"])
+
+
 def test_a_repository_without_a_commit_is_refused(update: Update, shop: Shop) -> None:
     shop.git("update-ref", "-d", "HEAD")
     code, said = update(shop)
