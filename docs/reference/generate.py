@@ -15,7 +15,7 @@ from stackgen.questions import Question, Questions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update")
+COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update", "status")
 NOTE = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 
 

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
-from typer.models import OptionInfo
+
+from stackgen.flags import (
+    AiFlag,
+    AnswersFlag,
+    BottleneckFlag,
+    DataFlag,
+    JsonFlag,
+    ProductFlag,
+    StackFlag,
+    TeamFlag,
+    TemplateFlag,
+    YesFlag,
+)
 
 if TYPE_CHECKING:
     from stackgen.console import Style
@@ -30,16 +42,6 @@ app = typer.Typer(
 )
 
 
-def _complete(key: str) -> Callable[[str], list[str]]:
-    def values(incomplete: str) -> list[str]:
-        from stackgen.choices import DOMAINS, Stack
-
-        domain = Stack if key == "stack" else DOMAINS[key]
-        return [member.value for member in domain if member.value.startswith(incomplete)]
-
-    return values
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"stackgen {version()}")
@@ -51,40 +53,6 @@ def version() -> str:
     from importlib.metadata import version as installed
 
     return installed("stackgen")
-
-
-def _choice(key: str, text: str) -> OptionInfo:
-    option: OptionInfo = typer.Option(
-        f"--{key}", metavar="VALUE", help=text, autocompletion=_complete(key), show_default=False
-    )
-    return option
-
-
-PRODUCTS = "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool or microservice."
-AI_ROLES = "none (default), feature (calls a model somebody else serves) or core (our own model is the product)."
-BOTTLENECKS = "What the work waits for: io (default) or cpu."
-TEAMS = "What the team knows best: mixed (default), typescript, python or go. Never decides alone."
-STACKS = "Insist on node-ts, hybrid-node-python-ml, python-django or go instead of the recommended one."
-
-ProductFlag = Annotated[str | None, _choice("product", PRODUCTS)]
-AiFlag = Annotated[str | None, _choice("ai", AI_ROLES)]
-BottleneckFlag = Annotated[str | None, _choice("bottleneck", BOTTLENECKS)]
-TeamFlag = Annotated[str | None, _choice("team", TEAMS)]
-StackFlag = Annotated[str | None, _choice("stack", STACKS)]
-AnswersFlag = Annotated[
-    str | None, typer.Option("--answers", metavar="FILE|-", help="Read choices and answers from YAML or JSON.")
-]
-DataFlag = Annotated[
-    list[str] | None, typer.Option("--data", "-d", metavar="KEY=VALUE", help="One choice or answer; repeatable.")
-]
-YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: defaults for all that is not given.")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
-TemplateFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--template", envvar="STACKGEN_TEMPLATE", metavar="SOURCE", help="Another template: a git URL or a path."
-    ),
-]
 
 
 @app.callback()
@@ -186,17 +154,45 @@ def schema(stack: StackFlag = None, template: TemplateFlag = None, json: JsonFla
 def update(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     data: DataFlag = None,
+    stack: Annotated[str | None, typer.Option("--stack", metavar="VALUE", help="Grow into another stack.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="This release, not the newest.")] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", metavar="SOURCE", help="Move the project to another template.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done, and touch nothing.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show it as a diff, too.")] = False,
+    apply: Annotated[str | None, typer.Option("--apply", metavar="DIGEST", help="Do what that plan said.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit 7 when there is anything to do.")] = False,
+    go_on: Annotated[bool, typer.Option("--continue", help="End an update that was interrupted.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Take back an update that is not committed.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Bring a project to the newest release of its template, keeping what you changed."""
-    from stackgen import commands
+    """Bring a project to the newest release of its template, keeping what you changed.
 
+    With --data or --stack alone, the project keeps its release.
+    """
+    from stackgen import commands, intake
+    from stackgen.revision import Wish
+
+    wish = Wish(intake.gather(None, data, stack=stack), to, template)
+    how = commands.How(plan=plan or diff, diff=diff, check=check, apply=apply, go_on=go_on, abort=abort)
     with _spinner("Updating", show=not json):
-        outcome = commands.update(path, data)
+        outcome = commands.update(path.absolute(), wish, how)
     if json:
         outcome.settle()
     _say("update", json=json, data=outcome.data, text=outcome.text)
     outcome.settle()
+
+
+@app.command()
+def status(
+    path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(), json: JsonFlag = False
+) -> None:
+    """Show a project's release, its answers, and what in it is yours."""
+    from stackgen import commands
+
+    outcome = commands.status(path.absolute())
+    _say("status", json=json, data=outcome.data, text=outcome.text)
 
 
 def _may_ask(*, yes: bool) -> bool:

@@ -1,16 +1,33 @@
 """What each command does, from what was given to an outcome: the visible list of steps."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import choices, console, intake, plan, project, questions, recommend, render, schema, source, toolchain
+from stackgen import (
+    choices,
+    console,
+    intake,
+    plan,
+    project,
+    questions,
+    recommend,
+    render,
+    report,
+    schema,
+    source,
+    standing,
+    toolchain,
+)
+from stackgen import update as updating
 from stackgen.console import Style
-from stackgen.errors import ConflictError, UsageError
+from stackgen.errors import ConflictError, FoundError, UsageError
 from stackgen.plan import Plan
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
+from stackgen.repository import readable
+from stackgen.revision import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +173,76 @@ def schema_of(template: str | None, stack: str | None) -> dict[str, object]:
     return schema.schema(asked, stack)
 
 
-def update(path: Path, data: Iterable[str] | None) -> Outcome:
-    """Bring the project in `path` to the newest release; a conflict is reported, then raised by `settle`."""
-    report = render.update(project.read(path.absolute()), dict(choices.pair(text) for text in data or ()), os.environ)
+@dataclass(frozen=True, slots=True)
+class How:
+    """What is to be done with an update: at most one of these, and nothing said is to do it."""
+
+    plan: bool = False
+    diff: bool = False
+    check: bool = False
+    apply: str | None = None
+    go_on: bool = False
+    abort: bool = False
+
+    def refuse_several(self, wish: Wish) -> None:
+        """Refuse flags that exclude each other."""
+        flags = {"--plan": self.plan, "--apply": self.apply, "--continue": self.go_on, "--abort": self.abort}
+        given = [flag for flag, value in {**flags, "--check": self.check}.items() if value]
+        if len(given) > 1 or ((self.go_on or self.abort) and wish != Wish({})):
+            asked = " and ".join(given) if len(given) > 1 else f"{given[0]} and a change"
+            raise UsageError(f"{asked} cannot go together", "see stackgen update --help")
+
+
+def update(path: Path, wish: Wish, how: How) -> Outcome:
+    """Carry the project in `path` to what is wished for, or do what else is to be done with an update."""
+    how.refuse_several(wish)
+    if how.go_on or how.abort:
+        return _end_update(path, back=how.abort)
+    if how.plan or how.check:
+        return _plan_update(path, wish, how)
+    done = updating.carry(project.read(path), wish, os.environ, how.apply)
+    return Outcome(
+        data=lambda: report.data(done),
+        text=lambda style: report.done_text(done, style),
+        settle=lambda: _refuse_conflicts(done.conflicts, report.data(done)),
+    )
+
+
+def _refuse_conflicts(names: tuple[str, ...], details: Mapping[str, object]) -> None:
+    if names:
+        raise ConflictError(
+            f"{len(names)} file(s) have conflicts: {', '.join(map(readable, names))}",
+            "settle and commit them, or take the update back with `stackgen update --abort`",
+            details,
+        )
+
+
+def _plan_update(path: Path, wish: Wish, how: How) -> Outcome:
+    seen, changes = updating.look(project.read(path), wish, os.environ)
+    shown = changes.decode(errors="backslashreplace") if how.diff else ""
 
     def settle() -> None:
-        if report.conflicts:
-            raise ConflictError(
-                f"{len(report.conflicts)} file(s) have conflicts: {', '.join(report.conflicts)}",
-                "settle and commit them, or take the update back with git reset --hard && git clean -fd",
-                console.update_data(report),
-            )
+        if how.check and (seen.changed or seen.from_version != seen.to_version):
+            message = f"an update is to be had: {seen.from_version} -> {seen.to_version}"
+            raise FoundError(message, "run `stackgen update`", report.data(seen))
 
     return Outcome(
-        data=lambda: console.update_data(report), text=lambda style: console.update_text(report, style), settle=settle
+        data=lambda: {**report.data(seen), **({"diff": shown} if how.diff else {})},
+        text=lambda style: "\n".join(filter(None, (report.plan_text(seen, style), shown))),
+        settle=settle,
     )
+
+
+def _end_update(path: Path, *, back: bool) -> Outcome:
+    ended = updating.take_back(path) if back else updating.end(path)
+    return Outcome(
+        data=lambda: report.ended_data(ended),
+        text=lambda style: report.ended_text(ended, style, back=back),
+        settle=lambda: _refuse_conflicts(ended.conflicts, report.ended_data(ended)),
+    )
+
+
+def status(path: Path) -> Outcome:
+    """Show where the project in `path` stands."""
+    found = standing.look(project.read(path), os.environ)
+    return Outcome(data=lambda: report.standing_data(found), text=lambda style: report.standing_text(found, style))

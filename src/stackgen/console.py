@@ -6,15 +6,11 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stackgen.article import COMPARISON, CONTENTS, TITLES
 from stackgen.choices import DOMAINS, Choices, Stack
 from stackgen.errors import StackgenError
 from stackgen.recommend import Recommendation
-
-if TYPE_CHECKING:
-    from stackgen.render import UpdateReport
 
 SCHEMA = 1
 """Version of the JSON envelope; it changes when a key is removed or changes its meaning."""
@@ -199,32 +195,6 @@ def equivalent_command(
 
 def _flag_value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def update_data(report: "UpdateReport") -> dict[str, object]:
-    """Give what an update did as JSON data."""
-    return {
-        "path": str(report.path),
-        "from": report.from_version,
-        "to": report.to_version,
-        "changed": list(report.changed),
-        "kept": list(report.kept),
-        "conflicts": list(report.conflicts),
-    }
-
-
-def update_text(report: "UpdateReport", style: Style) -> str:
-    """Give what an update did as a person reads it."""
-    if not report.changed and report.from_version == report.to_version:
-        return f"Already current: {report.to_version}"
-    lines = [style.bold(f"Updated {report.from_version} → {report.to_version}")]
-    lines += [f"  {'!' if name in report.conflicts else '-'} {name}" for name in report.changed]
-    if report.kept:
-        lines += ["The template has dropped these, but you had changed them, so they stay:"]
-        lines += [f"  - {name}" for name in report.kept]
-    if not report.conflicts:
-        lines += ["Review it with git diff, run the project's checks, then commit."]
-    return "\n".join(lines)
 
 
 def plain_json(data: object) -> str:

@@ -54,18 +54,22 @@ def is_checkout() -> bool:
     return not (_PACKAGE / BUNDLE).exists() and (_CHECKOUT / "copier.yml").exists()
 
 
-def refresh(url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Make a project's recorded source ready for an update and list its releases, oldest first."""
-    recorded, _ = _placement(environment)
-    if url in {recorded, f"{DATA_DIR}/{BUNDLE}"} and not is_checkout():
-        _place(_PACKAGE / BUNDLE, Path(url).expanduser())
-    return _sorted(_tags(_expand(url)))
+def refresh(url: str, environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Make a project's recorded source ready for an update; give where it is, and its releases, oldest first.
+
+    Where the home folder cannot be written to, the bundle is in the folder that stands for it.
+    """
+    default = f"{DATA_DIR}/{BUNDLE}"
+    where = _placement(environment)[0] if url == default and environment.get("STACKGEN_DATA_DIR") else url
+    if where in {_placement(environment)[0], default} and not is_checkout():
+        _place(_PACKAGE / BUNDLE, Path(where).expanduser())
+    return where, _sorted(_tags(_expand(where)))
 
 
 def is_release(version: str) -> bool:
     """Tell whether `version` names a release, as v1.2.3 does and a commit (4f5e6a7, or 1234567) does not."""
     try:
-        return not Version(version).is_prerelease and not version.isdecimal() and not {"-", "+"} & set(version)
+        return not Version(version).is_prerelease and not version.isdecimal() and "-" not in version
     except InvalidVersion:
         return False
 
@@ -155,9 +159,9 @@ def _acquire(lock: Path) -> int:
         try:
             return os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o644)
         except FileExistsError:
-            # Writing takes milliseconds: an old lock was left behind by a process that was killed.
+            # Writing takes milliseconds: a lock of another time, past or future, was left by a process that was killed.
             with suppress(FileNotFoundError):
-                if time.time() - lock.stat().st_mtime > _LOCK_SECONDS:
+                if abs(time.time() - lock.stat().st_mtime) > _LOCK_SECONDS:
                     lock.unlink()
             time.sleep(0.02)
 
@@ -180,14 +184,16 @@ def _sorted(tags: list[str]) -> tuple[str, ...]:
     return tuple(sorted(filter(is_release, tags), key=Version))
 
 
-def _from_anywhere(asked: str, version: str | None) -> Source:
+def spelled(asked: str) -> str:
+    """Give a template's address as a project records it: a path counts from the root."""
     path = Path(asked).expanduser()
-    if path.is_dir():
-        asked = str(path.resolve())
-        if not (path / ".git").exists() and not (path / "HEAD").exists():
-            return Source(asked, None, _with_questions(path.resolve()))
-    elif path.exists():
-        asked = str(path.resolve())
+    return str(path.resolve()) if path.exists() else asked
+
+
+def _from_anywhere(asked: str, version: str | None) -> Source:
+    path, asked = Path(asked).expanduser(), spelled(asked)
+    if path.is_dir() and not (path / ".git").exists() and not (path / "HEAD").exists():
+        return Source(asked, None, _with_questions(path.resolve()))
     url = _expand(asked)
     releases = _sorted(_tags(url))
     chosen = version or (releases[-1] if releases else HEAD)

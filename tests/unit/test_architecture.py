@@ -10,14 +10,14 @@ import stackgen
 
 ROOMS = (
     "errors", "choices", "article", "recommend", "questions", "schema", "plan", "source", "project",
-    "repository", "render",
-    "toolchain", "verify", "console", "prompts", "intake", "commands", "cli",
+    "repository", "render", "merge", "pins", "policies", "proof", "journal", "revision", "update", "standing",
+    "toolchain", "verify", "console", "report", "prompts", "intake", "commands", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
 PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 MAY_IMPORT = {
     "copier": {"render"},
-    "typer": {"cli"},
+    "typer": {"cli", "flags"},
     "rich": {"cli"},
     "questionary": {"prompts"},
     "subprocess": {"source", "repository", "toolchain", "verify"},
