@@ -72,6 +72,7 @@ func TestAnswersThatAreNoSuccessAreToldApart(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/elsewhere" {
 					t.Error("a redirect was followed")
+					return
 				}
 				w.Header().Set("Location", "/elsewhere")
 				w.Header().Set("Retry-After", want.after)
