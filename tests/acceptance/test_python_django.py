@@ -227,6 +227,6 @@ def test_without_data_tools_it_is_complete(render: Callable[..., Path], with_pyt
     made = render("python-django", data_tools=False, ci="gitlab")
     _set_up(made, environment)
     assert not (made / "notebooks").exists()
-    assert not list((made / ".venv").glob("lib/*/site-packages/polars"))
+    assert not list((made / ".venv").glob("lib/*/site-packages/nbclient"))
     processes.sh("uv run python check.py", made, environment)
     processes.sh("uv run pytest -q", made, environment)
