@@ -119,7 +119,8 @@ def new(
         answers, data, name=name, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
     )
     options = commands.Options(template, output_dir, git=not no_git)
-    request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
+    with intake.located(given):
+        request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
     with _spinner("Rendering", show=not (json or quiet)):
         outcome = commands.preview(request) if dry_run else commands.generate(request)
     if not quiet:
@@ -142,7 +143,8 @@ def recommend(
     from stackgen import console, intake
 
     given = intake.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
-    result = intake.advise(given, ask=_may_ask(yes=yes or json))
+    with intake.located(given):
+        result = intake.advise(given, ask=_may_ask(yes=yes or json))
     _say(
         "recommend",
         json=json,

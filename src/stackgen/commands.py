@@ -11,6 +11,7 @@ from stackgen.errors import ConflictError, UsageError
 from stackgen.plan import Plan
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
+from stackgen.values import spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Request:
     plan: Plan
     recommendation: Recommendation
     equivalent: str
+    answers: Mapping[str, object]
 
 
 def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Request:
@@ -53,6 +55,8 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Requ
     asked = questions.read(origin.questions)
     asked.refuse_unknown(rest, choices.DOMAINS)
     asked.check_given(rest)
+    if override and override.value in asked.stacks():
+        asked.refuse_foreign(rest, override.value)
     if "name" not in rest and not ask:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
     recommendation = recommend.recommend(intake.complete(deciding, ask=ask), override)
@@ -67,7 +71,8 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Requ
         answers=answers,
         git=options.git,
     )
-    return Request(planned, recommendation, _equivalent(asked, recommendation, answers, options))
+    shown = {key: value for key, value in answers.items() if key not in asked.secrets()}
+    return Request(planned, recommendation, _equivalent(asked, recommendation, answers, options), shown)
 
 
 def _ask(
@@ -84,8 +89,9 @@ def _ask(
 def _equivalent(
     asked: Questions, recommendation: Recommendation, answers: Mapping[str, object], options: Options
 ) -> str:
+    secret = asked.secrets()
     defaults = asked.resolve({"name": answers["name"], "stack": recommendation.stack.value})
-    changed = {key: value for key, value in answers.items() if defaults.get(key) != value}
+    changed = {k: spoken(v) for k, v in answers.items() if defaults.get(k) != v and k not in secret}
     return console.equivalent_command(
         str(answers["name"]),
         recommendation.choices,
@@ -98,10 +104,11 @@ def _equivalent(
 def preview(request: Request) -> Outcome:
     """Show what `generate` would write, without writing it."""
     files = render.preview(request.plan)
-    shown = _recorded(request.plan)
     return Outcome(
         data=lambda: {**_data(request), "dry_run": True, "files": list(files)},
-        text=lambda style: console.preview_text(request.recommendation, shown, request.plan.destination, files, style),
+        text=lambda style: console.preview_text(
+            request.recommendation, request.answers, request.plan.destination, files, style
+        ),
     )
 
 
@@ -126,14 +133,10 @@ def generate(request: Request) -> Outcome:
     )
 
 
-def _recorded(planned: Plan) -> dict[str, object]:
-    return {key: value for key, value in planned.answers.items() if key != "decision"}
-
-
 def _data(request: Request) -> dict[str, object]:
     return {
         **console.recommendation_data(request.recommendation),
-        "answers": _recorded(request.plan),
+        "answers": dict(request.answers),
         "destination": str(request.plan.destination.absolute()),
         "source": request.plan.source,
         "version": request.plan.version,

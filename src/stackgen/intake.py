@@ -1,33 +1,47 @@
 """What was given for a recommendation, from every place it may come from."""
 
-import sys
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
-from stackgen import choices
+from stackgen import choices, reading
 from stackgen.choices import Choices
 from stackgen.errors import UsageError
 from stackgen.recommend import Recommendation, recommend
 
 
-def gather(answers: str | None, data: Iterable[str] | None, **flags: str | None) -> dict[str, object]:
+class Given(dict[str, object]):
+    """All that was given, and for what comes from a file the place where it stands."""
+
+    def __init__(self, data: Mapping[str, object], places: Mapping[str, str]) -> None:
+        super().__init__(data)
+        self.places = places
+
+
+def gather(answers: str | None, data: Iterable[str] | None, **flags: str | None) -> Given:
     """Give all that was given: the answers file, then --data, then flags, the later the stronger."""
-    given: dict[str, object] = _read(answers) if answers else {}
-    given |= dict(choices.pair(text) for text in data or ())
-    return given | {key: value for key, value in flags.items() if value is not None}
+    read, places = _read(answers) if answers else ({}, {})
+    said: dict[str, object] = dict(choices.pair(text) for text in data or ())
+    said |= {key: value for key, value in flags.items() if value is not None}
+    return Given(read | said, {key: place for key, place in places.items() if key not in said})
 
 
-def _read(file: str) -> dict[str, object]:
-    if file == "-":
-        return choices.load(sys.stdin.read(), "standard input")
+def _read(file: str) -> tuple[dict[str, object], dict[str, str]]:
+    text, origin = reading.read(file)
+    found, lines = reading.mapping(text, origin)
+    return found, {key: f"{origin}, line {line}" for key, line in lines.items()}
+
+
+@contextmanager
+def located(given: Mapping[str, object]) -> Iterator[None]:
+    """Say of a value that is refused where in the answers file it stands."""
     try:
-        return choices.load(Path(file).read_text(encoding="utf-8"), file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the answers file {file} cannot be read: {_reason(error)}") from error
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
+        yield
+    except UsageError as error:
+        places = given.places if isinstance(given, Given) else {}
+        place = next((p for key, p in places.items() if error.message.startswith((f"{key}: ", f"{key} does"))), "")
+        if not place:
+            raise
+        raise UsageError(f"{place}: {error.message}", error.hint, error.details) from error
 
 
 def advise(given: Mapping[str, object], *, ask: bool) -> Recommendation:

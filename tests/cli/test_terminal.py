@@ -5,14 +5,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pexpect
 import pytest
+import terminals
 import yaml
+from terminals import DOWN, ENTER, finish
+
+if TYPE_CHECKING:
+    import pexpect
 
 Spawn = Callable[..., "pexpect.spawn[str]"]
-DOWN = "\x1b[B"
-ENTER = "\r"
 
 
 @pytest.fixture
@@ -21,20 +24,8 @@ def terminal(tmp_path: Path) -> Iterator[Spawn]:
     started: list[pexpect.spawn[str]] = []
 
     def spawn(*arguments: str, **variables: str) -> "pexpect.spawn[str]":
-        environment = {**os.environ, "TERM": "xterm-256color", **variables}
-        environment.pop("NO_COLOR", None) if "NO_COLOR" not in variables else None
-        command = ["-m", "stackgen", *arguments]
-        child = pexpect.spawn(
-            sys.executable,
-            command,
-            cwd=str(tmp_path),
-            env=environment,
-            encoding="utf-8",
-            timeout=600,
-            dimensions=(50, 160),
-        )
-        started.append(child)
-        return child
+        started.append(terminals.spawn(tmp_path, *arguments, **variables))
+        return started[-1]
 
     yield spawn
     for child in started:
@@ -44,12 +35,6 @@ def terminal(tmp_path: Path) -> Iterator[Spawn]:
 def answer(child: "pexpect.spawn[str]", question: str, keys: str = ENTER) -> None:
     child.expect_exact(question)
     child.send(keys)
-
-
-def finish(child: "pexpect.spawn[str]") -> str:
-    child.expect(pexpect.EOF)
-    child.close()
-    return str(child.before)
 
 
 def test_everything_is_asked_when_nothing_was_given(terminal: Spawn, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "choices", "article", "recommend", "questions", "schema", "plan", "source", "project",
+    "errors", "reading", "choices", "article", "recommend",
+    "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
+    "plan", "source", "project",
     "repository", "render",
     "toolchain", "verify", "console", "prompts", "intake", "commands", "cli",
 )  # fmt: skip
