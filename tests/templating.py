@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import museum
+
 ROOT = Path(__file__).parents[1]
 ANSWERS_FILE = "[= _copier_conf.answers_file =].jinja"
 
@@ -75,7 +77,7 @@ def every_kind(folder: Path) -> Path:
     (folder / "copier.yml").write_text(EVERY_KIND, encoding="utf-8")
     for stack in ("node-ts", "go"):
         _project(folder, stack).joinpath("summary.txt.jinja").write_text("[= summary =] [= token =]\n")
-    return folder
+    return _committed(folder)
 
 
 def questions_alone(folder: Path) -> Path:
@@ -86,6 +88,13 @@ def questions_alone(folder: Path) -> Path:
         shutil.copy(path, copy)
     for stack in ROOT.glob("templates/*/questions.yml"):
         _project(folder, stack.parent.name)
+    return _committed(folder)
+
+
+def _committed(folder: Path) -> Path:
+    museum.git(folder, "init", "--quiet", "--initial-branch=main")
+    museum.git(folder, "add", "--all")
+    museum.git(folder, "commit", "--quiet", "--message", "Templates")
     return folder
 
 

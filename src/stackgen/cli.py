@@ -6,19 +6,30 @@ Everything but typer is imported where it is used, so that help, completion and 
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
-from typer.models import OptionInfo
+
+from stackgen import endings
+from stackgen.flags import (
+    AiFlag,
+    AnswersFlag,
+    BottleneckFlag,
+    DataFlag,
+    JsonFlag,
+    ProductFlag,
+    StackFlag,
+    TeamFlag,
+    TemplateFlag,
+    YesFlag,
+)
 
 if TYPE_CHECKING:
     from stackgen.console import Style
     from stackgen.errors import StackgenError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="stackgen",
@@ -28,16 +39,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _complete(key: str) -> Callable[[str], list[str]]:
-    def values(incomplete: str) -> list[str]:
-        from stackgen.choices import DOMAINS, Stack
-
-        domain = Stack if key == "stack" else DOMAINS[key]
-        return [member.value for member in domain if member.value.startswith(incomplete)]
-
-    return values
 
 
 def _version(wanted: bool) -> None:
@@ -53,40 +54,6 @@ def version() -> str:
     return installed("stackgen")
 
 
-def _choice(key: str, text: str) -> OptionInfo:
-    option: OptionInfo = typer.Option(
-        f"--{key}", metavar="VALUE", help=text, autocompletion=_complete(key), show_default=False
-    )
-    return option
-
-
-PRODUCTS = "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool or microservice."
-AI_ROLES = "none (default), feature (calls a model somebody else serves) or core (our own model is the product)."
-BOTTLENECKS = "What the work waits for: io (default) or cpu."
-TEAMS = "What the team knows best: mixed (default), typescript, python or go. Never decides alone."
-STACKS = "Insist on node-ts, hybrid-node-python-ml, python-django or go instead of the recommended one."
-
-ProductFlag = Annotated[str | None, _choice("product", PRODUCTS)]
-AiFlag = Annotated[str | None, _choice("ai", AI_ROLES)]
-BottleneckFlag = Annotated[str | None, _choice("bottleneck", BOTTLENECKS)]
-TeamFlag = Annotated[str | None, _choice("team", TEAMS)]
-StackFlag = Annotated[str | None, _choice("stack", STACKS)]
-AnswersFlag = Annotated[
-    str | None, typer.Option("--answers", metavar="FILE|-", help="Read choices and answers from YAML or JSON.")
-]
-DataFlag = Annotated[
-    list[str] | None, typer.Option("--data", "-d", metavar="KEY=VALUE", help="One choice or answer; repeatable.")
-]
-YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: defaults for all that is not given.")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
-TemplateFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--template", envvar="STACKGEN_TEMPLATE", metavar="SOURCE", help="Another template: a git URL or a path."
-    ),
-]
-
-
 @app.callback()
 def _root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
@@ -96,7 +63,7 @@ def _root(
 
 @app.command()
 def new(
-    name: Annotated[str | None, typer.Argument(help="The project's name, and its folder's.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The project's name and its folder's; . for this folder.")] = None,
     product: ProductFlag = None,
     ai: AiFlag = None,
     bottleneck: BottleneckFlag = None,
@@ -115,10 +82,12 @@ def new(
     """Recommend a stack and generate a project."""
     from stackgen import commands, intake
 
+    here = name == "."
+    named = None if here else name
     given = intake.gather(
-        answers, data, name=name, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
+        answers, data, name=named, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
     )
-    options = commands.Options(template, output_dir, git=not no_git)
+    options = commands.Options(template, output_dir, git=not no_git, here=here)
     with intake.located(given):
         request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
     with _spinner("Rendering", show=not (json or quiet)):
@@ -202,7 +171,7 @@ def update(
 
 
 def _may_ask(*, yes: bool) -> bool:
-    return not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    return not yes and all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def _style(stream: object) -> "Style":
@@ -212,10 +181,15 @@ def _style(stream: object) -> "Style":
     return Style(color=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
 
 
-def _say(command: str, *, json: bool, data: Callable[[], dict[str, object]], text: Callable[["Style"], str]) -> None:
-    from stackgen import console
+def _encoding(stream: object) -> str | None:
+    return getattr(stream, "encoding", None)
 
-    typer.echo(console.success(version(), command, data()) if json else text(_style(sys.stdout)))
+
+def _say(command: str, *, json: bool, data: Callable[[], dict[str, object]], text: Callable[["Style"], str]) -> None:
+    from stackgen import console, voice
+
+    said = console.success(version(), command, data()) if json else text(_style(sys.stdout))
+    typer.echo((voice.data if json or command == "schema" else voice.text)(said, _encoding(sys.stdout)))
 
 
 @contextmanager
@@ -243,21 +217,32 @@ def run(arguments: Sequence[str]) -> int:
             return UsageError.exit_code
         return _fail(UsageError(error.format_message(), "see stackgen --help"), arguments)
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        code = endings.INTERRUPTED
+    except OSError as error:
+        return _refused_by_the_machine(error, arguments)
     except Exception as error:  # noqa: BLE001 - the last line of defence, so that users never see a traceback
         return _bug(error, arguments)
-    if code == INTERRUPTED:
-        typer.echo("stackgen: interrupted, nothing was left behind", err=True)
+    if code == endings.INTERRUPTED:
+        code = endings.code_of_interrupt()
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo("stackgen: interrupted, nothing was left behind", err=True)
     return int(code)
 
 
+def _refused_by_the_machine(error: OSError, arguments: Sequence[str]) -> int:
+    if isinstance(error, BrokenPipeError):
+        return endings.output_gone()
+    expected = endings.of_the_machine(error)
+    return _fail(expected, arguments) if expected else _bug(error, arguments)
+
+
 def _fail(error: "StackgenError", arguments: Sequence[str]) -> int:
-    from stackgen import console
+    from stackgen import console, voice
 
     if "--json" in arguments:
-        typer.echo(console.failure(version(), _command(arguments), error))
+        typer.echo(voice.data(console.failure(version(), _command(arguments), error), _encoding(sys.stdout)))
     else:
-        typer.echo(console.error_text(error, _style(sys.stderr)), err=True)
+        typer.echo(voice.text(console.error_text(error, _style(sys.stderr)), _encoding(sys.stderr)), err=True)
     return error.exit_code
 
 
@@ -280,4 +265,5 @@ def _command(arguments: Sequence[str]) -> str:
 
 def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
+    endings.watch()
     sys.exit(run(sys.argv[1:]))

@@ -5,7 +5,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import choices, console, intake, plan, project, questions, recommend, render, schema, source, toolchain
+from stackgen import (
+    choices,
+    console,
+    destination,
+    intake,
+    plan,
+    project,
+    questions,
+    recommend,
+    render,
+    schema,
+    source,
+    toolchain,
+)
 from stackgen.console import Style
 from stackgen.errors import ConflictError, UsageError
 from stackgen.plan import Plan
@@ -25,11 +38,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where a new project comes from, where it goes, and whether git keeps it."""
+    """Where a new project comes from, where it goes (`here`: that very folder), and whether git keeps it."""
 
     template: str | None
     output_dir: Path
     git: bool
+    here: bool = False
 
     def words(self) -> list[str]:
         """Give the flags that differ from the defaults."""
@@ -54,6 +68,8 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Requ
     origin = source.find(options.template, os.environ)
     asked = questions.read(origin.questions)
     asked.refuse_unknown(rest, choices.DOMAINS)
+    if options.here:
+        rest = {"name": _name_here(asked, options.output_dir), **rest} if "name" not in rest else rest
     asked.check_given(rest)
     if override and override.value in asked.stacks():
         asked.refuse_foreign(rest, override.value)
@@ -66,13 +82,22 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Requ
     planned = plan.make(
         source=origin.url,
         version=origin.version,
-        output_dir=options.output_dir,
+        destination=options.output_dir.resolve() if options.here else options.output_dir / str(answers["name"]),
         recommendation=recommendation,
         answers=answers,
         git=options.git,
     )
     shown = {key: value for key, value in answers.items() if key not in asked.secrets()}
     return Request(planned, recommendation, _equivalent(asked, recommendation, answers, options), shown)
+
+
+def _name_here(asked: Questions, folder: Path) -> str:
+    name = destination.name_here(folder)
+    try:
+        asked.check_given({"name": name})
+    except UsageError as error:
+        raise UsageError(error.message, "give the project a name of its own: stackgen new . --data name=…") from error
+    return name
 
 
 def _ask(
@@ -92,8 +117,10 @@ def _equivalent(
     secret = asked.secrets()
     defaults = asked.resolve({"name": answers["name"], "stack": recommendation.stack.value})
     changed = {k: spoken(v) for k, v in answers.items() if defaults.get(k) != v and k not in secret}
+    if options.here and answers["name"] != destination.name_here(options.output_dir):
+        changed["name"] = str(answers["name"])
     return console.equivalent_command(
-        str(answers["name"]),
+        "." if options.here else str(answers["name"]),
         recommendation.choices,
         recommendation.stack if recommendation.overridden else None,
         changed,
@@ -124,11 +151,12 @@ def generate(request: Request) -> Outcome:
             "dry_run": False,
             "files": list(made.files),
             "git": made.repository,
+            "kept": list(made.kept),
             "warnings": list(warnings),
             "next": [f"cd {request.plan.destination}", *commands],
         },
         text=lambda style: console.generated_text(
-            request.recommendation, request.plan.destination, commands, warnings, request.equivalent, style
+            request.recommendation, request.plan.destination, commands, warnings, request.equivalent, style, made.kept
         ),
     )
 

@@ -158,11 +158,15 @@ def generated_text(
     warnings: Iterable[str],
     equivalent: str,
     style: Style,
+    kept: Sequence[str] = (),
 ) -> str:
     """Give the page that `new` ends with: what was picked and why, where it is, and what to run next."""
     lines = [recommendation_text(recommendation, style), ""]
-    lines += [f"{style.bold('Created')} {destination}", *(f"  ! {warning}" for warning in warnings), ""]
-    lines += [style.bold("Next"), f"  cd {shlex.quote(_short(destination))}", *(f"  {c}" for c in commands), ""]
+    lines += [f"{style.bold('Created')} {destination}", *(f"  ! {warning}" for warning in warnings)]
+    lines += [f"  Kept as it was: {', '.join(kept)}"] if kept else []
+    where = _short(destination)
+    lines += ["", style.bold("Next"), *([] if where == "." else [f"  cd {shlex.quote(where)}"])]
+    lines += [*(f"  {command}" for command in commands), ""]
     lines += [style.bold("The same again, without a question"), f"  {equivalent}"]
     return "\n".join(lines)
 
@@ -179,8 +183,8 @@ def preview_text(
 
 def _short(path: Path) -> str:
     try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
+        return str(path.relative_to(Path.cwd())) if path.is_absolute() else str(path)
+    except (ValueError, OSError):
         return str(path)
 
 

@@ -42,16 +42,16 @@ def make(  # noqa: PLR0913 - one field each of the plan, by keyword
     *,
     source: str,
     version: str | None,
-    output_dir: Path,
+    destination: Path,
     recommendation: Recommendation,
     answers: Mapping[str, object],
     git: bool,
 ) -> Plan:
-    """Put the plan together: the project goes to a folder of its own name in `output_dir`."""
+    """Put the plan together."""
     return Plan(
         source=source,
         version=version,
-        destination=output_dir / str(answers["name"]),
+        destination=destination,
         answers={**answers, "decision": decision(recommendation)},
         git=git,
     )

@@ -1,6 +1,5 @@
 """Generates, previews and updates projects: the only room that knows copier."""
 
-import os
 import shutil
 import signal
 import tempfile
@@ -8,13 +7,13 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from stackgen import repository, source
+from stackgen import destination, repository, source
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.project import Project, read, require_known
 
@@ -26,11 +25,12 @@ _MARKER = b"<<<<<<< before updating"
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A new project, the files that were written, and whether it was made a git repository."""
+    """A new project, its files, whether it was made a git repository, and the files that had been there and stay."""
 
     project: Project
     files: tuple[str, ...]
     repository: bool
+    kept: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +49,26 @@ class UpdateReport:
     conflicts: tuple[str, ...] = ()
 
 
-def check_destination(destination: Path) -> None:
-    """Refuse a place where nothing new can be written."""
-    parent = destination.parent
-    if destination.is_symlink():
-        raise _refused(f"{destination} is a symbolic link", "name the folder that it points to")
-    if destination.exists() and not destination.is_dir():
-        raise _refused(f"{destination} is a file", "choose another name or another --output-dir")
-    if destination.is_dir() and any(destination.iterdir()):
-        raise _refused(f"{destination} is not empty", "choose another name or another --output-dir")
-    if not parent.is_dir():
-        raise _refused(f"{parent} is not a folder", "create it first, or choose another --output-dir")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise _refused(f"{parent} cannot be written to", "choose another --output-dir")
-
-
 def generate(plan: "Plan") -> Generated:
     """Write the project, whole or not at all, and make it a git repository with a first commit."""
-    check_destination(plan.destination)
-    with _workshop(plan.destination.parent) as workshop:
+    destination.check(plan.destination)
+    beside = plan.destination if plan.destination.is_dir() else plan.destination.parent
+    with _workshop(beside) as workshop:
         made = workshop / plan.destination.name
         _copy(plan, made)
+        kept = destination.adopt(made, plan.destination)
         files = _files(made)
-        started = plan.git and not repository.contains(plan.destination.parent)
+        project = replace(read(made), path=plan.destination)
+        started = plan.git and not repository.contains(beside)
         if started:
             repository.start(made)
-        _move(made, plan.destination)
-    return Generated(read(plan.destination), files, started)
+        destination.place(made, plan.destination)
+    return Generated(project, files, started, kept)
 
 
 def preview(plan: "Plan") -> tuple[str, ...]:
     """List the files that `generate` would write."""
-    check_destination(plan.destination)
+    destination.check(plan.destination)
     with _workshop(None) as workshop:
         made = workshop / plan.destination.name
         _copy(plan, made)
@@ -172,7 +160,8 @@ def _copier() -> Iterator[None]:
 
 
 def _unreadable(reason: str) -> SourceError:
-    return SourceError(f"the template cannot be used: {source.git_reason(reason)}", "check the template")
+    line = source.git_reason(reason)
+    return SourceError(f"the template cannot be used: {line}", source.git_hint(line) or "check the template")
 
 
 def _misused(reason: str) -> StackgenError:
@@ -255,17 +244,3 @@ def _has_marker(path: Path) -> bool:
 
 def _files(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()))
-
-
-def _move(made: Path, destination: Path) -> None:
-    try:
-        if destination.exists():
-            destination.rmdir()
-        made.rename(destination)
-    except OSError as error:
-        message = f"{destination} cannot be written: {error.strerror}"
-        raise DestinationError(message, "choose another name or another --output-dir") from error
-
-
-def _refused(message: str, hint: str) -> DestinationError:
-    return DestinationError(message, hint)

@@ -48,6 +48,7 @@ class Player:
 
     questions: Mapping[str, Asked]
     asked: list[str] = field(default_factory=list)
+    exit_code: int | None = None
 
     def play(self, child: "pexpect.spawn[str]") -> str:
         """Answer until the command ends; a question that was not foreseen is a failure."""
@@ -57,6 +58,7 @@ class Player:
             found = child.expect([*texts, pexpect.EOF])
             if found == len(waiting):
                 child.close()
+                self.exit_code = child.exitstatus
                 return str(child.before)
             self.asked.append(waiting[found])
             child.send(self.questions[waiting[found]].keys)

@@ -9,17 +9,17 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "reading", "choices", "article", "recommend",
+    "errors", "endings", "reading", "choices", "article", "recommend",
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "source", "project",
-    "repository", "render",
-    "toolchain", "verify", "console", "prompts", "intake", "commands", "cli",
+    "repository", "destination", "render",
+    "toolchain", "verify", "console", "voice", "prompts", "intake", "commands", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
 PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 MAY_IMPORT = {
     "copier": {"render"},
-    "typer": {"cli"},
+    "typer": {"cli", "flags"},
     "rich": {"cli"},
     "questionary": {"prompts"},
     "subprocess": {"source", "repository", "toolchain", "verify"},
