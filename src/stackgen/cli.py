@@ -118,7 +118,7 @@ def recommend(
         "recommend",
         json=json,
         data=lambda: console.recommendation_data(result),
-        text=lambda style: console.recommendation_text(result, style),
+        text=lambda style: f"{console.recommendation_text(result, style)}\n{console.follow_up(result, style)}",
     )
 
 

@@ -64,7 +64,7 @@ class Request:
 
 def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Request:
     """Settle everything about a new project without touching anything."""
-    deciding, override, rest = choices.split(given)
+    _, override, rest = choices.split(given)
     origin = source.find(options.template, os.environ)
     asked = questions.read(origin.questions)
     asked.refuse_unknown(rest, choices.DOMAINS)
@@ -75,7 +75,7 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Requ
         asked.refuse_foreign(rest, override.value)
     if "name" not in rest and not ask:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
-    recommendation = recommend.recommend(intake.complete(deciding, ask=ask), override)
+    recommendation = intake.advise(given, ask=ask)
     if ask:
         recommendation, rest = _ask(recommendation, asked, rest, insisted=override is not None)
     answers = plan.resolve(asked, recommendation, rest)
@@ -107,7 +107,7 @@ def _ask(
 
     if not insisted:
         override = prompts.ask_stack(recommendation, asked.stacks())
-        recommendation = recommend.recommend(recommendation.choices, override)
+        recommendation = recommend.recommend(recommendation.choices, override, recommendation.said)
     return recommendation, prompts.ask_answers(asked, recommendation.stack, given)
 
 
@@ -121,8 +121,8 @@ def _equivalent(
         changed["name"] = str(answers["name"])
     return console.equivalent_command(
         "." if options.here else str(answers["name"]),
-        recommendation.choices,
-        recommendation.stack if recommendation.overridden else None,
+        {key: getattr(recommendation.choices, key).value for key in recommendation.said},
+        recommendation.stack if recommendation.overridden or recommendation.by_hand else None,
         changed,
         options.words(),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackgen.article import COMPARISON, CONTENTS, TITLES
-from stackgen.choices import DOMAINS, Choices, Stack
+from stackgen.choices import Stack
 from stackgen.errors import StackgenError
 from stackgen.recommend import Recommendation
 
@@ -73,6 +73,10 @@ def recommendation_data(r: Recommendation) -> dict[str, object]:
         "rule": r.rule,
         "section": r.section,
         "choices": asdict(r.choices),
+        "said": list(r.said),
+        "assumed": list(r.assumed),
+        "by_hand": r.by_hand,
+        "taken_when": list(r.taken_when),
         "reasons": list(r.reasons),
         "cautions": list(r.cautions),
         "runner_up": {"stack": r.runner_up.value, "title": TITLES[r.runner_up], "reason": r.runner_up_reason},
@@ -87,6 +91,10 @@ def recommendation_text(r: Recommendation, style: Style) -> str:
 
 def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
     yield f"{style.bold(style.accent(r.stack.value))}  {TITLES[r.stack]}"
+    if r.by_hand:
+        yield from _by_hand_lines(r, style)
+        return
+    yield from _bullets(_basis(r), "·")
     if r.overridden:
         yield from _bullets([f"Chosen by you. The article would pick {r.recommended.value}, because:"], "!")
     yield ""
@@ -99,6 +107,32 @@ def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
     yield from _bullets([f"{r.runner_up.value}: {r.runner_up_reason}"])
     yield style.bold("What would change the pick")
     yield from _bullets(flip_lines(r))
+
+
+def _by_hand_lines(r: Recommendation, style: Style) -> Iterator[str]:
+    """Give what can be said of a stack that was named without a word about what is built."""
+    yield from _bullets(["Chosen by hand: nothing was said of what is built, so nothing is recommended."], "!")
+    yield ""
+    yield style.bold("What speaks for it")
+    yield from _bullets(r.reasons)
+    yield style.bold(f"When the article takes it ({r.section})")
+    yield from _bullets(r.taken_when)
+    yield style.bold("Mind")
+    yield from _bullets(r.cautions)
+
+
+def _basis(r: Recommendation) -> Iterator[str]:
+    """Give what the recommendation rests on: what was said, and what was only assumed."""
+    for title, keys in (("Said", r.said), ("Assumed", r.assumed)):
+        if keys:
+            yield f"{title}: {', '.join(f'{key} = {getattr(r.choices, key).value}' for key in keys)}"
+
+
+def follow_up(r: Recommendation, style: Style) -> str:
+    """Give the command that would generate what is recommended."""
+    words = [word for key in r.said for word in (f"--{key}", getattr(r.choices, key).value)]
+    words += ["--stack", r.stack.value] if r.overridden or r.by_hand else []
+    return f"{style.bold('To generate it')}\n  {shlex.join(['stackgen', 'new', 'my-app', *words])}"
 
 
 def flip_lines(r: Recommendation) -> list[str]:
@@ -189,12 +223,11 @@ def _short(path: Path) -> str:
 
 
 def equivalent_command(
-    name: str, choices: Choices, stack: Stack | None, answers: Mapping[str, object], options: Iterable[str]
+    name: str, said: Mapping[str, str], stack: Stack | None, answers: Mapping[str, object], options: Iterable[str]
 ) -> str:
     """Give the command that makes the same project without asking; `answers` holds what differs from the defaults."""
     words = ["stackgen", "new", name, "--yes"]
-    for key in DOMAINS:
-        words += [f"--{key}", getattr(choices, key).value]
+    words += [word for key, value in said.items() for word in (f"--{key}", value)]
     words += ["--stack", stack.value] if stack else []
     for key, value in answers.items():
         words += ["--data", f"{key}={_flag_value(value)}"]

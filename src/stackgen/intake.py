@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from stackgen import choices, reading
-from stackgen.choices import Choices
 from stackgen.errors import UsageError
 from stackgen.recommend import Recommendation, recommend
 
@@ -47,14 +46,10 @@ def located(given: Mapping[str, object]) -> Iterator[None]:
 def advise(given: Mapping[str, object], *, ask: bool) -> Recommendation:
     """Recommend a stack for what was given, asking for missing choices where there is somebody to ask."""
     deciding, override, _ = choices.split(given)
-    return recommend(complete(deciding, ask=ask), override)
+    made = choices.parse(deciding)
+    if ask:
+        from stackgen import prompts  # questionary is slow to import
 
-
-def complete(given: Mapping[str, object], *, ask: bool) -> Choices:
-    """Give the choices, asking for the missing ones where there is somebody to ask."""
-    parsed = choices.parse(given)
-    if not ask:
-        return parsed
-    from stackgen import prompts  # questionary is slow to import
-
-    return choices.parse(prompts.ask_choices(given))
+        deciding = prompts.ask_choices(deciding)
+        made = choices.parse(deciding)
+    return recommend(made, override, tuple(deciding))

@@ -2,7 +2,7 @@
 
 import json
 
-_PLAIN = {"→": "->", "…": "...", "“": '"', "”": '"'}
+_PLAIN = {"→": "->", "…": "...", "·": "-", "“": '"', "”": '"'}
 
 
 def text(said: str, encoding: str | None) -> str:
