@@ -4,6 +4,7 @@ Everything but typer is imported where it is used, so that help, completion and 
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -89,7 +90,7 @@ def new(
     )
     options = commands.Options(template, output_dir, git=not no_git, here=here)
     with intake.located(given):
-        request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
+        request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet), review=not dry_run)
     with _spinner("Rendering", show=not (json or quiet)):
         outcome = commands.preview(request) if dry_run else commands.generate(request)
     if not quiet:
@@ -113,7 +114,7 @@ def recommend(
 
     given = intake.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
     with intake.located(given):
-        result = intake.advise(given, ask=_may_ask(yes=yes or json))
+        result = intake.converse(given) if _may_ask(yes=yes or json) else intake.advise(given)
     _say(
         "recommend",
         json=json,
@@ -124,7 +125,7 @@ def recommend(
 
 @app.command()
 def compare(json: JsonFlag = False) -> None:
-    """Compare Node.js, Python and Go, and show what each template holds."""
+    """Compare the three languages, and what each template holds."""
     from stackgen import console
 
     _say("compare", json=json, data=console.comparison_data, text=console.comparison_text)
@@ -153,7 +154,7 @@ def schema(stack: StackFlag = None, template: TemplateFlag = None, json: JsonFla
     _say("schema", json=json, data=lambda: result, text=lambda _: console.plain_json(result))
 
 
-@app.command()
+@app.command(short_help="Bring a project to its template's newest release.")
 def update(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     data: DataFlag = None,
@@ -178,7 +179,8 @@ def _style(stream: object) -> "Style":
     from stackgen.console import Style
 
     tty = getattr(stream, "isatty", lambda: False)()
-    return Style(color=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+    color = tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Style(color=color, width=shutil.get_terminal_size().columns) if tty else Style()
 
 
 def _encoding(stream: object) -> str | None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stackgen import (
     choices,
@@ -25,6 +26,9 @@ from stackgen.plan import Plan
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
 from stackgen.values import spoken
+
+if TYPE_CHECKING:
+    from stackgen.prompts import Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +64,34 @@ class Request:
     recommendation: Recommendation
     equivalent: str
     answers: Mapping[str, object]
+    talked: bool
 
 
-def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Request:
-    """Settle everything about a new project without touching anything."""
+def prepare(given: Mapping[str, object], options: Options, *, ask: bool, review: bool = True) -> Request:
+    """Settle everything about a new project without touching anything, with a person's help where there is one."""
+    if not ask:
+        return _settle(given, options, None)
+    from stackgen import prompts  # questionary is slow to import
+
+    talk = prompts.Talk()
+    while True:
+        request = talk.hold(lambda: _settle(given, options, talk))
+        if not review or not talk.asked or talk.approves(_review(request)):
+            return request
+
+
+def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") -> Request:
     _, override, rest = choices.split(given)
     origin = source.find(options.template, os.environ)
     asked = questions.read(origin.questions)
-    asked.refuse_unknown(rest, choices.DOMAINS)
-    if options.here:
-        rest = {"name": _name_here(asked, options.output_dir), **rest} if "name" not in rest else rest
-    asked.check_given(rest)
-    if override and override.value in asked.stacks():
-        asked.refuse_foreign(rest, override.value)
-    if "name" not in rest and not ask:
+    rest = _checked(asked, rest, options, override)
+    if "name" not in rest and not talk:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
-    recommendation = intake.advise(given, ask=ask)
-    if ask:
-        recommendation, rest = _ask(recommendation, asked, rest, insisted=override is not None)
+    if talk:
+        talk.know(asked, rest)
+    recommendation = intake.advise(given, talk)
+    if talk:
+        recommendation, rest = _ask(recommendation, asked, rest, talk, insisted=override is not None)
     answers = plan.resolve(asked, recommendation, rest)
     planned = plan.make(
         source=origin.url,
@@ -88,7 +102,21 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool) -> Requ
         git=options.git,
     )
     shown = {key: value for key, value in answers.items() if key not in asked.secrets()}
-    return Request(planned, recommendation, _equivalent(asked, recommendation, answers, options), shown)
+    equivalent = _equivalent(asked, recommendation, answers, options)
+    return Request(planned, recommendation, equivalent, shown, talked=talk is not None)
+
+
+def _checked(
+    asked: Questions, rest: dict[str, object], options: Options, override: choices.Stack | None
+) -> dict[str, object]:
+    """Give the answers, having refused what no other answer could make right."""
+    asked.refuse_unknown(rest, choices.DOMAINS)
+    if options.here and "name" not in rest:
+        rest = {"name": _name_here(asked, options.output_dir), **rest}
+    asked.check_given(rest)
+    if override and override.value in asked.stacks():
+        asked.refuse_foreign(rest, override.value)
+    return rest
 
 
 def _name_here(asked: Questions, folder: Path) -> str:
@@ -101,29 +129,34 @@ def _name_here(asked: Questions, folder: Path) -> str:
 
 
 def _ask(
-    recommendation: Recommendation, asked: Questions, given: Mapping[str, object], *, insisted: bool
+    recommendation: Recommendation, asked: Questions, given: Mapping[str, object], talk: "Talk", *, insisted: bool
 ) -> tuple[Recommendation, dict[str, object]]:
-    from stackgen import prompts
-
     if not insisted:
-        override = prompts.ask_stack(recommendation, asked.stacks())
+        text = console.recommendation_text(recommendation, talk.style)
+        override = talk.ask_stack(recommendation, asked.stacks(), text)
         recommendation = recommend.recommend(recommendation.choices, override, recommendation.said)
-    return recommendation, prompts.ask_answers(asked, recommendation.stack, given)
+    return recommendation, talk.ask_answers(asked, recommendation.stack, given)
+
+
+def _review(request: Request) -> Callable[[Style], str]:
+    files = render.preview(request.plan)
+    commands = toolchain.TOOLCHAINS[request.recommendation.stack].commands
+    return lambda style: console.review_text(
+        request.recommendation, request.answers, request.plan.destination, files, commands, style
+    )
 
 
 def _equivalent(
     asked: Questions, recommendation: Recommendation, answers: Mapping[str, object], options: Options
 ) -> str:
-    secret = asked.secrets()
-    defaults = asked.resolve({"name": answers["name"], "stack": recommendation.stack.value})
-    changed = {k: spoken(v) for k, v in answers.items() if defaults.get(k) != v and k not in secret}
+    changed = asked.changed(answers)
     if options.here and answers["name"] != destination.name_here(options.output_dir):
-        changed["name"] = str(answers["name"])
+        changed["name"] = answers["name"]
     return console.equivalent_command(
         "." if options.here else str(answers["name"]),
         {key: getattr(recommendation.choices, key).value for key in recommendation.said},
         recommendation.stack if recommendation.overridden or recommendation.by_hand else None,
-        changed,
+        {key: spoken(value) for key, value in changed.items()},
         options.words(),
     )
 
@@ -156,7 +189,15 @@ def generate(request: Request) -> Outcome:
             "next": [f"cd {request.plan.destination}", *commands],
         },
         text=lambda style: console.generated_text(
-            request.recommendation, request.plan.destination, commands, warnings, request.equivalent, style, made.kept
+            console.one_line(request.recommendation, style)
+            if request.talked
+            else console.recommendation_text(request.recommendation, style),
+            request.plan.destination,
+            commands,
+            warnings,
+            request.equivalent,
+            style,
+            made.kept,
         ),
     )
 

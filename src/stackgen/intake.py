@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from stackgen import choices, reading
 from stackgen.errors import UsageError
 from stackgen.recommend import Recommendation, recommend
+
+if TYPE_CHECKING:
+    from stackgen.prompts import Talk
 
 
 class Given(dict[str, object]):
@@ -43,13 +47,19 @@ def located(given: Mapping[str, object]) -> Iterator[None]:
         raise UsageError(f"{place}: {error.message}", error.hint, error.details) from error
 
 
-def advise(given: Mapping[str, object], *, ask: bool) -> Recommendation:
+def advise(given: Mapping[str, object], talk: "Talk | None" = None) -> Recommendation:
     """Recommend a stack for what was given, asking for missing choices where there is somebody to ask."""
     deciding, override, _ = choices.split(given)
     made = choices.parse(deciding)
-    if ask:
-        from stackgen import prompts  # questionary is slow to import
-
-        deciding = prompts.ask_choices(deciding)
+    if talk:
+        deciding = talk.ask_choices(deciding)
         made = choices.parse(deciding)
     return recommend(made, override, tuple(deciding))
+
+
+def converse(given: Mapping[str, object]) -> Recommendation:
+    """Recommend a stack after asking a person for the choices that were not given."""
+    from stackgen import prompts  # questionary is slow to import
+
+    talk = prompts.Talk()
+    return talk.hold(lambda: advise(given, talk))

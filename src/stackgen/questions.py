@@ -1,13 +1,15 @@
 """The template's questions: one source for flags, prompts, schema and docs."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from stackgen import conditions, questionnaire, walk
 from stackgen.choices import suggest
 from stackgen.conditions import Cases
 from stackgen.errors import SourceError, UsageError
-from stackgen.questionnaire import Question, Questionnaire
+from stackgen.expressions import Step
+from stackgen.questionnaire import MISSING, Question, Questionnaire
 from stackgen.walk import Answers, Ask
 
 __all__ = ["Question", "Questions", "read"]
@@ -55,6 +57,32 @@ class Questions(Questionnaire):
     def check_given(self, given: Mapping[str, object]) -> None:
         """Raise `UsageError` for the first given value that is refused, before anything else is asked."""
         walk.foresee(self, given)
+
+    def changed(self, answers: Mapping[str, object]) -> dict[str, object]:
+        """Give the answers that somebody must say to get them all, beside the name and the stack; no secret is told."""
+        changed: dict[str, object] = {}
+
+        def compare(step: Step) -> object:
+            if step.key not in {"name", "stack"} and answers[step.key] != step.default:
+                changed[step.key] = answers[step.key]
+            return answers[step.key]
+
+        reached = walk.walk(self, {}, compare).values
+        changed |= {key: value for key, value in answers.items() if reached.get(key) != value}
+        return {key: value for key, value in changed.items() if key not in self.secrets()}
+
+    def expected(self, given: Mapping[str, object]) -> int:
+        """Give how many questions are still to be asked, if every one of them gets its default."""
+        count = 0
+
+        def stand_in(step: Step) -> object:
+            nonlocal count
+            count += 1
+            return (step.placeholder or "x") if step.default is MISSING else step.default
+
+        with suppress(UsageError):
+            walk.walk(self, given, stand_in)
+        return count
 
     def secrets(self) -> tuple[str, ...]:
         """Give the keys whose answers are shown and recorded nowhere."""

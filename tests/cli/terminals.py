@@ -51,15 +51,17 @@ class Player:
     exit_code: int | None = None
 
     def play(self, child: "pexpect.spawn[str]") -> str:
-        """Answer until the command ends; a question that was not foreseen is a failure."""
+        """Answer until the command ends, and give all that was shown; a question that was not foreseen is a failure."""
+        shown = ""
         while True:
             waiting = [key for key in self.questions if key not in self.asked]
             texts = [re.escape(self.questions[key].text) for key in waiting]
             found = child.expect([*texts, pexpect.EOF])
+            shown += str(child.before)
             if found == len(waiting):
                 child.close()
                 self.exit_code = child.exitstatus
-                return str(child.before)
+                return shown
             self.asked.append(waiting[found])
             child.send(self.questions[waiting[found]].keys)
 
@@ -81,8 +83,9 @@ def write(text: str) -> str:
 
 
 def the_choices(stack: Stack) -> dict[str, Asked]:
-    """Give the four choices, answered with their defaults, and the stack that is insisted on."""
+    """Give the choices, answered with their defaults, the stack that is insisted on, and the yes at the end."""
     asked = {key: Asked(MEANINGS[key], ENTER) for key in DOMAINS}
     recommended, rest = Stack.NODE, [other for other in Stack if other is not Stack.NODE]
     keys = pick([recommended, *rest], recommended, stack)
-    return {**asked, "stack": Asked("Which stack shall it be?", keys)}
+    page = Asked("Shall it be created?", ENTER)
+    return {**asked, "stack": Asked("Which stack shall it be?", keys), "page": page}

@@ -166,7 +166,7 @@ def test_a_given_answer_that_turns_out_not_to_apply_is_left_out_and_named(ours: 
     given = [word for key, value in answers.items() for word in ("-d", f"{key}={value}")]
     choices = ["--product", "web", "--ai", "none", "--bottleneck", "io", "--team", "go", "--stack", "go"]
     kind = next(question for question in OURS.items if question.key == "kind")
-    player = Player({"kind": Asked(kind.help, keys_for(kind, "cli"))})
+    player = Player({"kind": Asked(kind.help, keys_for(kind, "cli")), "page": Asked("Shall it be created?", ENTER)})
     out = player.play(terminals.spawn(tmp_path, "new", "my-tool", "--template", str(ours), *given, *choices))
     assert "do not apply with these answers: jobs" in out
     assert recorded(tmp_path / "my-tool")["kind"] == "cli"

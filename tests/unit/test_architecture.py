@@ -13,15 +13,16 @@ ROOMS = (
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "source", "project",
     "repository", "destination", "render",
-    "toolchain", "verify", "console", "voice", "prompts", "intake", "commands", "flags", "cli",
+    "toolchain", "verify", "layout", "console", "voice", "prompts", "intake", "commands", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
 PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 MAY_IMPORT = {
     "copier": {"render"},
     "typer": {"cli", "flags"},
-    "rich": {"cli"},
+    "rich": {"cli", "layout"},
     "questionary": {"prompts"},
+    "prompt_toolkit": {"prompts"},
     "subprocess": {"source", "repository", "toolchain", "verify"},
 }
 LONGEST_FILE = 300
