@@ -75,7 +75,12 @@ def new(
     output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the project's folder goes.")] = Path(),
     template: TemplateFlag = None,
     yes: YesFlag = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--plan", "--dry-run", help="Show what would be written, write nothing.")
+    ] = False,
+    apply: Annotated[
+        str | None, typer.Option("--apply", metavar="DIGEST", help="Write only what that plan has shown.")
+    ] = None,
     no_git: Annotated[bool, typer.Option("--no-git", help="Make no git repository.")] = False,
     json: JsonFlag = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
@@ -90,9 +95,11 @@ def new(
     )
     options = commands.Options(template, output_dir, git=not no_git, here=here)
     with intake.located(given):
-        request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet), review=not dry_run)
+        request = commands.prepare(
+            given, options, ask=_may_ask(yes=yes or json or quiet or apply is not None), review=not dry_run
+        )
     with _spinner("Rendering", show=not (json or quiet)):
-        outcome = commands.preview(request) if dry_run else commands.generate(request)
+        outcome = commands.preview(request) if dry_run else commands.generate(request, apply)
     if not quiet:
         _say("new", json=json, data=outcome.data, text=outcome.text)
 

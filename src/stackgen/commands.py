@@ -163,18 +163,18 @@ def _equivalent(
 
 def preview(request: Request) -> Outcome:
     """Show what `generate` would write, without writing it."""
-    files = render.preview(request.plan)
+    files, digest = render.look(request.plan)
     return Outcome(
-        data=lambda: {**_data(request), "dry_run": True, "files": list(files)},
+        data=lambda: {**_data(request), "dry_run": True, "files": list(files), "digest": digest},
         text=lambda style: console.preview_text(
-            request.recommendation, request.answers, request.plan.destination, files, style
+            request.recommendation, request.answers, request.plan.destination, files, style, digest
         ),
     )
 
 
-def generate(request: Request) -> Outcome:
-    """Write the project; what it lacks on this machine is part of the outcome."""
-    made = render.generate(request.plan)
+def generate(request: Request, expected: str | None = None) -> Outcome:
+    """Write the project, the one that was `expected` if any was; what this machine lacks is part of the outcome."""
+    made = render.generate(request.plan, expected)
     stack = request.recommendation.stack
     warnings = toolchain.problems(stack)
     commands = toolchain.TOOLCHAINS[stack].commands

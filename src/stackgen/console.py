@@ -176,12 +176,18 @@ def generated_text(
 
 
 def preview_text(
-    recommendation: Recommendation, answers: Mapping[str, object], destination: Path, files: Sequence[str], style: Style
+    recommendation: Recommendation,
+    answers: Mapping[str, object],
+    destination: Path,
+    files: Sequence[str],
+    style: Style,
+    digest: str,
 ) -> str:
     """Give what `new` would write, file by file."""
     lines = [recommendation_text(recommendation, style), "", style.bold("Answers")]
     lines += [f"  {key}: {value}" for key, value in answers.items()]
     lines += ["", style.bold(f"Would write {len(files)} files to {destination}"), *(f"  {name}" for name in files)]
+    lines += ["", style.bold("To write exactly this"), f"  the same command with --apply {digest} instead of --plan"]
     return "\n".join(lines)
 
 

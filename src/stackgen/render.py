@@ -1,5 +1,6 @@
 """Generates, previews and updates projects: the only room that knows copier."""
 
+import os
 import shutil
 import signal
 import tempfile
@@ -8,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from types import FrameType
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from stackgen import destination, repository, source
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
-from stackgen.project import Project, read, require_known
+from stackgen.project import ANSWERS_FILE, Project, read, require_known
 
 if TYPE_CHECKING:
     from stackgen.plan import Plan
@@ -49,14 +51,20 @@ class UpdateReport:
     conflicts: tuple[str, ...] = ()
 
 
-def generate(plan: "Plan") -> Generated:
-    """Write the project, whole or not at all, and make it a git repository with a first commit."""
+def generate(plan: "Plan", expected: str | None = None) -> Generated:
+    """Write the project, whole or not at all, and make it a git repository with a first commit.
+
+    With `expected`, only if it is what a preview with that digest has shown.
+    """
     destination.check(plan.destination)
     beside = plan.destination if plan.destination.is_dir() else plan.destination.parent
     with _workshop(beside) as workshop:
         made = workshop / plan.destination.name
         _copy(plan, made)
         kept = destination.adopt(made, plan.destination)
+        if expected and (found := _digest(plan, made)) != expected:
+            message = f"the plan is out of date: the project would be {found[:12]} now, not {expected[:12]}"
+            raise DestinationError(message, "look at it again with --plan, then pass the new digest to --apply")
         files = _files(made)
         project = replace(read(made), path=plan.destination)
         started = plan.git and not repository.contains(beside)
@@ -68,11 +76,30 @@ def generate(plan: "Plan") -> Generated:
 
 def preview(plan: "Plan") -> tuple[str, ...]:
     """List the files that `generate` would write."""
+    return look(plan)[0]
+
+
+def look(plan: "Plan") -> tuple[tuple[str, ...], str]:
+    """List the files that `generate` would write, and give a digest of the plan and of every byte in them."""
     destination.check(plan.destination)
     with _workshop(None) as workshop:
         made = workshop / plan.destination.name
         _copy(plan, made)
-        return _files(made)
+        destination.adopt(made, plan.destination)
+        return _files(made), _digest(plan, made)
+
+
+def _digest(plan: "Plan", made: Path) -> str:
+    """Give a digest of where the project goes and of its files: the same for the same answers and templates."""
+    digest = sha256(f"{plan.destination.absolute()}\0{plan.source}\0{plan.version}\0{plan.git}".encode())
+    for name in _files(made):
+        path = made / name
+        content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+        if name == ANSWERS_FILE:  # a checkout with uncommitted changes is given another commit every time
+            content = b"".join(line for line in content.splitlines(True) if not line.startswith(b"_commit:"))
+        mode = path.lstat().st_mode & 0o111
+        digest.update(f"\0{name}\0{mode}\0{sha256(content).hexdigest()}".encode())
+    return digest.hexdigest()
 
 
 def update(
