@@ -3,8 +3,6 @@
 Everything but typer is imported where it is used, so that help, completion and `--version` start at once.
 """
 
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -86,20 +84,19 @@ def new(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Recommend a stack and generate a project."""
-    from stackgen import commands, intake
+    from stackgen import commands, intake, request
 
     here = name == "."
     named = None if here else name
     given = intake.gather(
         answers, data, name=named, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
     )
-    options = commands.Options(template, output_dir, git=not no_git, here=here)
+    options = request.Options(template, output_dir, git=not no_git, here=here)
     with intake.located(given):
-        request = commands.prepare(
-            given, options, ask=_may_ask(yes=yes or json or quiet or apply is not None), review=not dry_run
-        )
+        ask = _may_ask(yes=yes or json or quiet or apply is not None)
+        settled = request.prepare(given, options, ask=ask, review=not dry_run)
     with _spinner("Rendering", show=not (json or quiet)):
-        outcome = commands.preview(request) if dry_run else commands.generate(request, apply)
+        outcome = commands.preview(settled) if dry_run else commands.generate(settled, apply)
     if not quiet:
         _say("new", json=json, data=outcome.data, text=outcome.text)
 
@@ -182,22 +179,14 @@ def _may_ask(*, yes: bool) -> bool:
     return not yes and all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _style(stream: object) -> "Style":
-    from stackgen.console import Style
-
-    tty = getattr(stream, "isatty", lambda: False)()
-    color = tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Style(color=color, width=shutil.get_terminal_size().columns) if tty else Style()
-
-
 def _encoding(stream: object) -> str | None:
     return getattr(stream, "encoding", None)
 
 
 def _say(command: str, *, json: bool, data: Callable[[], dict[str, object]], text: Callable[["Style"], str]) -> None:
-    from stackgen import console, voice
+    from stackgen import console, layout, voice
 
-    said = console.success(version(), command, data()) if json else text(_style(sys.stdout))
+    said = console.success(version(), command, data()) if json else text(layout.style_of(sys.stdout))
     typer.echo((voice.data if json or command == "schema" else voice.text)(said, _encoding(sys.stdout)))
 
 
@@ -246,12 +235,12 @@ def _refused_by_the_machine(error: OSError, arguments: Sequence[str]) -> int:
 
 
 def _fail(error: "StackgenError", arguments: Sequence[str]) -> int:
-    from stackgen import console, voice
+    from stackgen import console, layout, voice
 
     if "--json" in arguments:
         typer.echo(voice.data(console.failure(version(), _command(arguments), error), _encoding(sys.stdout)))
     else:
-        typer.echo(voice.text(console.error_text(error, _style(sys.stderr)), _encoding(sys.stderr)), err=True)
+        typer.echo(voice.text(console.error_text(error, layout.style_of(sys.stderr)), _encoding(sys.stderr)), err=True)
     return error.exit_code
 
 

@@ -1,5 +1,7 @@
 """How text fits a terminal: emphasis, wrapped lines, and tables that stay readable when there is little room."""
 
+import os
+import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,14 @@ class Style:
 
     def _wrap(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
+
+
+def style_of(stream: object) -> Style:
+    """Give the style of a stream: colours and its own width on a terminal, neither anywhere else."""
+    if not getattr(stream, "isatty", lambda: False)():
+        return Style()
+    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Style(color=color, width=shutil.get_terminal_size().columns)
 
 
 def bullets(lines: Iterable[str], style: Style, mark: str = "-") -> Iterator[str]:

@@ -1,8 +1,7 @@
 """Questions to a person, asked only on a terminal and only for what was not given."""
 
 import json
-import os
-import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -13,9 +12,9 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bin
 
 from stackgen.article import CONTENTS, STRENGTHS, TITLES
 from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
-from stackgen.console import Style
 from stackgen.errors import UsageError
 from stackgen.expressions import Step
+from stackgen.layout import Style, style_of
 from stackgen.questionnaire import MISSING
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
@@ -34,8 +33,7 @@ class Talk:
     """A conversation that can go back: it is held again from its start, and what was answered is not asked again."""
 
     def __init__(self) -> None:
-        colored = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        self.style = Style(color=colored, width=shutil.get_terminal_size().columns)
+        self.style = style_of(sys.stdout)
         self.asked: list[str] = []
         self._said: dict[str, Any] = {}
         self._before: dict[str, Any] = {}

@@ -13,7 +13,7 @@ ROOMS = (
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "source", "project",
     "repository", "destination", "render",
-    "toolchain", "verify", "layout", "console", "voice", "prompts", "intake", "commands", "flags", "cli",
+    "toolchain", "verify", "layout", "console", "voice", "prompts", "intake", "request", "commands", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
 PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
