@@ -3,16 +3,16 @@
 Everything but typer is imported where it is used, so that help, completion and `--version` start at once.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
+from stackgen import endings
 from stackgen.flags import (
     AiFlag,
     AnswersFlag,
@@ -29,8 +29,6 @@ from stackgen.flags import (
 if TYPE_CHECKING:
     from stackgen.console import Style
     from stackgen.errors import StackgenError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="stackgen",
@@ -64,7 +62,7 @@ def _root(
 
 @app.command()
 def new(
-    name: Annotated[str | None, typer.Argument(help="The project's name, and its folder's.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The project's name and its folder's; . for this folder.")] = None,
     product: ProductFlag = None,
     ai: AiFlag = None,
     bottleneck: BottleneckFlag = None,
@@ -75,21 +73,30 @@ def new(
     output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the project's folder goes.")] = Path(),
     template: TemplateFlag = None,
     yes: YesFlag = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--plan", "--dry-run", help="Show what would be written, write nothing.")
+    ] = False,
+    apply: Annotated[
+        str | None, typer.Option("--apply", metavar="DIGEST", help="Write only what that plan has shown.")
+    ] = None,
     no_git: Annotated[bool, typer.Option("--no-git", help="Make no git repository.")] = False,
     json: JsonFlag = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Recommend a stack and generate a project."""
-    from stackgen import commands, intake
+    from stackgen import commands, intake, request
 
+    here = name == "."
+    named = None if here else name
     given = intake.gather(
-        answers, data, name=name, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
+        answers, data, name=named, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
     )
-    options = commands.Options(template, output_dir, git=not no_git)
-    request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
+    options = request.Options(template, output_dir, git=not no_git, here=here)
+    with intake.located(given):
+        ask = _may_ask(yes=yes or json or quiet or apply is not None)
+        settled = request.prepare(given, options, ask=ask, review=not dry_run)
     with _spinner("Rendering", show=not (json or quiet)):
-        outcome = commands.preview(request) if dry_run else commands.generate(request)
+        outcome = commands.preview(settled) if dry_run else commands.generate(settled, apply)
     if not quiet:
         _say("new", json=json, data=outcome.data, text=outcome.text)
 
@@ -110,18 +117,19 @@ def recommend(
     from stackgen import console, intake
 
     given = intake.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
-    result = intake.advise(given, ask=_may_ask(yes=yes or json))
+    with intake.located(given):
+        result = intake.converse(given) if _may_ask(yes=yes or json) else intake.advise(given)
     _say(
         "recommend",
         json=json,
         data=lambda: console.recommendation_data(result),
-        text=lambda style: console.recommendation_text(result, style),
+        text=lambda style: f"{console.recommendation_text(result, style)}\n{console.follow_up(result, style)}",
     )
 
 
 @app.command()
 def compare(json: JsonFlag = False) -> None:
-    """Compare Node.js, Python and Go, and show what each template holds."""
+    """Compare the three languages, and what each template holds."""
     from stackgen import console
 
     _say("compare", json=json, data=console.comparison_data, text=console.comparison_text)
@@ -150,7 +158,7 @@ def schema(stack: StackFlag = None, template: TemplateFlag = None, json: JsonFla
     _say("schema", json=json, data=lambda: result, text=lambda _: console.plain_json(result))
 
 
-@app.command()
+@app.command(short_help="Bring a project to its template's newest release.")
 def update(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     data: DataFlag = None,
@@ -196,20 +204,18 @@ def status(
 
 
 def _may_ask(*, yes: bool) -> bool:
-    return not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    return not yes and all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _style(stream: object) -> "Style":
-    from stackgen.console import Style
-
-    tty = getattr(stream, "isatty", lambda: False)()
-    return Style(color=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+def _encoding(stream: object) -> str | None:
+    return getattr(stream, "encoding", None)
 
 
 def _say(command: str, *, json: bool, data: Callable[[], dict[str, object]], text: Callable[["Style"], str]) -> None:
-    from stackgen import console
+    from stackgen import console, layout, voice
 
-    typer.echo(console.success(version(), command, data()) if json else text(_style(sys.stdout)))
+    said = console.success(version(), command, data()) if json else text(layout.style_of(sys.stdout))
+    typer.echo((voice.data if json or command == "schema" else voice.text)(said, _encoding(sys.stdout)))
 
 
 @contextmanager
@@ -237,21 +243,32 @@ def run(arguments: Sequence[str]) -> int:
             return UsageError.exit_code
         return _fail(UsageError(error.format_message(), "see stackgen --help"), arguments)
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        code = endings.INTERRUPTED
+    except OSError as error:
+        return _refused_by_the_machine(error, arguments)
     except Exception as error:  # noqa: BLE001 - the last line of defence, so that users never see a traceback
         return _bug(error, arguments)
-    if code == INTERRUPTED:
-        typer.echo("stackgen: interrupted, nothing was left behind", err=True)
+    if code == endings.INTERRUPTED:
+        code = endings.code_of_interrupt()
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo("stackgen: interrupted, nothing was left behind", err=True)
     return int(code)
 
 
+def _refused_by_the_machine(error: OSError, arguments: Sequence[str]) -> int:
+    if isinstance(error, BrokenPipeError):
+        return endings.output_gone()
+    expected = endings.of_the_machine(error)
+    return _fail(expected, arguments) if expected else _bug(error, arguments)
+
+
 def _fail(error: "StackgenError", arguments: Sequence[str]) -> int:
-    from stackgen import console
+    from stackgen import console, layout, voice
 
     if "--json" in arguments:
-        typer.echo(console.failure(version(), _command(arguments), error))
+        typer.echo(voice.data(console.failure(version(), _command(arguments), error), _encoding(sys.stdout)))
     else:
-        typer.echo(console.error_text(error, _style(sys.stderr)), err=True)
+        typer.echo(voice.text(console.error_text(error, layout.style_of(sys.stderr)), _encoding(sys.stderr)), err=True)
     return error.exit_code
 
 
@@ -274,4 +291,5 @@ def _command(arguments: Sequence[str]) -> str:
 
 def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
+    endings.watch()
     sys.exit(run(sys.argv[1:]))

@@ -1,4 +1,7 @@
-"""Flags that several commands share. Like `cli`, it imports everything but typer where it is used."""
+"""The flags that several commands share: what each is called, takes and completes to.
+
+Like `cli`, it imports everything but typer where it is used.
+"""
 
 from collections.abc import Callable
 from typing import Annotated

@@ -8,13 +8,14 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stackgen import repository, source
+from stackgen import destination, repository, source
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.project import ANSWERS_FILE, Project, read
 
@@ -27,11 +28,12 @@ _SETTINGS = {"core.autocrlf": "false", "core.attributesFile": os.devnull, "core.
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A new project, the files that were written, and whether it was made a git repository."""
+    """A new project, its files, whether it was made a git repository, and the files that had been there and stay."""
 
     project: Project
     files: tuple[str, ...]
     repository: bool
+    kept: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +46,55 @@ class Target:
     data: Mapping[str, object]
 
 
-def check_destination(destination: Path) -> None:
-    """Refuse a place where nothing new can be written."""
-    parent = destination.parent
-    if destination.is_symlink():
-        raise _refused(f"{destination} is a symbolic link", "name the folder that it points to")
-    if destination.exists() and not destination.is_dir():
-        raise _refused(f"{destination} is a file", "choose another name or another --output-dir")
-    if destination.is_dir() and any(destination.iterdir()):
-        raise _refused(f"{destination} is not empty", "choose another name or another --output-dir")
-    if not parent.is_dir():
-        raise _refused(f"{parent} is not a folder", "create it first, or choose another --output-dir")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise _refused(f"{parent} cannot be written to", "choose another --output-dir")
+def generate(plan: "Plan", expected: str | None = None) -> Generated:
+    """Write the project, whole or not at all, and make it a git repository with a first commit.
 
-
-def generate(plan: "Plan") -> Generated:
-    """Write the project, whole or not at all, and make it a git repository with a first commit."""
-    check_destination(plan.destination)
-    with _workshop(plan.destination.parent) as workshop:
+    With `expected`, only if it is what a preview with that digest has shown.
+    """
+    destination.check(plan.destination)
+    beside = plan.destination if plan.destination.is_dir() else plan.destination.parent
+    with _workshop(beside) as workshop:
         made = workshop / plan.destination.name
         _copy(plan, made)
+        kept = destination.adopt(made, plan.destination)
+        if expected and (found := _digest(plan, made)) != expected:
+            message = f"the plan is out of date: the project would be {found[:12]} now, not {expected[:12]}"
+            raise DestinationError(message, "look at it again with --plan, then pass the new digest to --apply")
         files = _files(made)
-        started = plan.git and not repository.contains(plan.destination.parent)
+        project = replace(read(made), path=plan.destination)
+        started = plan.git and not repository.contains(beside)
         if started:
             repository.start(made)
-        _move(made, plan.destination)
-    return Generated(read(plan.destination), files, started)
+        destination.place(made, plan.destination)
+    return Generated(project, files, started, kept)
 
 
 def preview(plan: "Plan") -> tuple[str, ...]:
     """List the files that `generate` would write."""
-    check_destination(plan.destination)
+    return look(plan)[0]
+
+
+def look(plan: "Plan") -> tuple[tuple[str, ...], str]:
+    """List the files that `generate` would write, and give a digest of the plan and of every byte in them."""
+    destination.check(plan.destination)
     with _workshop(None) as workshop:
         made = workshop / plan.destination.name
         _copy(plan, made)
-        return _files(made)
+        destination.adopt(made, plan.destination)
+        return _files(made), _digest(plan, made)
+
+
+def _digest(plan: "Plan", made: Path) -> str:
+    """Give a digest of where the project goes and of its files: the same for the same answers and templates."""
+    digest = sha256(f"{plan.destination.absolute()}\0{plan.source}\0{plan.version}\0{plan.git}".encode())
+    for name in _files(made):
+        path = made / name
+        content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+        if name == ANSWERS_FILE:  # a checkout with uncommitted changes is given another commit every time
+            content = b"".join(line for line in content.splitlines(True) if not line.startswith(b"_commit:"))
+        mode = path.lstat().st_mode & 0o111
+        digest.update(f"\0{name}\0{mode}\0{sha256(content).hexdigest()}".encode())
+    return digest.hexdigest()
 
 
 def old(project: Project, where: str, folder: Path) -> Path:
@@ -189,7 +204,8 @@ def _isolated() -> dict[str, str]:
 
 
 def _unreadable(reason: str) -> SourceError:
-    return SourceError(f"the template cannot be used: {source.git_reason(reason)}", "check the template")
+    line = source.git_reason(reason)
+    return SourceError(f"the template cannot be used: {line}", source.git_hint(line) or "check the template")
 
 
 def _misused(reason: str) -> StackgenError:
@@ -233,17 +249,3 @@ def terminable() -> Iterator[None]:
 
 def _files(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()))
-
-
-def _move(made: Path, destination: Path) -> None:
-    try:
-        if destination.exists():
-            destination.rmdir()
-        made.rename(destination)
-    except OSError as error:
-        message = f"{destination} cannot be written: {error.strerror}"
-        raise DestinationError(message, "choose another name or another --output-dir") from error
-
-
-def _refused(message: str, hint: str) -> DestinationError:
-    return DestinationError(message, hint)

@@ -24,6 +24,7 @@ UPGRADE = "upgrade stackgen, for example with `uv tool upgrade stackgen` or `pip
 _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
 _ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+_GIT_PREFIXES = ("git@", "git://", "git+", "https://github.com/", "https://gitlab.com/")
 _LOCK_SECONDS = 10.0
 
 
@@ -43,7 +44,7 @@ def find(explicit: str | None, environment: Mapping[str, str], version: str | No
     """Give the template to generate from: the one asked for, the checkout, or the bundle."""
     asked = explicit or environment.get("STACKGEN_TEMPLATE")
     if asked:
-        return _from_anywhere(asked, version)
+        return _from_anywhere(_for_copier(asked), version)
     if is_checkout():
         return Source(str(_CHECKOUT), version or HEAD, _CHECKOUT)
     return _from_bundle(environment, version)
@@ -78,6 +79,13 @@ def git_reason(complaint: str) -> str:
     """Give the one line of git's complaint that says what is wrong."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip()] or ["git gave no reason"]
     return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1]).removeprefix("fatal: ")
+
+
+def git_hint(complaint: str) -> str:
+    """Give what to do about a complaint of git's that no template is the reason of, an empty string for any other."""
+    if "bad config" in complaint:
+        return "put git's configuration right"
+    return "make room" if "No space left" in complaint else ""
 
 
 def _from_bundle(environment: Mapping[str, str], version: str | None) -> Source:
@@ -210,6 +218,13 @@ def _expand(url: str) -> str:
     return str(Path(url).expanduser()) if url.startswith("~") else url.removeprefix("git+")
 
 
+def _for_copier(address: str) -> str:
+    """Give an address in a spelling that copier takes for git's: it knows few hosts, and others only by .git."""
+    is_url = re.match(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:", address)
+    known = address.startswith(_GIT_PREFIXES) or address.endswith(".git")
+    return f"git+{address}" if is_url and not known else address
+
+
 def _tags(url: str) -> list[str]:
     path = Path(url)
     if path.is_file():
@@ -249,5 +264,5 @@ def _git(*arguments: str, about: str) -> str:
         raise SourceError(message, "install git") from None
     if done.returncode:
         message = f"the template {about!r} cannot be read: {git_reason(done.stderr)}"
-        raise SourceError(message, "check the address and your access to it")
+        raise SourceError(message, git_hint(message) or "check the address and your access to it")
     return done.stdout
