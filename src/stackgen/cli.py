@@ -215,7 +215,10 @@ def _say(command: str, *, json: bool, data: Callable[[], dict[str, object]], tex
     from stackgen import console, layout, voice
 
     said = console.success(version(), command, data()) if json else text(layout.style_of(sys.stdout))
-    typer.echo((voice.data if json or command == "schema" else voice.text)(said, _encoding(sys.stdout)))
+    try:
+        typer.echo((voice.data if json or command == "schema" else voice.text)(said, _encoding(sys.stdout)))
+    except BrokenPipeError:
+        raise typer.Exit(endings.output_gone()) from None
 
 
 @contextmanager
@@ -256,8 +259,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _refused_by_the_machine(error: OSError, arguments: Sequence[str]) -> int:
-    if isinstance(error, BrokenPipeError):
-        return endings.output_gone()
     expected = endings.of_the_machine(error)
     return _fail(expected, arguments) if expected else _bug(error, arguments)
 
