@@ -23,14 +23,14 @@ func (s *statements) statement(ctx context.Context, query string) (*sql.Stmt, er
 	}
 	kept, another := s.prepared.LoadOrStore(query, made)
 	if another {
-		_ = made.Close() //nolint:sqlclosecheck // the other one is kept
+		_ = made.Close()
 	}
 	return kept.(*sql.Stmt), nil
 }
 
 // ExecContext runs a query that returns no rows.
 func (s *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := s.statement(ctx, query) //nolint:sqlclosecheck // it is kept for as long as the database is open
+	stmt, err := s.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *statements) ExecContext(ctx context.Context, query string, args ...any)
 
 // QueryContext runs a query that returns rows.
 func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.statement(ctx, query) //nolint:sqlclosecheck // it is kept for as long as the database is open
+	stmt, err := s.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *statements) QueryContext(ctx context.Context, query string, args ...any
 
 // QueryRowContext runs a query that returns one row.
 func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := s.statement(ctx, query) //nolint:sqlclosecheck // it is kept for as long as the database is open
+	stmt, err := s.statement(ctx, query)
 	if err != nil {
 		return s.DB.QueryRowContext(ctx, query, args...) // only a row can carry the error
 	}
