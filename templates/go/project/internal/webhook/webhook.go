@@ -29,7 +29,7 @@ type Secrets [][]byte
 // expects it. Any other signs with its text as it stands, as all did before release 0.8.0.
 func ParseSecrets(raw string) (Secrets, error) {
 	var secrets Secrets
-	for _, secret := range strings.Split(raw, ",") {
+	for secret := range strings.SplitSeq(raw, ",") {
 		secret = strings.TrimSpace(secret)
 		encoded, standard := strings.CutPrefix(secret, prefix)
 		key := []byte(secret)

@@ -13,7 +13,7 @@ import (
 type Store struct{ pool *pgxpool.Pool }
 
 // transactionOf is where the context keeps the transaction of one database.
-type transactionOf struct{ pool *pgxpool.Pool }
+type transactionOf struct{ database *pgxpool.Pool }
 
 // InTx runs fn in one transaction; inside another it joins that one.
 func (s Store) InTx(ctx context.Context, fn func(context.Context) error) error {

@@ -17,7 +17,7 @@ func (s *statements) statement(ctx context.Context, query string) (*sql.Stmt, er
 	if found, ok := s.prepared.Load(query); ok {
 		return found.(*sql.Stmt), nil
 	}
-	made, err := s.DB.PrepareContext(ctx, query)
+	made, err := s.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
