@@ -199,7 +199,7 @@ describe('the outbox', () => {
 });
 
 it('reaches those who hang up before they are answered', async () => {
-  const test = await startApp();
+  const test = await startApp({ env: { LOG_LEVEL: 'debug' } });
   const { port } = new URL(await test.app.listen({ host: '127.0.0.1', port: 0 }));
   const email = 'hasty@example.com';
   const body = JSON.stringify({ email, name: 'Hasty', password: PASSWORD });
