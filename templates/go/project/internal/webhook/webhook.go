@@ -26,7 +26,7 @@ const (
 type Secrets [][]byte
 
 // ParseSecrets reads secrets that are separated by commas. One that begins with whsec_ is a key in base64, as every library
-// expects it. Any other signs with its text as it stands, as all did before release 0.8.0.
+// expects it. Any other signs with its text as it stands, as all did before release 0.7.0.
 func ParseSecrets(raw string) (Secrets, error) {
 	var secrets Secrets
 	for secret := range strings.SplitSeq(raw, ",") {
