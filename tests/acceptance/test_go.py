@@ -231,6 +231,7 @@ def test_its_signatures_verify_with_the_library_of_the_specification_before_and_
         alert = received.get(timeout=60)
         assert server.stop() == 0
     receiver.shutdown()
+    receiver.server_close()
     (tmp_path / "verify.py").write_text(VERIFY, encoding="utf-8")
     (tmp_path / "alert.json").write_text(json.dumps(alert), encoding="utf-8")
     command = "uv run --no-project --quiet --with standardwebhooks==1.1.0 python verify.py"
