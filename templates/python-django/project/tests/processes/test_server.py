@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connections
 
 from backend.accounts.models import User
 from tests.processes.conftest import ALIAS, SERVER, Deployment, free_port, wait_for
@@ -200,6 +201,8 @@ class Folder:
 def _breakable_database(deployment: Deployment, tmp_path: Path) -> Iterator[tuple[dict[str, str], Wire | Folder]]:
     if not SERVER:
         folder = tmp_path / "database"
+        # Reading a file that SQLite has open in this process would end its locks.
+        connections[ALIAS].close()
         shutil.copytree(deployment.environment["DATA_DIR"], folder)
         yield {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"}, Folder(folder)
         return
