@@ -42,7 +42,8 @@ def release(repository: Repository) -> None:
     changes: dict[str, str | None] = {}
     for path in sorted((repository.path / "templates").rglob("*")):
         name = path.relative_to(repository.path).as_posix()
-        if path.is_file() and not path.is_symlink() and MANIFESTS.search(name) and "/questions.yml" not in name:
+        written = re.sub(r"\[=%.*?%=\]", "", name)  # without the option that a file belongs to
+        if path.is_file() and not path.is_symlink() and MANIFESTS.search(written) and "/questions.yml" not in name:
             changes[name] = moved_on(path.read_text(encoding="utf-8"), 2)
     for stack in questions.read(repository.path).stacks():
         folder = f"templates/{stack}/project"
