@@ -20,7 +20,7 @@ STACKS = [
     pytest.param(stack, marks=() if stack == "node-ts" else pytest.mark.full) for stack in questions.read(ROOT).stacks()
 ]
 # What a bot reads: dependencies, base images, actions, tools.
-MANIFESTS = re.compile(r"(package\.json|go\.mod|pyproject\.toml|\.txt|Dockerfile|\.ya?ml)(\.jinja)?$")
+MANIFESTS = re.compile(r"(package\.json|\.mod|pyproject\.toml|\.txt|Dockerfile|\.ya?ml)(\.jinja)?$")
 PINNED = re.compile(r"(FROM |uses: |image: |[=~>]=|\"[^\"]+\": \"[\^~]?\d|^\s+\S+\.\S+/\S+ v\d|version)", re.IGNORECASE)
 VERSION = re.compile(r"(?<![\d.\w])(v?\d+)\.(\d+)\.(\d+)(?![\d.\w-])")
 
