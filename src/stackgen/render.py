@@ -147,6 +147,7 @@ def refuse_unknown(where: str, version: str, keys: set[str]) -> None:
 
 
 def _copy(plan: "Plan", made: Path) -> None:
+    repository.attempt(made.parent, "--version")  # without git, copier would take the folder for one without history
     with _copier() as options:
         from copier import run_copy
 
