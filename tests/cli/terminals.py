@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,8 +24,20 @@ def spawn(folder: Path, *arguments: str, size: tuple[int, int] = (50, 160), **va
         environment.pop("NO_COLOR", None)
     command = ["-m", "stackgen", *arguments]
     return pexpect.spawn(
-        sys.executable, command, cwd=str(folder), env=environment, encoding="utf-8", timeout=300, dimensions=size
+        sys.executable,
+        command,
+        cwd=str(folder),
+        env=environment,
+        encoding="utf-8",
+        timeout=300,
+        dimensions=size,
+        preexec_fn=_hear_hang_ups,
     )
+
+
+def _hear_hang_ups() -> None:
+    """Undo what a nohup around the tests would hand on."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def finish(child: "pexpect.spawn[str]") -> str:
