@@ -4,8 +4,10 @@ import os
 import re
 import signal
 import sys
+import termios
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pexpect
@@ -19,7 +21,9 @@ CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 def spawn(folder: Path, *arguments: str, size: tuple[int, int] = (50, 160), **variables: str) -> "pexpect.spawn[str]":
     """Run stackgen on a pseudo-terminal in `folder`."""
-    environment = {**os.environ, "TERM": "xterm-256color", **variables}
+    # xdist tells its processes of a width, which would count for more than the terminal's.
+    inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    environment = {**inherited, "TERM": "xterm-256color", **variables}
     if "NO_COLOR" not in variables:
         environment.pop("NO_COLOR", None)
     command = ["-m", "stackgen", *arguments]
@@ -31,12 +35,13 @@ def spawn(folder: Path, *arguments: str, size: tuple[int, int] = (50, 160), **va
         encoding="utf-8",
         timeout=300,
         dimensions=size,
-        preexec_fn=_hear_hang_ups,
+        preexec_fn=partial(_prepare, size),
     )
 
 
-def _hear_hang_ups() -> None:
-    """Undo what a nohup around the tests would hand on."""
+def _prepare(size: tuple[int, int]) -> None:
+    """Give the terminal its size before the command can ask for it, and undo what a nohup around the tests hands on."""
+    termios.tcsetwinsize(0, size)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
