@@ -10,6 +10,7 @@ import questionary
 import yaml
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 
+from stackgen import endings
 from stackgen.article import CONTENTS, STRENGTHS, TITLES
 from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
 from stackgen.errors import UsageError
@@ -239,4 +240,19 @@ def _with_a_way_back(question: questionary.Question) -> questionary.Question:
 
 
 def _answer(question: questionary.Question) -> Any:
-    return question.unsafe_ask()
+    """Ask; Ctrl-C and a signal raise `KeyboardInterrupt`."""
+    application = question.application
+    ended: list[bool] = []
+
+    def leave() -> None:
+        if ended and application.future and not application.future.done():
+            application.exit(exception=KeyboardInterrupt())
+
+    def stop() -> None:
+        ended.append(True)
+        if application.loop:
+            application.loop.call_soon_threadsafe(leave)
+
+    application.pre_run_callables.append(leave)
+    with endings.told_to(stop):
+        return question.unsafe_ask()

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import museum
-import pexpect
 import pytest
 import templating
 import terminals
@@ -190,12 +189,8 @@ def test_a_machine_without_git_or_with_a_broken_setting_is_told_so(tmp_path: Pat
 def test_a_signal_at_a_question_is_a_documented_end(tmp_path: Path, how: signal.Signals, code: int) -> None:
     child = terminals.spawn(tmp_path, "new", "my-shop")
     child.expect_exact("What are you building?")
-    # The prompt loses a signal that comes while it draws its first page; a person presses again.
-    for _ in range(12):
-        child.kill(how)
-        if child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=10) == 0:
-            break
-    child.close()
-    assert child.exitstatus == code, child.before
-    assert "Traceback" not in str(child.before)
+    child.kill(how)
+    shown = terminals.finish(child)
+    assert child.exitstatus == code, shown
+    assert "Traceback" not in shown
     assert list(tmp_path.iterdir()) == []
