@@ -5,15 +5,19 @@ A test compares them with what stands here, so they cannot fall behind.
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stackgen import questions
+import yaml
+
+from stackgen import choices, questions
 from stackgen.article import CAUTIONS, RULES, TITLES, Condition
 from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
 from stackgen.conditions import ABSENT, Cases
 from stackgen.questionnaire import pairs
 from stackgen.questions import Question, Questions
+from stackgen.recommend import Recommendation, recommend
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -26,6 +30,7 @@ def pages() -> dict[str, str]:
     asked = questions.read(ROOT)
     return {
         "commands.md": NOTE + "\n".join(_commands()),
+        "descriptions.md": NOTE + "\n".join(_descriptions()),
         "questions.md": NOTE + "\n".join(_questions(asked)),
         "rules.md": NOTE + "\n".join(_rules()),
     }
@@ -129,6 +134,43 @@ def _rules() -> Iterator[str]:
             if stack in caution.stacks:
                 yield f"- {_condition(caution.when)}: {caution.text}"
         yield ""
+
+
+def _descriptions() -> Iterator[str]:
+    entries = yaml.safe_load((ROOT / "tests/descriptions.yml").read_text(encoding="utf-8"))
+    answered = [(entry, _answer(entry)) for entry in entries]
+    yield "# Real descriptions, and what an expert would say\n"
+    yield f"{len(entries)} questions as people ask them in public, in our words, each with an expert's answer."
+    yield "Both were written down before the rules of 0.6.1 were changed (`tests/descriptions.yml`).\n"
+    yield "| score | the expert's first | another that he would take | differs |\n|---|---|---|---|"
+    yield _score("release 0.6.1", [(entry, entry["first"]) for entry in entries])
+    yield _score("today", [(entry, answer.stack.value) for entry, answer in answered])
+    yield "\n## Where the rules and the expert differ\n"
+    for entry, answer in answered:
+        if answer.stack.value not in entry["expert"]:
+            yield f"- {entry['text']}"
+            yield f"  The rules: `{answer.stack.value}` (`{answer.rule}`). The expert: {_stacks(entry)}. {entry['why']}"
+    yield "\n## All of them\n"
+    yield "| description | choices | the expert | the rules |\n|---|---|---|---|"
+    for entry, answer in answered:
+        said = ", ".join(f"{key} = {value}" for key, value in entry.get("choices", entry["said"]).items())
+        yield f"| {entry['text']} | {said} | {_stacks(entry)} | `{answer.stack.value}` |"
+
+
+def _answer(entry: dict[str, dict[str, object]]) -> Recommendation:
+    said = entry.get("choices", entry["said"])
+    return recommend(choices.parse(said), said=tuple(said))
+
+
+def _score(name: str, answers: Iterable[tuple[dict[str, list[str]], str]]) -> str:
+    counts = Counter(
+        min(entry["expert"].index(stack), 1) if stack in entry["expert"] else 2 for entry, stack in answers
+    )
+    return f"| {name} | {counts[0]} | {counts[1]} | {counts[2]} |"
+
+
+def _stacks(entry: dict[str, list[str]]) -> str:
+    return " or ".join(f"`{stack}`" for stack in entry["expert"])
 
 
 def _condition(condition: Condition) -> str:
