@@ -3,6 +3,7 @@
 A test compares them with what stands here, so they cannot fall behind.
 """
 
+import itertools
 import subprocess
 import sys
 from collections import Counter
@@ -12,12 +13,15 @@ from pathlib import Path
 import yaml
 
 from stackgen import choices, questions
-from stackgen.article import CAUTIONS, RULES, TITLES, Condition
+from stackgen.article import DISCLOSURE, TITLES
 from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
 from stackgen.conditions import ABSENT, Cases
+from stackgen.notes import CAUTIONS, REASONS
 from stackgen.questionnaire import pairs
 from stackgen.questions import Question, Questions
-from stackgen.recommend import Recommendation, recommend
+from stackgen.recommend import Recommendation, recommend, take_if
+from stackgen.rules import ANSWERS, PARTS, RULES, Condition, Note
+from stackgen.values import spoken
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -121,18 +125,37 @@ def _values(pairs: object) -> Iterator[str]:
 def _rules() -> Iterator[str]:
     yield "# The rules\n"
     yield "The first rule whose condition holds names the stack; the last one always holds. `--stack` overrides it.\n"
+    yield " ".join(DISCLOSURE) + "\n"
     yield "| rule | when | stack | section of the article |\n|---|---|---|---|"
     for rule in RULES:
-        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack.value}` | {rule.section} |"
+        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack.value}` | {rule.section or '(ours)'} |"
     yield "\n## Reasons\n"
     for rule in RULES:
         yield f"### `{rule.id}`\n\n" + "\n".join(f"- {reason}" for reason in rule.reasons) + "\n"
-    yield "## Cautions\n"
+    yield from _noted("More reasons", REASONS)
+    yield from _noted("Cautions", CAUTIONS)
+    yield "## Answers that follow from choices\n"
+    yield "They stand in for the default of a question, where the choices were said and not assumed.\n"
+    yield "| stack | when | answer | why |\n|---|---|---|---|"
+    for answer in ANSWERS:
+        given = f"`{answer.key}` = `{spoken(answer.value)}`"
+        yield f"| `{answer.stack.value}` | {_condition(answer.when)} | {given} | {answer.reason} |"
+    yield "\n## A part beside the stack\n"
+    for part in PARTS:
+        yield f"- `{part.stack.value}`, {_condition(part.when)}: {part.text}"
+    yield "\n## The stack, and another\n"
+    yield "| stack | instead | |\n|---|---|---|"
+    for stack, other in itertools.permutations(Stack, 2):
+        yield f"| `{stack.value}` | `{other.value}` | {take_if(stack, other)} |"
+
+
+def _noted(title: str, notes: Iterable[Note]) -> Iterator[str]:
+    yield f"## {title}\n"
     for stack in Stack:
         yield f"### `{stack.value}`: {TITLES[stack]}\n"
-        for caution in CAUTIONS:
-            if stack in caution.stacks:
-                yield f"- {_condition(caution.when)}: {caution.text}"
+        for note in notes:
+            if stack in note.stacks:
+                yield f"- {_condition(note.when)}: {note.text}{'' if note.section else ' (ours)'}"
         yield ""
 
 

@@ -114,7 +114,7 @@ def recommend(
     json: JsonFlag = False,
 ) -> None:
     """Recommend a stack, with reasons and what would change the pick."""
-    from stackgen import console, intake
+    from stackgen import advice, intake
 
     given = intake.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
     with intake.located(given):
@@ -122,8 +122,8 @@ def recommend(
     _say(
         "recommend",
         json=json,
-        data=lambda: console.recommendation_data(result),
-        text=lambda style: f"{console.recommendation_text(result, style)}\n{console.follow_up(result, style)}",
+        data=lambda: advice.data(result),
+        text=lambda style: f"{advice.text(result, style)}\n{advice.follow_up(result, style)}",
     )
 
 

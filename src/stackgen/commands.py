@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import choices, console, project, questions, render, report, schema, source, standing, toolchain
+from stackgen import advice, choices, console, project, questions, render, report, schema, source, standing, toolchain
 from stackgen import update as updating
 from stackgen.console import Style
 from stackgen.errors import ConflictError, FoundError, UsageError
@@ -41,6 +41,7 @@ def generate(request: Request, expected: str | None = None) -> Outcome:
     stack = request.recommendation.stack
     warnings = toolchain.problems(stack)
     commands = toolchain.TOOLCHAINS[stack].commands
+    name = str(request.answers["name"])
     return Outcome(
         data=lambda: {
             **_data(request),
@@ -52,13 +53,13 @@ def generate(request: Request, expected: str | None = None) -> Outcome:
             "next": [f"cd {request.plan.destination}", *commands],
         },
         text=lambda style: console.generated_text(
-            console.one_line(request.recommendation, style)
+            advice.one_line(request.recommendation, style)
             if request.talked
-            else console.recommendation_text(request.recommendation, style),
+            else advice.text(request.recommendation, style),
             request.plan.destination,
             commands,
             warnings,
-            request.equivalent,
+            [f"  {request.equivalent}", *advice.part_lines(request.recommendation, name, style)],
             style,
             made.kept,
         ),
@@ -67,7 +68,7 @@ def generate(request: Request, expected: str | None = None) -> Outcome:
 
 def _data(request: Request) -> dict[str, object]:
     return {
-        **console.recommendation_data(request.recommendation),
+        **advice.data(request.recommendation, str(request.answers["name"])),
         "answers": dict(request.answers),
         "destination": str(request.plan.destination.absolute()),
         "source": request.plan.source,

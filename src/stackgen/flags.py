@@ -27,10 +27,16 @@ def _choice(key: str, text: str) -> OptionInfo:
     return option
 
 
-PRODUCTS = "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool or microservice."
+PRODUCTS = (
+    "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool, microservice, "
+    "internal (a tool for your own people) or ingest (of events or devices' data)."
+)
 AI_ROLES = "none (default), feature (calls a model somebody else serves) or core (our own model is the product)."
-BOTTLENECKS = "What the work waits for: io (default) or cpu."
-TEAMS = "What the team knows best: mixed (default), typescript, python or go. Never decides alone."
+BOTTLENECKS = "What the work waits for: io (default), cpu or part (io, with one part that computes)."
+TEAMS = (
+    "What the team knows best: mixed (default), typescript, python or go; small-typescript, small-python or small-go "
+    "for one or two people; code-typescript, code-python or code-go where there is code that stays."
+)
 STACKS = "Insist on node-ts, hybrid-node-python-ml, python-django or go instead of the recommended one."
 
 ProductFlag = Annotated[str | None, _choice("product", PRODUCTS)]

@@ -19,6 +19,7 @@ from stackgen.layout import Style, style_of
 from stackgen.questionnaire import MISSING
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
+from stackgen.walk import NOTHING
 
 T = TypeVar("T")
 _HELP = "Enter takes what is marked; Shift-Tab goes back to the question before."
@@ -79,16 +80,18 @@ class Talk:
         chosen = Stack(self._ask(_STACK, "Which stack shall it be?", left, make, stacks[0].value))
         return None if chosen is pick else chosen
 
-    def ask_answers(self, questions: Questions, stack: Stack, given: Mapping[str, object]) -> dict[str, object]:
+    def ask_answers(
+        self, questions: Questions, stack: Stack, given: Mapping[str, object], instead: Mapping[str, object]
+    ) -> dict[str, object]:
         """Give the answers to the template's questions for the stack, asking for those that are missing."""
 
         def ask(step: Step) -> object:
-            left = max(self._expected(stack) - 1, 0)
+            left = max(self._expected(stack, instead) - 1, 0)
             return self._ask(
                 step.key, step.help, left, lambda d, **k: _prompt(replace(step, default=d), **k), step.default
             )
 
-        walked = questions.walk({**given, "stack": stack.value}, ask)
+        walked = questions.walk({**given, "stack": stack.value}, ask, instead)
         if walked.unused:
             self._show(f"Left out, for they do not apply with these answers: {', '.join(walked.unused)}")
         return {key: value for key, value in walked.values.items() if key != _STACK}
@@ -131,13 +134,13 @@ class Talk:
     def _after_choices(self) -> int:
         return 1 + self._expected(Stack.NODE) if self._known else 0
 
-    def _expected(self, stack: Stack) -> int:
+    def _expected(self, stack: Stack, instead: Mapping[str, object] = NOTHING) -> int:
         if self._known is None:
             return 0
         questions, given = self._known
         known = questions.keys()
         said = {key: value for key, value in self._said.items() if key in known}
-        return questions.expected({**said, **given, _STACK: stack.value})
+        return questions.expected({**said, **given, _STACK: stack.value}, instead)
 
     def _holdings(self, stacks: list[Stack]) -> str:
         return "\n".join(f"{self.style.accent(stack.value)}: {CONTENTS[stack][0]}" for stack in stacks)

@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgen import choices, console, destination, intake, plan, questions, recommend, render, source, toolchain
+from stackgen import (
+    advice,
+    choices,
+    console,
+    destination,
+    intake,
+    plan,
+    questions,
+    recommend,
+    render,
+    source,
+    toolchain,
+)
 from stackgen.console import Style
 from stackgen.errors import UsageError
 from stackgen.plan import Plan
@@ -68,9 +80,13 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
     if talk:
         talk.know(asked, rest)
     recommendation = intake.advise(given, talk)
+    if talk and override is None:
+        recommendation = _ask_stack(recommendation, asked, talk)
+    instead = plan.following(asked, recommendation, rest)
     if talk:
-        recommendation, rest = _ask(recommendation, asked, rest, talk, insisted=override is not None)
-    answers = plan.resolve(asked, recommendation, rest)
+        rest = talk.ask_answers(asked, recommendation.stack, rest, instead)
+    answers = plan.resolve(asked, recommendation, rest, instead)
+    recommendation = plan.kept(recommendation, answers, instead)
     planned = plan.make(
         source=origin.url,
         version=origin.version,
@@ -80,7 +96,7 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
         git=options.git,
     )
     shown = {key: value for key, value in answers.items() if key not in asked.secrets()}
-    equivalent = _equivalent(asked, recommendation, answers, options)
+    equivalent = _equivalent(asked, recommendation, answers, options, instead)
     return Request(planned, recommendation, equivalent, shown, talked=talk is not None)
 
 
@@ -106,14 +122,10 @@ def _name_here(asked: Questions, folder: Path) -> str:
     return name
 
 
-def _ask(
-    recommendation: Recommendation, asked: Questions, given: Mapping[str, object], talk: "Talk", *, insisted: bool
-) -> tuple[Recommendation, dict[str, object]]:
-    if not insisted:
-        text = console.recommendation_text(recommendation, talk.style)
-        override = talk.ask_stack(recommendation, asked.stacks(), text)
-        recommendation = recommend.recommend(recommendation.choices, override, recommendation.said)
-    return recommendation, talk.ask_answers(asked, recommendation.stack, given)
+def _ask_stack(recommendation: Recommendation, asked: Questions, talk: "Talk") -> Recommendation:
+    text = advice.text(recommendation, talk.style)
+    override = talk.ask_stack(recommendation, asked.stacks(), text)
+    return recommend.recommend(recommendation.choices, override, recommendation.said)
 
 
 def _review(request: Request) -> Callable[[Style], str]:
@@ -125,9 +137,13 @@ def _review(request: Request) -> Callable[[Style], str]:
 
 
 def _equivalent(
-    asked: Questions, recommendation: Recommendation, answers: Mapping[str, object], options: Options
+    asked: Questions,
+    recommendation: Recommendation,
+    answers: Mapping[str, object],
+    options: Options,
+    instead: Mapping[str, object],
 ) -> str:
-    changed = asked.changed(answers)
+    changed = asked.changed(answers, instead)
     if options.here and answers["name"] != destination.name_here(options.output_dir):
         changed["name"] = answers["name"]
     return console.equivalent_command(

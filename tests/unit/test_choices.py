@@ -41,7 +41,10 @@ def test_values_of_another_type_are_refused(value: object) -> None:
         ("ai", "yes", "feature"),
         ("ai", True, "feature"),
         ("ai", "no", "none"),
-        ("product", "iot", "realtime"),
+        ("product", "iot", "ingest"),
+        ("product", "backoffice", "internal"),
+        ("bottleneck", "mixed", "part"),
+        ("team", "java", "mixed"),
         ("product", "CLI", "devops-tool"),
         ("bottleneck", "database", "io"),
     ],
@@ -50,6 +53,13 @@ def test_what_people_call_a_value_leads_to_it(key: str, word: object, meant: str
     with pytest.raises(UsageError) as caught:
         choices.parse({key: word})
     assert caught.value.hint == f"did you mean {meant!r}?"
+
+
+@pytest.mark.parametrize("word", ["solo", "small", "Alone"])
+def test_a_word_that_may_mean_several_values_names_them_all(word: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choices.parse({"team": word})
+    assert caught.value.hint == "did you mean 'small-typescript', 'small-python' or 'small-go'?"
 
 
 def test_other_names_belong_to_values_that_exist_and_to_one_each() -> None:

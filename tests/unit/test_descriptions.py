@@ -13,7 +13,7 @@ from stackgen.recommend import recommend
 
 DESCRIPTIONS: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[1] / "descriptions.yml").read_text())
 FEWEST = 50
-LEAST_AGREED = 40
+LEAST_AGREED = 57
 
 
 def answer(entry: dict[str, Any]) -> str:
