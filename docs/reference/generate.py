@@ -12,19 +12,19 @@ from pathlib import Path
 
 import yaml
 
-from stackgen import choices, questions
-from stackgen.article import DISCLOSURE, TITLES
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
+from stackgen import choices, questions, stacks
+from stackgen.article import DISCLOSURE
+from stackgen.choices import DOMAINS, LABELS, MEANINGS, STACKS, Choices
 from stackgen.conditions import ABSENT, Cases
 from stackgen.notes import CAUTIONS, REASONS
 from stackgen.questionnaire import pairs
 from stackgen.questions import Question, Questions
-from stackgen.recommend import Recommendation, recommend, take_if
+from stackgen.recommend import Recommendation, recommend
 from stackgen.rules import ANSWERS, PARTS, RULES, Condition, Note
-from stackgen.values import spoken
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+OURS = stacks.own()
 COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update", "status")
 NOTE = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 
@@ -128,7 +128,7 @@ def _rules() -> Iterator[str]:
     yield " ".join(DISCLOSURE) + "\n"
     yield "| rule | when | stack | section of the article |\n|---|---|---|---|"
     for rule in RULES:
-        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack.value}` | {rule.section or '(ours)'} |"
+        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack}` | {rule.section or '(ours)'} |"
     yield "\n## Reasons\n"
     for rule in RULES:
         yield f"### `{rule.id}`\n\n" + "\n".join(f"- {reason}" for reason in rule.reasons) + "\n"
@@ -138,23 +138,23 @@ def _rules() -> Iterator[str]:
     yield "They stand in for the default of a question, where the choices were said and not assumed.\n"
     yield "| stack | when | answer | why |\n|---|---|---|---|"
     for answer in ANSWERS:
-        given = f"`{answer.key}` = `{spoken(answer.value)}`"
-        yield f"| `{answer.stack.value}` | {_condition(answer.when)} | {given} | {answer.reason} |"
+        given = f"`{answer.key}` = `{answer.spoken}`"
+        yield f"| `{answer.stack}` | {_condition(answer.when)} | {given} | {answer.reason} |"
     yield "\n## A part beside the stack\n"
     for part in PARTS:
-        yield f"- `{part.stack.value}`, {_condition(part.when)}: {part.text}"
+        yield f"- `{part.stack}`, {_condition(part.when)}: {part.text}"
     yield "\n## The stack, and another\n"
     yield "| stack | instead | |\n|---|---|---|"
-    for stack, other in itertools.permutations(Stack, 2):
-        yield f"| `{stack.value}` | `{other.value}` | {take_if(stack, other)} |"
+    for stack, other in itertools.permutations(STACKS, 2):
+        yield f"| `{stack}` | `{other}` | {OURS.take_if(stack, other)} |"
 
 
 def _noted(title: str, notes: Iterable[Note]) -> Iterator[str]:
     yield f"## {title}\n"
-    for stack in Stack:
-        yield f"### `{stack.value}`: {TITLES[stack]}\n"
+    for stack in STACKS:
+        yield f"### `{stack}`: {OURS.title(stack)}\n"
         for note in notes:
-            if stack in note.stacks:
+            if not note.stacks or stack in note.stacks:
                 yield f"- {_condition(note.when)}: {note.text}{'' if note.section else ' (ours)'}"
         yield ""
 
@@ -167,17 +167,17 @@ def _descriptions() -> Iterator[str]:
     yield "Both were written down before the rules of 0.6.1 were changed (`tests/descriptions.yml`).\n"
     yield "| score | the expert's first | another that he would take | differs |\n|---|---|---|---|"
     yield _score("release 0.6.1", [(entry, entry["first"]) for entry in entries])
-    yield _score("today", [(entry, answer.stack.value) for entry, answer in answered])
+    yield _score("today", [(entry, answer.stack) for entry, answer in answered])
     yield "\n## Where the rules and the expert differ\n"
     for entry, answer in answered:
-        if answer.stack.value not in entry["expert"]:
+        if answer.stack not in entry["expert"]:
             yield f"- {entry['text']}"
-            yield f"  The rules: `{answer.stack.value}` (`{answer.rule}`). The expert: {_stacks(entry)}. {entry['why']}"
+            yield f"  The rules: `{answer.stack}` (`{answer.rule}`). The expert: {_stacks(entry)}. {entry['why']}"
     yield "\n## All of them\n"
     yield "| description | choices | the expert | the rules |\n|---|---|---|---|"
     for entry, answer in answered:
         said = ", ".join(f"{key} = {value}" for key, value in entry.get("choices", entry["said"]).items())
-        yield f"| {entry['text']} | {said} | {_stacks(entry)} | `{answer.stack.value}` |"
+        yield f"| {entry['text']} | {said} | {_stacks(entry)} | `{answer.stack}` |"
 
 
 def _answer(entry: dict[str, dict[str, object]]) -> Recommendation:

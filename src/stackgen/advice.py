@@ -4,11 +4,8 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from stackgen.article import TITLES
-from stackgen.choices import Stack
 from stackgen.layout import Style, bullets, wrapped
 from stackgen.recommend import PairOfFlips, Recommendation, because, words
-from stackgen.values import spoken
 
 EXAMPLE = "my-app"
 """The name of a project that has none yet."""
@@ -16,21 +13,21 @@ EXAMPLE = "my-app"
 
 def one_line(r: Recommendation, style: Style) -> str:
     """Give the pick in one line."""
-    return style.bold(named(r.stack, TITLES[r.stack], style))
+    return style.bold(named(r.stack, r.catalogue.title(r.stack), style))
 
 
-def named(stack: Stack, title: str, style: Style) -> str:
+def named(stack: str, title: str, style: Style) -> str:
     """Give a stack's name in its colour, and what it is behind it."""
-    return wrapped(f"{stack.value}  {title}", style).replace(stack.value, style.accent(stack.value), 1)
+    return wrapped(f"{stack}  {title}", style).replace(stack, style.accent(stack), 1)
 
 
 def data(r: Recommendation, name: str = EXAMPLE) -> dict[str, object]:
     """Give the recommendation as JSON data; `name` is the project's."""
     return {
-        "stack": r.stack.value,
-        "title": TITLES[r.stack],
+        "stack": r.stack,
+        "title": r.catalogue.title(r.stack),
         "overridden": r.overridden,
-        "recommended": r.recommended.value,
+        "recommended": r.recommended,
         "rule": r.rule,
         "section": r.section,
         "choices": asdict(r.choices),
@@ -40,9 +37,9 @@ def data(r: Recommendation, name: str = EXAMPLE) -> dict[str, object]:
         "taken_when": list(r.taken_when),
         "reasons": list(r.reasons),
         "cautions": list(r.cautions),
-        "runner_up": {"stack": r.runner_up.value, "title": TITLES[r.runner_up], "reason": r.runner_up_reason},
-        "flips": [{"key": f.key, "from": f.old, "to": f.new, "stack": f.stack.value} for f in r.flips],
-        "pairs": [{"changes": _changes(p), "stack": p.stack.value} for p in r.pairs],
+        "runner_up": {"stack": r.runner_up, "title": r.catalogue.title(r.runner_up), "reason": r.runner_up_reason},
+        "flips": [{"key": f.key, "from": f.old, "to": f.new, "stack": f.stack} for f in r.flips],
+        "pairs": [{"changes": _changes(p), "stack": p.stack} for p in r.pairs],
         "follows": [{"key": a.key, "value": a.value, "because": because(a, r)} for a in r.answers],
         "part": {"text": r.part.text, "command": part_command(r, name)} if r.part else None,
         "disclosure": list(r.disclosure),
@@ -64,10 +61,10 @@ def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
         yield from _by_hand_lines(r, style)
         return
     yield from bullets(_basis(r), style, "·")
-    source = f"article: {r.section}" if r.section else "ours, not the article's"
+    source = f"article: {r.section}" if r.section else ("the company's" if r.company else "ours, not the article's")
     if r.overridden:
-        picker = "The article" if r.section else "Our rules"
-        yield from bullets([f"Chosen by you. {picker} would pick {r.recommended.value}, because:"], style, "!")
+        picker = "The article" if r.section else f"{_whose(r)} rules"
+        yield from bullets([f"Chosen by you. {picker} would pick {r.recommended}, because:"], style, "!")
     yield ""
     yield style.bold(wrapped(f"Why ({r.rule}; {source})", style))
     yield from bullets(r.reasons, style)
@@ -75,18 +72,22 @@ def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
     yield style.bold("Mind")
     yield from bullets(r.cautions, style)
     yield style.bold("Runner-up")
-    yield from bullets([f"{r.runner_up.value}: {r.runner_up_reason}"], style)
+    yield from bullets([f"{r.runner_up}: {r.runner_up_reason}"], style)
     yield style.bold("What would change the pick")
     yield from bullets(flip_lines(r), style)
     yield style.bold("Where this comes from")
     yield from bullets(r.disclosure, style)
 
 
+def _whose(r: Recommendation) -> str:
+    return "The company's" if r.company else "Our"
+
+
 def _consequences(r: Recommendation, style: Style) -> Iterator[str]:
     """Give what follows from the choices beside the stack: answers to its questions, and a second part."""
     if r.answers:
         yield style.bold("What follows, unless you say otherwise")
-        yield from bullets((f"{a.key} = {spoken(a.value)}, because {because(a, r)}" for a in r.answers), style)
+        yield from bullets((f"{a.key} = {a.spoken}, because {because(a, r)}" for a in r.answers), style)
     if r.part:
         yield style.bold("The part of another kind")
         yield from bullets([r.part.text], style)
@@ -98,7 +99,8 @@ def _by_hand_lines(r: Recommendation, style: Style) -> Iterator[str]:
     yield ""
     yield style.bold("What speaks for it")
     yield from bullets(r.reasons, style)
-    yield style.bold(wrapped(f"When the article takes it ({r.section})", style))
+    title = f"When the article takes it ({r.section})" if r.section else "When this template's rules take it"
+    yield style.bold(wrapped(title, style))
     yield from bullets(r.taken_when, style)
     yield style.bold("Mind")
     yield from bullets(r.cautions, style)
@@ -116,7 +118,7 @@ def _basis(r: Recommendation) -> Iterator[str]:
 def follow_up(r: Recommendation, style: Style) -> str:
     """Give the commands that would generate what is recommended."""
     flags = [word for key in r.said for word in (f"--{key}", getattr(r.choices, key).value)]
-    flags += ["--stack", r.stack.value] if r.overridden or r.by_hand else []
+    flags += ["--stack", r.stack] if r.overridden or r.by_hand else []
     lines = [style.bold("To generate it"), f"  {shlex.join(['stackgen', 'new', EXAMPLE, *flags])}"]
     return "\n".join([*lines, *part_lines(r, EXAMPLE, style)])
 
@@ -136,9 +138,9 @@ def part_command(r: Recommendation, name: str) -> str:
 
 def flip_lines(r: Recommendation) -> list[str]:
     """Give one line for each choice and stack that a single change would lead to, and the pairs where none does."""
-    grouped: dict[tuple[str, Stack], list[str]] = {}
+    grouped: dict[tuple[str, str], list[str]] = {}
     for flip in r.flips:
         grouped.setdefault((flip.key, flip.stack), []).append(flip.new)
-    lines = [f"{key} = {' or '.join(values)} → {stack.value}" for (key, stack), values in grouped.items()]
-    lines += [f"{words(pair)} → {pair.stack.value}" for pair in r.pairs]
+    lines = [f"{key} = {' or '.join(values)} → {stack}" for (key, stack), values in grouped.items()]
+    lines += [f"{words(pair)} → {pair.stack}" for pair in r.pairs]
     return lines or ["no change of one or two choices would"]

@@ -9,13 +9,16 @@ from typing import ClassVar
 from stackgen.errors import UsageError
 
 
-class Stack(StrEnum):
-    """A template that stackgen can recommend."""
+class Stack:
+    """The names of our own stacks; a template may bring more."""
 
     NODE = "node-ts"
     HYBRID = "hybrid-node-python-ml"
     DJANGO = "python-django"
     GO = "go"
+
+
+STACKS = (Stack.NODE, Stack.HYBRID, Stack.DJANGO, Stack.GO)
 
 
 class Product(StrEnum):
@@ -177,11 +180,11 @@ def pair(text: str) -> tuple[str, str]:
     return key.strip(), value
 
 
-def split(data: Mapping[str, object]) -> tuple[dict[str, object], Stack | None, dict[str, object]]:
-    """Part `data` into the choices, the stack insisted on and the answers to the template's questions."""
+def split(data: Mapping[str, object]) -> tuple[dict[str, object], object, dict[str, object]]:
+    """Part `data` into the choices, the stack insisted on, if any, and the answers to the template's questions."""
     deciding = {key: value for key, value in data.items() if key in DOMAINS}
     answers = {key: value for key, value in data.items() if key not in DOMAINS and key != "stack"}
-    return deciding, parse_stack(data["stack"]) if "stack" in data else None, answers
+    return deciding, data.get("stack"), answers
 
 
 def parse(data: Mapping[str, object]) -> Choices:
@@ -205,15 +208,6 @@ def _refused(key: str, data: Mapping[str, object]) -> UsageError:
     known = [member.value for member in DOMAINS[key]]
     said = repr(data[key])[:80]
     return UsageError(f"{key}: {said} is not one of {', '.join(known)}", suggest(str(data[key]), known, key))
-
-
-def parse_stack(value: object) -> Stack:
-    """Give the stack called `value`; raises `UsageError` when there is none."""
-    known = [member.value for member in Stack]
-    if value not in known:
-        said = repr(value)[:80]
-        raise UsageError(f"stack: {said} is not one of {', '.join(known)}", suggest(str(value), known, "stack"))
-    return Stack(str(value))
 
 
 def suggest(word: str, known: Iterable[str], key: str = "") -> str:

@@ -3,16 +3,16 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stackgen import advice
-from stackgen.article import COMPARISON, CONTENTS, TITLES
-from stackgen.choices import Stack
+from stackgen.article import COMPARISON
 from stackgen.errors import StackgenError
 from stackgen.layout import Style as Style  # noqa: PLC0414 - whoever asks for a page says in which style
 from stackgen.layout import bullets, table
 from stackgen.recommend import Recommendation
+from stackgen.stacks import Catalogue, Record
 
 SCHEMA = 1
 """Version of the JSON envelope; it changes when a key is removed or changes its meaning."""
@@ -41,32 +41,34 @@ def _envelope(version: str, command: str, outcome: Mapping[str, object]) -> str:
     return json.dumps({**head, **outcome}, indent=2, ensure_ascii=False)
 
 
-def comparison_data() -> dict[str, object]:
+def comparison_data(catalogue: Catalogue) -> dict[str, object]:
     """Give the article's table and what our templates hold, as JSON data."""
     rows = [{"subject": s, "node": n, "python": p, "go": g} for s, n, p, g in COMPARISON]
-    return {"rows": rows, "templates": {stack.value: list(CONTENTS[stack]) for stack in Stack}}
+    return {"rows": rows, "templates": {name: list(record.contents) for name, record in catalogue.records.items()}}
 
 
-def comparison_text(style: Style) -> str:
+def comparison_text(catalogue: Catalogue, style: Style) -> str:
     """Give the article's table and what our templates hold."""
     header = ("", "Node.js (TypeScript)", "Python", "Go")
     lines = [*table((header, *COMPARISON), style), "", style.bold("What our templates hold")]
-    for stack in Stack:
-        lines.append(advice.named(stack, TITLES[stack], style))
-        lines += bullets(CONTENTS[stack], style)
+    for name, record in catalogue.records.items():
+        lines.append(advice.named(name, record.title, style))
+        lines += bullets(record.contents, style)
     return "\n".join(lines)
 
 
-def stacks_data(offered: Iterable[str]) -> dict[str, object]:
-    """Give the four stacks and whether the template at hand offers them, as JSON data."""
-    available = set(offered)
-    return {"stacks": [{"stack": s.value, "title": TITLES[s], "available": s.value in available} for s in Stack]}
+def stacks_data(known: Mapping[str, Record], offered: Container[str]) -> dict[str, object]:
+    """Give the stacks and whether the template at hand offers them, as JSON data."""
+    return {
+        "stacks": [
+            {"stack": name, "title": record.title, "available": name in offered} for name, record in known.items()
+        ]
+    }
 
 
-def stacks_text(offered: Iterable[str], style: Style) -> str:
-    """Give the four stacks and whether the template at hand offers them."""
-    available = set(offered)
-    rows = [(s.value, TITLES[s], "" if s.value in available else "not in this release") for s in Stack]
+def stacks_text(known: Mapping[str, Record], offered: Container[str], style: Style) -> str:
+    """Give the stacks and whether the template at hand offers them."""
+    rows = [(n, record.title, "" if n in offered else "not in this template") for n, record in known.items()]
     return "\n".join(table((("stack", "", ""), *rows), style))
 
 
@@ -139,12 +141,12 @@ def _short(path: Path) -> str:
 
 
 def equivalent_command(
-    name: str, said: Mapping[str, str], stack: Stack | None, answers: Mapping[str, object], options: Iterable[str]
+    name: str, said: Mapping[str, str], stack: str | None, answers: Mapping[str, object], options: Iterable[str]
 ) -> str:
     """Give the command that makes the same project without asking; `answers` holds what differs from the defaults."""
     words = ["stackgen", "new", name, "--yes"]
     words += [word for key, value in said.items() for word in (f"--{key}", value)]
-    words += ["--stack", stack.value] if stack else []
+    words += ["--stack", stack] if stack else []
     for key, value in answers.items():
         words += ["--data", f"{key}={_flag_value(value)}"]
     return shlex.join([*words, *options])

@@ -17,7 +17,7 @@ from stackgen import (
     recommend,
     render,
     source,
-    toolchain,
+    stacks,
 )
 from stackgen.console import Style
 from stackgen.errors import UsageError
@@ -71,15 +71,17 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool, review:
 
 
 def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") -> Request:
-    _, override, rest = choices.split(given)
+    _, insisted, rest = choices.split(given)
     origin = source.find(options.template, os.environ)
     asked = questions.read(origin.questions)
+    catalogue = stacks.of(origin.questions, asked.stacks())
+    override = None if insisted is None else catalogue.named(insisted)
     rest = _checked(asked, rest, options, override)
     if "name" not in rest and not talk:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
     if talk:
         talk.know(asked, rest)
-    recommendation = intake.advise(given, talk)
+    recommendation = intake.advise(given, catalogue, talk)
     if talk and override is None:
         recommendation = _ask_stack(recommendation, asked, talk)
     instead = plan.following(asked, recommendation, rest)
@@ -100,16 +102,14 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
     return Request(planned, recommendation, equivalent, shown, talked=talk is not None)
 
 
-def _checked(
-    asked: Questions, rest: dict[str, object], options: Options, override: choices.Stack | None
-) -> dict[str, object]:
+def _checked(asked: Questions, rest: dict[str, object], options: Options, override: str | None) -> dict[str, object]:
     """Give the answers, having refused what no other answer could make right."""
     asked.refuse_unknown(rest, choices.DOMAINS)
     if options.here and "name" not in rest:
         rest = {"name": _name_here(asked, options.output_dir), **rest}
     asked.check_given(rest)
-    if override and override.value in asked.stacks():
-        asked.refuse_foreign(rest, override.value)
+    if override in asked.stacks():
+        asked.refuse_foreign(rest, override)
     return rest
 
 
@@ -125,12 +125,12 @@ def _name_here(asked: Questions, folder: Path) -> str:
 def _ask_stack(recommendation: Recommendation, asked: Questions, talk: "Talk") -> Recommendation:
     text = advice.text(recommendation, talk.style)
     override = talk.ask_stack(recommendation, asked.stacks(), text)
-    return recommend.recommend(recommendation.choices, override, recommendation.said)
+    return recommend.recommend(recommendation.choices, override, recommendation.said, recommendation.catalogue)
 
 
 def _review(request: Request) -> Callable[[Style], str]:
     files = render.preview(request.plan)
-    commands = toolchain.TOOLCHAINS[request.recommendation.stack].commands
+    commands = request.recommendation.catalogue.record(request.recommendation.stack).commands
     return lambda style: console.review_text(
         request.recommendation, request.answers, request.plan.destination, files, commands, style
     )

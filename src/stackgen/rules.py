@@ -1,6 +1,7 @@
 """The decision table: rules, reasons, cautions and what follows from them, as data.
 
-Every entry names the section of the article that it rests on; `OURS` marks our own experience.
+Every entry names the section of the article that it rests on; `OURS` marks our own experience, and `company` what a
+company's template brought along.
 """
 
 from collections.abc import Mapping
@@ -31,52 +32,63 @@ class Rule:
 
     id: str
     when: Condition
-    stack: Stack
+    stack: str
     reasons: tuple[str, ...]
-    runner_up: Stack
+    runner_up: str
     section: str
+    company: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One more reason for some stacks, or something to mind on them, whenever the condition holds."""
+    """One more reason for some stacks (none named: for all), or something to mind, whenever the condition holds."""
 
-    stacks: tuple[Stack, ...]
+    stacks: tuple[str, ...]
     when: Condition
     text: str
     section: str = OURS
+    company: bool = False
+
+    def holds(self, stack: str, choices: Choices) -> bool:
+        """Tell whether it is to be said of a stack."""
+        return (not self.stacks or stack in self.stacks) and self.when.holds(choices)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer to one of a stack's own questions that follows from choices, where all of those were said."""
 
-    stack: Stack
+    stack: str
     when: Condition
     key: str
-    value: object
+    value: str | bool
     reason: str
+
+    @property
+    def spoken(self) -> str:
+        """The value as one types it."""
+        return str(self.value).lower() if isinstance(self.value, bool) else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """What stands beside a stack when one part of the work is of another kind; `choices` generate it."""
 
-    stack: Stack
+    stack: str
     when: Condition
     name: str
     text: str
     choices: Mapping[str, str]
 
 
-EVERY = tuple(Stack)
+EVERY: tuple[str, ...] = ()
 TYPESCRIPT = (Team.TYPESCRIPT, Team.SMALL_TYPESCRIPT, Team.CODE_TYPESCRIPT)
 PYTHON = (Team.PYTHON, Team.SMALL_PYTHON, Team.CODE_PYTHON)
 GO = (Team.GO, Team.SMALL_GO, Team.CODE_GO)
 SMALL = (Team.SMALL_TYPESCRIPT, Team.SMALL_PYTHON, Team.SMALL_GO)
 CODE = (Team.CODE_TYPESCRIPT, Team.CODE_PYTHON, Team.CODE_GO)
 
-LANGUAGES: Mapping[Team, Stack] = {
+LANGUAGES: Mapping[Team, str] = {
     **dict.fromkeys(TYPESCRIPT, Stack.NODE),
     **dict.fromkeys(PYTHON, Stack.DJANGO),
     **dict.fromkeys(GO, Stack.GO),
@@ -89,7 +101,7 @@ _KEPT = "The code that stays can be called as it is; in another language it woul
 _WAITS = "The work waits for input and output, so no runtime is wrong for it."
 
 
-def _known(language: str, teams: tuple[Team, Team], stack: Stack, runner_up: Stack) -> tuple[Rule, Rule]:
+def _known(language: str, teams: tuple[Team, Team], stack: str, runner_up: str) -> tuple[Rule, Rule]:
     """Give the exception to "the team never decides alone", for one language: few people, or code that stays."""
     rules = (("small-team", teams[0], _KNOWN), ("code-that-stays", teams[1], _KEPT))
     small, code = (
@@ -252,7 +264,7 @@ PARTS: tuple[Part, ...] = (
     ),
 )
 
-TAKE_IF: Mapping[tuple[Stack, Stack], str] = {
+TAKE_IF: Mapping[tuple[str, str], str] = {
     (Stack.NODE, Stack.HYBRID): "a model that you train yourselves becomes the product, and not one of its features",
     (Stack.NODE, Stack.DJANGO): "people who run the product need lists and forms from the first day, and know Python",
     (Stack.NODE, Stack.GO): "it computes more than it waits, or must run small and many times over",

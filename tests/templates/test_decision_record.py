@@ -77,6 +77,10 @@ def test_a_stack_that_was_named_without_a_word_about_the_product_is_no_recommend
         assert part in text
     assert "by copier directly" not in text
     assert "recommends" not in text
+    company = {**decision, "section": "", "disclosure": ["One.", "Two."]}
+    other = _record(template, tmp_path / "other", stack=stack, decision=company)
+    assert "The template's own rules take it when:\n\n- product = api\n- ai = none\n\nOne.\n\nTwo.\n\n## Con" in other
+    assert "“”" not in other
     assert "\n\n\n" not in text
 
 

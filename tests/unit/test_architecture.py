@@ -9,7 +9,7 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "endings", "reading", "choices", "article", "rules", "notes", "recommend",
+    "errors", "endings", "reading", "choices", "article", "rules", "notes", "stacks", "recommend",
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "source", "project",
     "repository", "destination", "render",
