@@ -5,7 +5,7 @@ from pathlib import Path
 
 import processes
 import pytest
-from breaks import Break
+from breaks import Break, a_dozen_by_seed, assert_all_have_a_place
 
 pytestmark = pytest.mark.full
 
@@ -234,7 +234,11 @@ def project(render: Callable[..., Path], tools: Environment) -> Path:
     return made
 
 
-@pytest.mark.parametrize("broken", BREAKS, ids=str)
+def test_each_break_has_its_place(project: Path) -> None:
+    assert_all_have_a_place(BREAKS, project)
+
+
+@pytest.mark.parametrize("broken", a_dozen_by_seed(BREAKS), ids=str)
 def test_a_break_turns_its_test_red(
     request: pytest.FixtureRequest, project: Path, tools: Environment, broken: Break
 ) -> None:
