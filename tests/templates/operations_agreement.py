@@ -33,6 +33,20 @@ def manifest_ports(path: Path) -> set[int]:
     return ports | {int(data["PORT"]) for data in settings if "PORT" in data}
 
 
+def asked_for_another(compose: Path, dockerfile: Path) -> list[str]:
+    """Give the services that run a command of their own, but are asked for the port that the image's command opens."""
+    asked = re.findall(r"^HEALTHCHECK (?:.*\\\n)*.*", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    services = yaml.safe_load(compose.read_text(encoding="utf-8"))["services"]
+    return [
+        name
+        for name, service in services.items()
+        if "http" in "".join(asked)
+        and service.get("build") == "."
+        and "command" in service
+        and not service.get("healthcheck")
+    ]
+
+
 def explained_settings(path: Path) -> set[str]:
     """Give the settings that .env.example explains, commented out or not."""
     return set(re.findall(r"^#? ?([A-Z][A-Z0-9_]*)=", path.read_text(encoding="utf-8"), re.MULTILINE))

@@ -93,6 +93,7 @@ OUR_RULES = [
     Break("compose.yaml", _compose, "service_healthy", "service_started", "does not wait"),
     Break("compose.yaml", _compose, "restart: unless-stopped", "tty: false", "after a crash"),
     Break("compose.yaml", _compose, "POSTGRES_PASSWORD:?", "X:-", "without a password"),
+    Break("compose.yaml", _compose, "    stop_grace_period", "    healthcheck:\n      disable: true\n    x", "has no health"),
     Break("renovate.json", policies.renovate, '"packageRules"', '"packageRuless"', "knows no packageRuless"),
     Break("renovate.json", policies.renovate, '    "docker:pinDigests",\n', "", "is not pinned"),
     Break("compose.yaml", policies.secrets, "POSTGRES_USER: app", "POSTGRES_PASSWORD: hunter2", "a literal password"),

@@ -5,6 +5,7 @@ from typing import Any
 
 WORKLOADS = ("Deployment", "Job", "CronJob", "StatefulSet", "DaemonSet")
 LOWEST_USER = 10_000
+LIFE = ("startupProbe", "livenessProbe")
 
 Manifest = Mapping[str, Any]
 
@@ -86,16 +87,15 @@ def _deployment(document: Manifest, documents: list[Manifest]) -> Iterator[str]:
     if not any(_selects(policy["spec"]["podSelector"], labels) for policy in _of_kind(documents, "NetworkPolicy")):
         yield "no NetworkPolicy selects it"
     for container in template["spec"]["containers"]:
-        if "ports" in container:
-            yield from _probed(container)
-            if any(service["spec"]["selector"].items() <= labels.items() for service in _of_kind(documents, "Service")):
-                yield from _served(container, template["spec"].get("terminationGracePeriodSeconds", 30))
-    if any("ports" in container for container in template["spec"]["containers"]):
-        yield from _availability(document, documents, labels)
+        yield from _probed(container)
+        if any(service["spec"]["selector"].items() <= labels.items() for service in _of_kind(documents, "Service")):
+            yield from _served(container, template["spec"].get("terminationGracePeriodSeconds", 30))
+    yield from _availability(document, documents, labels)
 
 
 def _probed(container: Manifest) -> Iterator[str]:
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+    # What no one connects to is ready once it has started.
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe") if "ports" in container else LIFE:
         if probe not in container:
             yield f"{probe} is missing"
     if container.get("livenessProbe", {}).get("httpGet", {}).get("path") == "/readyz":

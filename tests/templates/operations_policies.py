@@ -145,11 +145,19 @@ def _service(service: Mapping[str, Any], one_shot: bool) -> Iterator[str]:
         yield from _image(service["image"])
         if "healthcheck" not in service:
             yield "nobody can tell when it is ready: healthcheck is missing"
-    if not one_shot and service.get("restart") != "unless-stopped":
-        yield "stays down after a crash: restart is missing"
+    if not one_shot:
+        yield from _lasting(service)
     for name, how in _conditions(service):
         if how not in {"service_healthy", "service_completed_successfully"}:
             yield f"does not wait until {name} is ready"
+
+
+def _lasting(service: Mapping[str, Any]) -> Iterator[str]:
+    if service.get("restart") != "unless-stopped":
+        yield "stays down after a crash: restart is missing"
+    check = service.get("healthcheck", {})
+    if check.get("disable") or check.get("test") in (["NONE"], "NONE"):
+        yield "has no health: `up --wait` fails on it, as the runners' Compose 2.38 does"
 
 
 def renovate(text: str) -> Iterator[str]:

@@ -23,6 +23,19 @@ def test_images_compose_files_and_manifests_mean_the_same_ports(
 
 
 @every_stack
+def test_each_container_is_asked_for_the_health_of_what_it_runs(
+    projects_of: Callable[[str], list[Project]], stack: str, tmp_path: Path
+) -> None:
+    (project,) = one_of_each_stack(projects_of(stack))
+    compose = (project.path / "compose.yaml").read_text(encoding="utf-8")
+    assert agreement.asked_for_another(project.path / "compose.yaml", project.path / "Dockerfile") == []
+    if stack == "python-django":
+        unasked = tmp_path / "compose.yaml"
+        unasked.write_text(broken(compose, "      test: [CMD, python, -m", "    x-test: [CMD, python"), "utf-8")
+        assert agreement.asked_for_another(unasked, project.path / "Dockerfile") == ["worker"]
+
+
+@every_stack
 def test_deployment_files_use_only_settings_that_the_example_explains(
     projects_of: Callable[[str], list[Project]], stack: str
 ) -> None:
