@@ -93,7 +93,7 @@ OUR_RULES = [
     Break("compose.yaml", _compose, "service_healthy", "service_started", "does not wait"),
     Break("compose.yaml", _compose, "restart: unless-stopped", "tty: false", "after a crash"),
     Break("compose.yaml", _compose, "POSTGRES_PASSWORD:?", "X:-", "without a password"),
-    Break("compose.yaml", _compose, "    stop_grace_period", "    healthcheck:\n      disable: true\n    x", "has no health"),
+    Break("compose.yaml", _compose, "    stop_grace", "    healthcheck: {disable: true}\n    x", "has no health"),
     Break("renovate.json", policies.renovate, '"packageRules"', '"packageRuless"', "knows no packageRuless"),
     Break("renovate.json", policies.renovate, '    "docker:pinDigests",\n', "", "is not pinned"),
     Break("compose.yaml", policies.secrets, "POSTGRES_USER: app", "POSTGRES_PASSWORD: hunter2", "a literal password"),
@@ -123,6 +123,8 @@ POD_RULES = [
     ("targetPort: http", "targetPort: web", "no container has the port"),
     (f"namespace: {NAME}", "namespace: other", "not in the project's namespace"),
     ("enforce: restricted", "enforce: baseline", "restricted standard"),
-    ("kind: Job", "kind: Pod", "a Job is missing"),
+    ("kind: CronJob", "kind: Other", "nothing applies the migrations"),
+    ("suspend: true", "suspend: false", "runs by the clock"),
+    ("activeDeadlineSeconds: 900", "parallelism: 1", "may never end"),
     ("kind: ConfigMap", "kind: Secret", "a secret is in the repository"),
 ]

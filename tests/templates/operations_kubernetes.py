@@ -17,12 +17,15 @@ def manifests(documents: list[Manifest], name: str) -> Iterator[str]:
         yield from (f"{label}: {problem}" for problem in _any_object(document, name))
         if document["kind"] in WORKLOADS:
             yield from (f"{label}: {problem}" for problem in _workload(document))
+        if document["kind"] == "CronJob" and document["metadata"]["name"] == "migrate":
+            yield from (f"{label}: {problem}" for problem in _migrations(document["spec"]))
         if document["kind"] == "Deployment":
             yield from (f"{label}: {problem}" for problem in _deployment(document, documents))
         if document["kind"] == "Service":
             yield from (f"{label}: {problem}" for problem in _service(document, documents))
-    if not _of_kind(documents, "Job"):
-        yield "nothing applies the migrations: a Job is missing"
+    yield from (f"Job {job['metadata']['name']}: cannot be applied twice" for job in _of_kind(documents, "Job"))
+    if "migrate" not in [cron["metadata"]["name"] for cron in _of_kind(documents, "CronJob")]:
+        yield "nothing applies the migrations: a CronJob to make Jobs from is missing"
 
 
 def _of_kind(documents: list[Manifest], kind: str) -> list[Manifest]:
@@ -81,10 +84,17 @@ def _container(container: Manifest) -> Iterator[str]:
         yield f"image {image} is not one release in a registry"
 
 
+def _migrations(spec: Manifest) -> Iterator[str]:
+    if spec.get("suspend") is not True:
+        yield "runs by the clock, and not when a release does"
+    if "activeDeadlineSeconds" not in spec["jobTemplate"]["spec"]:
+        yield "may never end, and who waits for it neither"
+
+
 def _deployment(document: Manifest, documents: list[Manifest]) -> Iterator[str]:
     template = _pod(document)
     labels = template["metadata"]["labels"]
-    if not any(_selects(policy["spec"]["podSelector"], labels) for policy in _of_kind(documents, "NetworkPolicy")):
+    if not any(selects(policy["spec"]["podSelector"], labels) for policy in _of_kind(documents, "NetworkPolicy")):
         yield "no NetworkPolicy selects it"
     for container in template["spec"]["containers"]:
         yield from _probed(container)
@@ -109,7 +119,7 @@ def _served(container: Manifest, grace: int) -> Iterator[str]:
 
 
 def _availability(document: Manifest, documents: list[Manifest], labels: Mapping[str, str]) -> Iterator[str]:
-    if not any(_selects(budget["spec"]["selector"], labels) for budget in _of_kind(documents, "PodDisruptionBudget")):
+    if not any(selects(budget["spec"]["selector"], labels) for budget in _of_kind(documents, "PodDisruptionBudget")):
         yield "no PodDisruptionBudget selects it"
     name, replicas = document["metadata"]["name"], document["spec"].get("replicas")
     scaled = [scaler["spec"]["scaleTargetRef"]["name"] for scaler in _of_kind(documents, "HorizontalPodAutoscaler")]
@@ -123,7 +133,7 @@ def _service(document: Manifest, documents: list[Manifest]) -> Iterator[str]:
     selected = [
         _pod(deployment)
         for deployment in _of_kind(documents, "Deployment")
-        if _selects({"matchLabels": document["spec"]["selector"]}, _pod(deployment)["metadata"]["labels"])
+        if selects({"matchLabels": document["spec"]["selector"]}, _pod(deployment)["metadata"]["labels"])
     ]
     if len(selected) != 1:
         yield f"sends requests to {len(selected)} deployments"
@@ -138,7 +148,8 @@ def _service(document: Manifest, documents: list[Manifest]) -> Iterator[str]:
             yield f"no container has the port {port['targetPort']}"
 
 
-def _selects(selector: Manifest, labels: Mapping[str, str]) -> bool:
+def selects(selector: Manifest, labels: Mapping[str, str]) -> bool:
+    """Tell whether a selector takes pods with these labels."""
     exact = selector.get("matchLabels", {})
     one_of = [rule for rule in selector.get("matchExpressions", []) if rule["operator"] == "In"]
     return all(labels.get(key) == value for key, value in exact.items()) and all(

@@ -77,6 +77,13 @@ def test_a_broken_worker_is_reported(manifest_of: Callable[[str], Path], old: st
     assert complaint in "\n".join(found)
 
 
+def test_a_job_that_a_second_release_could_not_change_is_reported(manifest_of: Callable[[str], Path]) -> None:
+    documents = list(yaml.safe_load_all(manifest_of("node-ts").read_text(encoding="utf-8")))
+    (cron,) = (document for document in documents if document["kind"] == "CronJob")
+    documents.append({**cron, "kind": "Job", "spec": cron["spec"]["jobTemplate"]["spec"]})
+    assert "Job migrate: cannot be applied twice" in list(operations_kubernetes.manifests(documents, NAME))
+
+
 @pytest.mark.parametrize("case", TOOLS, ids=str)
 def test_a_validator_reports_a_broken_file(good: dict[str, Path], tmp_path: Path, case: ToolBreak) -> None:
     path = tmp_path / case.file
