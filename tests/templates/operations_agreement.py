@@ -2,11 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
+from operations_kubernetes import selects
 
+DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "smtp": 587, "smtps": 465}
+NAMES = 53
+NAME_LABEL = "app.kubernetes.io/name"
 # Set for PostgreSQL's own image, or by the image's author.
 NOT_OURS = re.compile(r"POSTGRES_(USER|DB)|PGDATA")
 
@@ -31,6 +36,44 @@ def manifest_ports(path: Path) -> set[int]:
     settings = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
     ports = {port["containerPort"] for container in containers for port in container.get("ports", [])}
     return ports | {int(data["PORT"]) for data in settings if "PORT" in data}
+
+
+def documented_ports(paths: Iterable[Path]) -> set[int]:
+    """Give the ports of the addresses that are documented, by their schemes where they say none."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    addresses = re.findall(rf"\b({'|'.join(DEFAULT_PORTS)})://(?:[\w.:-]+@)?[\w.-]*(?::(\d+))?", text)
+    return {int(port or DEFAULT_PORTS[scheme]) for scheme, port in addresses}
+
+
+def admitted_ports(path: Path, app: str) -> set[int]:
+    """Give the ports that an app's pods may reach, and those of its own that are open to other namespaces."""
+    documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    policies = [
+        document["spec"]
+        for document in documents
+        if document["kind"] == "NetworkPolicy" and selects(document["spec"]["podSelector"], {NAME_LABEL: app})
+    ]
+    (deployment,) = (one for one in documents if one["kind"] == "Deployment" and one["metadata"]["name"] == app)
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    own = {port["name"]: port["containerPort"] for container in containers for port in container.get("ports", [])}
+    rules = [
+        rule
+        for policy in policies
+        for rule in [*policy.get("egress", []), *filter(_from_outside, policy.get("ingress", []))]
+    ]
+    return {own.get(port["port"], port["port"]) for rule in rules for port in rule["ports"]}
+
+
+def _from_outside(rule: Mapping[str, Any]) -> bool:
+    return "from" not in rule or any("namespaceSelector" in peer for peer in rule["from"])
+
+
+def scraped_ports(path: Path) -> dict[str, int]:
+    """Give the port of each deployment whose pods ask to be scraped."""
+    documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    pods = {one["metadata"]["name"]: one["spec"]["template"] for one in documents if one["kind"] == "Deployment"}
+    notes = {name: pod["metadata"].get("annotations", {}) for name, pod in pods.items()}
+    return {name: int(note["prometheus.io/port"]) for name, note in notes.items() if "prometheus.io/port" in note}
 
 
 def asked_for_another(compose: Path, dockerfile: Path) -> list[str]:

@@ -22,6 +22,30 @@ def test_images_compose_files_and_manifests_mean_the_same_ports(
     assert agreement.manifest_ports(manifest_of(stack)) <= exposed
 
 
+@pytest.mark.full
+@every_stack
+def test_the_network_lets_through_what_the_documentation_tells_to_use(
+    projects_of: Callable[[str], list[Project]], manifest_of: Callable[[str], Path], stack: str
+) -> None:
+    (project,) = one_of_each_stack(projects_of(stack), deploy="kubernetes")
+    manifest = manifest_of(stack)
+    told = {"api": project.files(".env.example", "docs/deploy.md", "docs/kubernetes.md", "docs/*-on-kubernetes.md")}
+    told["ml"] = project.files("services/ml/.env.example")
+    for app, pages in told.items():
+        if pages:
+            assert agreement.documented_ports(pages) <= agreement.admitted_ports(manifest, app), app
+    for app, port in agreement.scraped_ports(manifest).items():
+        assert port in agreement.admitted_ports(manifest, app), f"Prometheus cannot reach {app}"
+
+
+def test_each_kind_of_address_has_its_port(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "smtps://user:password@host, `smtp://…:2525`, http://localhost:4318. postgresql://u:p@host:6432/d", "utf-8"
+    )
+    assert agreement.documented_ports([page]) == {465, 587, 4318, 6432}
+
+
 @every_stack
 def test_each_container_is_asked_for_the_health_of_what_it_runs(
     projects_of: Callable[[str], list[Project]], stack: str, tmp_path: Path
