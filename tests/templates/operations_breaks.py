@@ -79,6 +79,7 @@ OUR_RULES = [
     Break(".gitlab-ci.yml", policies.gitlab, "  timeout: 15 minutes\n", "", "no time limit"),
     Break(".gitlab-ci.yml", policies.gitlab, "workflow:", ".workflow:", "run everything twice"),
     Break(".gitlab-ci.yml", policies.gitlab, "postgres:18-trixie", "postgres", "has no version"),
+    Break(".gitlab-ci.yml", policies.gitlab, "    - npm ci", "    - [python3 -m venv x, npm ci]", "cannot make an env"),
     Break("Dockerfile", policies.dockerfile, "USER 10001:10001", "USER node", "numeric user other than root"),
     Break("Dockerfile", policies.dockerfile, "USER 10001:10001", "USER 0", "numeric user other than root"),
     Break("Dockerfile", policies.dockerfile, "HEALTHCHECK", "# HEALTHCHECK", "no HEALTHCHECK"),

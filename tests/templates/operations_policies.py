@@ -68,7 +68,18 @@ def gitlab(text: str) -> Iterator[str]:
         yield "a branch with a merge request would run everything twice"
     for image in re.findall(r"^\s*(?:image|- name): (\S+)", text, re.MULTILINE):
         yield from _image(image)
+    for name, job in document.items():
+        if isinstance(job, dict):
+            yield from (f"job {name}: {problem}" for problem in _environment_of_python(job, document))
     yield from secrets(text)
+
+
+def _environment_of_python(job: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
+    job = {**document.get(job.get("extends", ""), {}), **job}
+    commands = yaml.safe_dump([job.get("before_script", []), job.get("script", [])], width=1000)
+    # Debian's Python comes without it, and so do images that only have Python beside what they are for.
+    if "-m venv" in commands and not str(job.get("image")).startswith("python:") and "python3-venv" not in commands:
+        yield "its Python cannot make an environment: python3-venv is not installed"
 
 
 def dockerfile(text: str) -> Iterator[str]:
