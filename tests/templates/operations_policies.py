@@ -54,9 +54,19 @@ def _job(job: Mapping[str, Any], triggers: Any) -> Iterator[str]:
     for step in job["steps"]:
         if "${{" in step.get("run", ""):
             yield "puts an expression into a shell command instead of a variable"
+        yield from _told_to_the_public(step)
         checks_out = str(step.get("uses", "")).startswith("actions/checkout@")
         if checks_out and step.get("with", {}).get("persist-credentials") is not False:
             yield "leaves the token in the checkout"
+
+
+def _told_to_the_public(step: Mapping[str, Any]) -> Iterator[str]:
+    attests = str(step.get("uses", "")).startswith("actions/attest")
+    if attests and "!github.event.repository.private" not in str(step.get("if", "")):
+        yield "attests in a private repository, which GitHub refuses when all else is published"
+    signs = "goreleaser release" in step.get("run", "")
+    if signs and "repository.private && 'sign'" not in str(step.get("env", {})):
+        yield "signs without a key in a private repository, which writes its name into a public log"
 
 
 def gitlab(text: str) -> Iterator[str]:
