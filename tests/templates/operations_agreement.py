@@ -144,3 +144,51 @@ def missing_scripts(paths: Iterable[Path], project: Path) -> list[str]:
         for script in re.findall(r"npm (?:run )?(test|(?<=run )[\w:-]+)", path.read_text(encoding="utf-8"))
         if script not in scripts
     ]
+
+
+# A version at the end of a command or a setting; what an action is pinned to has a manager of Renovate's own.
+PIN = re.compile(r"[\w./-]+(?:==\d[\w.]*|@v\d[\w.]*)|\b\w+_VERSION: \d[\w.]*")
+
+
+def unwatched_pins(project: Path, files: Iterable[Path]) -> list[str]:
+    """Give the tools that are pinned in commands, and which no custom manager of Renovate finds, or more than one."""
+    renovate = json.loads((project / "renovate.json").read_text(encoding="utf-8"))
+    managers = renovate.get("customManagers", [])
+    found = []
+    for path in files:
+        name = path.relative_to(project).as_posix()
+        expressions = [
+            expression.replace("(?<", "(?P<")
+            for manager in managers
+            if any(re.search(pattern.strip("/"), name) for pattern in manager["managerFilePatterns"])
+            for expression in manager["matchStrings"]
+        ]
+        for line in path.read_text(encoding="utf-8").splitlines():
+            for pin in PIN.findall(line) if "uses:" not in line else ():
+                seen = [match for each in expressions for match in re.finditer(each, line) if match[0].endswith(pin)]
+                if len(seen) != 1 or not pin.endswith(seen[0]["currentValue"]):
+                    found.append(f"{name}: {pin}")
+    return found
+
+
+def own_images(project: Path) -> tuple[list[str], list[str]]:
+    """Give the images that only this project makes, and those of them that Renovate would look for."""
+    files = [project / "compose.yaml", *(project / "deploy").rglob("overlays/*/kustomization.yaml")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
+    images = [name for name in re.findall(r"(?:image|newName): \"?([\w./-]+)", text) if project_name(project) in name]
+    rules = json.loads((project / "renovate.json").read_text(encoding="utf-8"))["packageRules"]
+    left = [
+        pattern.strip("/")
+        for rule in rules
+        if rule.get("enabled") is False
+        and rule.get("matchDatasources") == ["docker"]
+        and "matchUpdateTypes" not in rule
+        for pattern in rule["matchPackageNames"]
+    ]
+    return images, [image for image in images if not any(re.search(pattern, image) for pattern in left)]
+
+
+def project_name(project: Path) -> str:
+    """Give the name of a project, as its compose file has it."""
+    name: str = yaml.safe_load((project / "compose.yaml").read_text(encoding="utf-8"))["name"]
+    return name

@@ -13,7 +13,8 @@ RENOVATE_KEYS = {
     "$schema", "description", "extends", "groupName", "labels", "lockFileMaintenance", "minimumReleaseAge",
     "packageRules", "prConcurrentLimit", "rangeStrategy", "schedule", "vulnerabilityAlerts",
     "enabled", "matchDatasources", "matchDepTypes", "matchManagers", "matchPackageNames", "matchUpdateTypes",
-    "allowedVersions", "enabledManagers", "ignorePaths", "managerFilePatterns", "pip-compile",
+    "allowedVersions", "customManagers", "customType", "datasourceTemplate", "depNameTemplate", "matchStrings",
+    "enabledManagers", "ignorePaths", "managerFilePatterns", "pip-compile",
 }  # fmt: skip
 SECRET = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|glpat-[\w-]{20}|-----BEGIN [A-Z ]*PRIVATE KEY-----"

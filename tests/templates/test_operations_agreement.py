@@ -46,6 +46,19 @@ def test_each_kind_of_address_has_its_port(tmp_path: Path) -> None:
     assert agreement.documented_ports([page]) == {465, 587, 4318, 6432}
 
 
+PINNING = (*DOCKERFILES, ".github/workflows/*.yml", ".gitlab-ci.yml", "Makefile", ".devcontainer/*.json")
+
+
+@every_stack
+def test_renovate_finds_every_tool_that_is_pinned_and_looks_for_no_image_of_our_own(
+    projects_of: Callable[[str], list[Project]], stack: str
+) -> None:
+    for project in projects_of(stack):
+        assert agreement.unwatched_pins(project.path, project.files(*PINNING)) == [], project
+        images, sought = agreement.own_images(project.path)
+        assert (bool(images), sought) == (True, []), project
+
+
 @every_stack
 def test_each_container_is_asked_for_the_health_of_what_it_runs(
     projects_of: Callable[[str], list[Project]], stack: str, tmp_path: Path
