@@ -101,6 +101,12 @@ def config_settings(paths: Iterable[Path]) -> set[str]:
     return set(re.findall(r"^([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
 
 
+def trusted_networks(paths: Iterable[Path]) -> list[str]:
+    """Give the networks of a cluster's size in the overlays' settings: any pod in one could forge what a proxy says."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    return re.findall(r"^\w+=\S*/(?:\d|1\d)$", text, re.MULTILINE)
+
+
 def compose_settings(path: Path) -> set[str]:
     """Give the settings that a compose file hands to containers or takes from the environment."""
     text = path.read_text(encoding="utf-8")
@@ -144,6 +150,22 @@ def missing_scripts(paths: Iterable[Path], project: Path) -> list[str]:
         for script in re.findall(r"npm (?:run )?(test|(?<=run )[\w:-]+)", path.read_text(encoding="utf-8"))
         if script not in scripts
     ]
+
+
+def pythons(dockerfiles: Iterable[Path], pipelines: Iterable[Path]) -> tuple[set[str], set[str]]:
+    """Give the Pythons of the images, and those that the pipelines' jobs with uv take; the runner's own is `runner`."""
+    image = re.compile(r"python:(\d+\.\d+)")
+    ours = set(image.findall("".join(path.read_text(encoding="utf-8") for path in dockerfiles)))
+    theirs: set[str] = set()
+    for path in pipelines:
+        text = path.read_text(encoding="utf-8")
+        theirs |= set(image.findall(text))
+        for job in (yaml.safe_load(text).get("jobs") or {}).values():
+            steps = job.get("steps", [])
+            if any("uv==" in step.get("run", "") for step in steps):
+                chosen = [step["with"]["python-version"] for step in steps if "setup-python@" in step.get("uses", "")]
+                theirs |= {*chosen} or {"runner"}
+    return ours, theirs
 
 
 # A version at the end of a command or a setting; what an action is pinned to has a manager of Renovate's own.

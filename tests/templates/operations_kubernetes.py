@@ -59,6 +59,9 @@ def _workload(document: Manifest) -> Iterator[str]:
         yield "may make any system call"
     if pod.get("automountServiceAccountToken") is not False:
         yield "is given a token for the cluster's API"
+    kept = any("persistentVolumeClaim" in volume for volume in pod["volumes"])
+    if kept and context.get("fsGroupChangePolicy") != "OnRootMismatch":
+        yield "changes the owner of every file that is kept, at every start"
     for container in [*pod.get("initContainers", []), *pod["containers"]]:
         yield from (f"container {container['name']}: {problem}" for problem in _container(container))
 

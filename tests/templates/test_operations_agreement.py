@@ -6,7 +6,7 @@ from pathlib import Path
 import operations_agreement as agreement
 import pytest
 from operations_breaks import broken
-from operations_render import DOCKERFILES, STACKS, TEMPLATES, YAML_FILES, Project, one_of_each_stack
+from operations_render import DOCKERFILES, STACKS, TEMPLATES, WORKFLOWS, YAML_FILES, Project, one_of_each_stack
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
@@ -46,6 +46,17 @@ def test_each_kind_of_address_has_its_port(tmp_path: Path) -> None:
     assert agreement.documented_ports([page]) == {465, 587, 4318, 6432}
 
 
+@pytest.mark.parametrize("stack", ["python-django", "hybrid-node-python-ml"])
+def test_pipelines_test_the_python_that_the_images_have(
+    projects_of: Callable[[str], list[Project]], stack: str
+) -> None:
+    for project in projects_of(stack):
+        ours, theirs = agreement.pythons(project.files(*DOCKERFILES), project.files(*WORKFLOWS, ".gitlab-ci.yml"))
+        assert len(ours) == 1, project
+        assert theirs <= ours, project
+        assert theirs == ours or project.ci != "github", project
+
+
 PINNING = (*DOCKERFILES, ".github/workflows/*.yml", ".gitlab-ci.yml", "Makefile", ".devcontainer/*.json")
 
 
@@ -80,6 +91,7 @@ def test_deployment_files_use_only_settings_that_the_example_explains(
     explained = agreement.explained_settings(project.path / ".env.example")
     assert agreement.compose_settings(project.path / "compose.yaml") <= explained
     assert agreement.config_settings(project.files("deploy/**/*.env")) <= explained
+    assert agreement.trusted_networks(project.files("deploy/**/*.env")) == []
 
 
 @every_stack

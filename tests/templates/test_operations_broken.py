@@ -65,6 +65,7 @@ def test_a_broken_manifest_is_reported(manifest_of: Callable[[str], Path], old: 
     ("old", "new", "complaint"),
     [
         ("startupProbe:\n          exec", "x-probe:\n          exec", "startupProbe is missing"),
+        ("fsGroupChangePolicy: OnRootMismatch", "fsGroupChangePolicy: Always", "changes the owner of every file"),
         ("livenessProbe:\n          exec", "x-probe:\n          exec", "livenessProbe is missing"),
         ("kind: PodDisruptionBudget\nmetadata:\n  labels:\n    app.kubernetes.io/name: worker", None, "no PodDisr"),
     ],
