@@ -4,9 +4,13 @@ import { sqlState } from './errors.ts';
 import { TENANT_ROLE } from './tenant-role.ts';
 
 const ROLE_EXISTS = ['42710', '23505'];
+// PostgreSQL cuts a long policy's name as it cuts any `name`.
 const TENANT_TABLES = sql`select format('%I.%I', n.nspname, c.relname)
   from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = 'public' and p.polname = c.relname || '_of_tenant'`;
+  where n.nspname = 'public' and p.polname = (c.relname || '_of_tenant')::name`;
+const sequencesOf = (table: string) => sql`select format('%s', objid::regclass)
+  from pg_depend where refobjid = ${table}::regclass and deptype = 'a'
+    and objid in (select oid from pg_class where relkind = 'S')`;
 
 /**
  * Gives each role what it needs and no more; it runs after the migrations, and again changes nothing.
@@ -21,6 +25,9 @@ export async function grantAccess({ db, runtimeRole }: Migrator): Promise<void> 
   for (const table of await names(db, TENANT_TABLES)) {
     await forceRowSecurity(db, table);
     await db.execute(sql`grant select, insert, update, delete on ${sql.raw(table)} to ${tenant}`);
+    for (const sequence of await names(db, sequencesOf(table))) {
+      await db.execute(sql`grant usage on sequence ${sql.raw(sequence)} to ${tenant}`);
+    }
   }
   if (runtimeRole !== undefined) await letServe(db, sql.identifier(runtimeRole));
 }
