@@ -33,6 +33,14 @@ class Break:
 
 BREAKS = (
     Break(
+        "a job does not know its organization",
+        f"{API}/queue/drizzle/0001_enqueue.sql",
+        "'organizationId', organization_id",
+        "'organizationId', NULL",
+        "queue.test",
+        "belongs to the organization of its transaction",
+    ),
+    Break(
         "a connection that breaks in use ends the process",
         f"{API}/db/postgres.ts",
         "pool.on('connect', (client) => client.on('error', () => undefined));",

@@ -24,6 +24,7 @@ import { registerSecurity } from './http/security.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
 import { Outbox } from './mail/outbox.ts';
 import type { AppModule, Services } from './module.ts';
+import { JobWorker } from './queue/worker.ts';
 
 export interface AppOptions {
   readonly config: Config;
@@ -31,6 +32,8 @@ export interface AppOptions {
   readonly modules: readonly AppModule[];
   /** Whether /api/auth is served: everywhere but in processes that only work in the background. */
   readonly authRoutes?: boolean;
+  /** Whose jobs it runs, whatever JOBS_IN_PROCESS says; else the modules'. */
+  readonly jobsOf?: readonly AppModule[];
   readonly mailer?: Mailer;
   /** Where log lines go instead of to standard output. */
   readonly logStream?: { write(line: string): void };
@@ -65,8 +68,27 @@ export async function buildApp(options: AppOptions): Promise<App> {
     const env = { ...config.modules[module.name] };
     await app.register(async (scope: App) => module.register(scope, services, env));
   }
+  registerJobs(app, services, options);
   answerOtherMethods();
   return app;
+}
+
+/** Jobs are run as long as the application listens. */
+function registerJobs(app: App, services: Services, options: AppOptions): void {
+  const { config, database } = services;
+  const works = options.jobsOf !== undefined || config.JOBS_IN_PROCESS;
+  const worker = new JobWorker({
+    database,
+    handlers: (options.jobsOf ?? options.modules).flatMap(
+      (module) => module.jobs?.(services, { ...config.modules[module.name] }) ?? [],
+    ),
+    concurrency: config.JOBS_CONCURRENCY,
+    listen: config.JOBS_LISTEN,
+    log: app.log,
+  });
+  app.decorate('jobs', worker);
+  if (works) app.addHook('onListen', async () => void worker.start());
+  app.addHook('preClose', () => worker.stop(config.SHUTDOWN_TIMEOUT_MS / 2));
 }
 
 function createServer({ config, logStream }: AppOptions): App {
@@ -107,6 +129,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Set at SIGTERM: the instance still answers, but wants no new work. */
     draining: boolean;
+    /** Runs jobs once it is started. */
+    jobs: JobWorker;
     /** What /readyz tells of services that the application can do without for a while. */
     dependencies: Map<string, () => Promise<boolean>>;
   }

@@ -14,7 +14,7 @@ const FORCE_AFTER_MS = 2_000;
 export async function serve(
   config: Config,
   modules: readonly AppModule[],
-  options: Pick<AppOptions, 'authRoutes'> = {},
+  options: Pick<AppOptions, 'authRoutes' | 'jobsOf'> = {},
 ): Promise<App> {
   const database = await openDatabase(config);
   try {

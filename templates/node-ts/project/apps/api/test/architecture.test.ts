@@ -10,6 +10,7 @@ const ORDER = [
   ['config.ts', 'environment.ts', 'modules/permissions.ts'],
   ['db/'],
   ['http/'],
+  ['queue/'],
   ['mail/'],
   ['auth/'],
   ['module.ts'],
