@@ -1,12 +1,9 @@
 import type { AppModule } from '../module.ts';
 import { health } from './health/index.ts';
-import { jobs, jobWorker } from './jobs/index.ts';
+import { jobs } from './jobs/index.ts';
 import { ml } from './ml/index.ts';
 import { mlStream } from './ml-stream/index.ts';
 import { projects } from './projects/index.ts';
 
 /** Everything this application does, in the order in which it is registered. */
 export const modules: readonly AppModule[] = [health, projects, jobs, mlStream, ml];
-
-/** What answers in a process that only runs jobs: `npm run worker`. */
-export const workerModules: readonly AppModule[] = [health, jobWorker];

@@ -1,6 +1,7 @@
 import { loadConfig } from '../config.ts';
 import { readEnvironment } from '../environment.ts';
-import { modules, workerModules } from '../modules/index.ts';
+import { modules } from '../modules/index.ts';
+import { workerModules } from '../modules/workers.ts';
 import { serve } from '../serve.ts';
 import { runOrExplain } from './run.ts';
 

@@ -4,6 +4,3 @@ import { projects } from './projects/index.ts';
 
 /** Everything this application does, in the order in which it is registered. */
 export const modules: readonly AppModule[] = [health, projects];
-
-/** What answers in a process that only runs jobs: `npm run worker`. */
-export const workerModules: readonly AppModule[] = [health];

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { loadConfig } from '../../src/config.ts';
 import { defineModule } from '../../src/module.ts';
-import { modules, workerModules } from '../../src/modules/index.ts';
+import { modules } from '../../src/modules/index.ts';
+import { workerModules } from '../../src/modules/workers.ts';
 import { defineJob, enqueue, handle } from '../../src/queue/job.ts';
 import { serve } from '../../src/serve.ts';
 
