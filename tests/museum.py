@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ class Repository:
         """Write files (None deletes one), set the version where one is given, and commit."""
         for name, content in (files or {}).items():
             target = self.path / name
-            target.unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                target.unlink() if not target.is_dir() else target.rmdir()
             if content is not None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(content, encoding="utf-8")

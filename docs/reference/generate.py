@@ -5,17 +5,19 @@ A test compares them with what stands here, so they cannot fall behind.
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stackgen import questions
 from stackgen.article import CAUTIONS, RULES, TITLES, Condition
 from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
+from stackgen.conditions import ABSENT, Cases
+from stackgen.questionnaire import pairs
 from stackgen.questions import Question, Questions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update")
+COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update", "status")
 NOTE = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 
 
@@ -59,9 +61,9 @@ def _questions(asked: Questions) -> Iterator[str]:
     common = [q for q in asked.asked(asked.stacks()[0]) if _is_common(asked, q)]
     yield from (_question(question) for question in common)
     for stack in asked.stacks():
-        own = [question for question in asked.asked(stack) if question not in common]
+        own = [found for found in asked.cases(stack) if found.asked and found.question not in common]
         yield f"## Questions of {stack}\n"
-        yield "\n".join(map(_question, own)) if own else "None beyond those above.\n"
+        yield "\n".join(map(_own_question, own)) if own else "None beyond those above.\n"
         if retired := asked.retired(stack):
             yield "No longer asked, but accepted, and kept where a project has recorded them:\n"
             yield "\n".join(map(_question, retired))
@@ -71,10 +73,29 @@ def _is_common(asked: Questions, question: Question) -> bool:
     return all(question in asked.asked(stack) for stack in asked.stacks())
 
 
+def _own_question(found: Cases) -> str:
+    text = _question(found.question)
+    off = [case for case in found.rows if not case.step]
+    if not off or not found.complete:
+        return text
+    parts = [f"`{key}` is {_either(case.given[key] for case in off)}" for key in found.keys if _decides(found, key)]
+    return f"{text}\nNot asked where {' and '.join(parts)}.\n"
+
+
+def _decides(found: Cases, key: str) -> bool:
+    """Tell whether only some values of a key switch the question off."""
+    off = {repr(case.given[key]) for case in found.rows if not case.step}
+    return off < {repr(case.given[key]) for case in found.rows}
+
+
+def _either(values: Iterable[object]) -> str:
+    return " or ".join(f"`{value}`" for value in dict.fromkeys(values) if value is not ABSENT)
+
+
 def _question(question: Question) -> str:
     lines = [f"### `{question.key}`\n\n{question.help}\n"]
     if question.choices:
-        lines += [*_values(question.choices), ""]
+        lines += [*_values(pairs(question.choices)), ""]
     if question.type == "bool":
         lines += ["`true` or `false`.\n"]
     lines += ["Required.\n" if question.required else f"Default: `{_shown(question.default)}`.\n"]

@@ -25,6 +25,10 @@ class Condition:
         """Tell whether the choices meet the condition; an empty one always holds."""
         return all(getattr(choices, name) in values for name, values in self.accepts.items())
 
+    def words(self) -> str:
+        """Give the condition as a person reads it, an empty string where it always holds."""
+        return " and ".join(f"{name} = {' or '.join(values)}" for name, values in self.accepts.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

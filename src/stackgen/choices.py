@@ -1,7 +1,6 @@
 """The few choices that decide a stack. The only place where outside data about them is parsed."""
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -104,31 +103,47 @@ LABELS: Mapping[str, str] = {
 }
 
 
-def load(text: str, origin: str) -> dict[str, object]:
-    """Give the mapping in `text`, JSON or YAML; raises `UsageError` naming `origin`."""
-    try:
-        data = json.loads(text)
-    except ValueError:
-        data = _load_yaml(text, origin)
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise UsageError(f"{origin} must hold keys and values, such as 'product: web'")
-    return data
-
-
-def _load_yaml(text: str, origin: str) -> object:
-    import yaml  # a tenth of the start-up time, needed for answers files alone
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{origin} is neither YAML nor JSON: {str(error).splitlines()[0]}") from error
+OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
+    "product": {
+        "saas": "b2b subscription subscriptions multi-tenant tenants",
+        "web": "website webapp site shop store ecommerce e-commerce blog cms portal fullstack frontend",
+        "mobile": "app apps ios android flutter react-native",
+        "realtime": "real-time chat websocket websockets game games collaboration dashboard dashboards iot",
+        "api": "rest graphql backend public-api",
+        "data-science": "data science scientific analytics ml research etl",
+        "devops-tool": "cli tool devops command-line terminal agent operator",
+        "microservice": "service microservices micro worker gateway proxy",
+    },
+    "ai": {
+        "none": "no false off 0",
+        "feature": "yes true on 1 llm gpt openai chatbot rag api hosted",
+        "core": "own model custom ml machine-learning training train",
+    },
+    "bottleneck": {
+        "io": "network database db disk waiting wait i/o latency",
+        "cpu": "compute computing processor performance calculation speed",
+    },
+    "team": {
+        "mixed": "any all both none other unknown",
+        "typescript": "js ts javascript node nodejs node.js react next nextjs frontend",
+        "python": "py python3 django flask fastapi",
+        "go": "golang",
+    },
+    "stack": {
+        "node-ts": "node nodejs node.js ts typescript js javascript express nest nestjs fastify",
+        "hybrid-node-python-ml": "hybrid ml ai machine-learning node-python",
+        "python-django": "python py django flask fastapi",
+        "go": "golang",
+    },
+}
+"""What people call the values, each key's in words."""
 
 
 def pair(text: str) -> tuple[str, str]:
     """Give the key and the value of `key=value`; raises `UsageError` when it has no `=`."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise UsageError(f"--data {text!r} is not of the form key=value")
+        raise UsageError(f"--data {text[:80]!r} is not of the form key=value")
     return key.strip(), value
 
 
@@ -156,20 +171,24 @@ def parse(data: Mapping[str, object]) -> Choices:
 
 def _refused(key: str, data: Mapping[str, object]) -> UsageError:
     if key not in DOMAINS:
-        return UsageError(f"unknown key {key!r}", suggest(key, DOMAINS))
+        return UsageError(f"unknown key {key[:80]!r}", suggest(key, DOMAINS))
     known = [member.value for member in DOMAINS[key]]
-    return UsageError(f"{key}: {data[key]!r} is not one of {', '.join(known)}", suggest(str(data[key]), known))
+    said = repr(data[key])[:80]
+    return UsageError(f"{key}: {said} is not one of {', '.join(known)}", suggest(str(data[key]), known, key))
 
 
 def parse_stack(value: object) -> Stack:
     """Give the stack called `value`; raises `UsageError` when there is none."""
     known = [member.value for member in Stack]
     if value not in known:
-        raise UsageError(f"stack: {value!r} is not one of {', '.join(known)}", suggest(str(value), known))
+        said = repr(value)[:80]
+        raise UsageError(f"stack: {said} is not one of {', '.join(known)}", suggest(str(value), known, "stack"))
     return Stack(str(value))
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Give a "did you mean" for the nearest of the known words, or an empty string."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+def suggest(word: str, known: Iterable[str], key: str = "") -> str:
+    """Give a "did you mean" for another name or the nearest of the known words, or an empty string."""
+    word = word.strip().lower()[:80]
+    meant = [value for value, names in OTHER_NAMES.get(key, {}).items() if word in names.split()]
+    near = meant or difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else ""

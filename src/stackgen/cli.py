@@ -3,22 +3,32 @@
 Everything but typer is imported where it is used, so that help, completion and `--version` start at once.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
-from typer.models import OptionInfo
+
+from stackgen import endings
+from stackgen.flags import (
+    AiFlag,
+    AnswersFlag,
+    BottleneckFlag,
+    DataFlag,
+    JsonFlag,
+    ProductFlag,
+    StackFlag,
+    TeamFlag,
+    TemplateFlag,
+    YesFlag,
+)
 
 if TYPE_CHECKING:
     from stackgen.console import Style
     from stackgen.errors import StackgenError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="stackgen",
@@ -28,16 +38,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _complete(key: str) -> Callable[[str], list[str]]:
-    def values(incomplete: str) -> list[str]:
-        from stackgen.choices import DOMAINS, Stack
-
-        domain = Stack if key == "stack" else DOMAINS[key]
-        return [member.value for member in domain if member.value.startswith(incomplete)]
-
-    return values
 
 
 def _version(wanted: bool) -> None:
@@ -53,40 +53,6 @@ def version() -> str:
     return installed("stackgen")
 
 
-def _choice(key: str, text: str) -> OptionInfo:
-    option: OptionInfo = typer.Option(
-        f"--{key}", metavar="VALUE", help=text, autocompletion=_complete(key), show_default=False
-    )
-    return option
-
-
-PRODUCTS = "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool or microservice."
-AI_ROLES = "none (default), feature (calls a model somebody else serves) or core (our own model is the product)."
-BOTTLENECKS = "What the work waits for: io (default) or cpu."
-TEAMS = "What the team knows best: mixed (default), typescript, python or go. Never decides alone."
-STACKS = "Insist on node-ts, hybrid-node-python-ml, python-django or go instead of the recommended one."
-
-ProductFlag = Annotated[str | None, _choice("product", PRODUCTS)]
-AiFlag = Annotated[str | None, _choice("ai", AI_ROLES)]
-BottleneckFlag = Annotated[str | None, _choice("bottleneck", BOTTLENECKS)]
-TeamFlag = Annotated[str | None, _choice("team", TEAMS)]
-StackFlag = Annotated[str | None, _choice("stack", STACKS)]
-AnswersFlag = Annotated[
-    str | None, typer.Option("--answers", metavar="FILE|-", help="Read choices and answers from YAML or JSON.")
-]
-DataFlag = Annotated[
-    list[str] | None, typer.Option("--data", "-d", metavar="KEY=VALUE", help="One choice or answer; repeatable.")
-]
-YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: defaults for all that is not given.")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
-TemplateFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--template", envvar="STACKGEN_TEMPLATE", metavar="SOURCE", help="Another template: a git URL or a path."
-    ),
-]
-
-
 @app.callback()
 def _root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
@@ -96,7 +62,7 @@ def _root(
 
 @app.command()
 def new(
-    name: Annotated[str | None, typer.Argument(help="The project's name, and its folder's.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The project's name and its folder's; . for this folder.")] = None,
     product: ProductFlag = None,
     ai: AiFlag = None,
     bottleneck: BottleneckFlag = None,
@@ -107,21 +73,30 @@ def new(
     output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the project's folder goes.")] = Path(),
     template: TemplateFlag = None,
     yes: YesFlag = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--plan", "--dry-run", help="Show what would be written, write nothing.")
+    ] = False,
+    apply: Annotated[
+        str | None, typer.Option("--apply", metavar="DIGEST", help="Write only what that plan has shown.")
+    ] = None,
     no_git: Annotated[bool, typer.Option("--no-git", help="Make no git repository.")] = False,
     json: JsonFlag = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Recommend a stack and generate a project."""
-    from stackgen import commands, intake
+    from stackgen import commands, intake, request
 
+    here = name == "."
+    named = None if here else name
     given = intake.gather(
-        answers, data, name=name, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
+        answers, data, name=named, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack
     )
-    options = commands.Options(template, output_dir, git=not no_git)
-    request = commands.prepare(given, options, ask=_may_ask(yes=yes or json or quiet))
+    options = request.Options(template, output_dir, git=not no_git, here=here)
+    with intake.located(given):
+        ask = _may_ask(yes=yes or json or quiet or apply is not None)
+        settled = request.prepare(given, options, ask=ask, review=not dry_run)
     with _spinner("Rendering", show=not (json or quiet)):
-        outcome = commands.preview(request) if dry_run else commands.generate(request)
+        outcome = commands.preview(settled) if dry_run else commands.generate(settled, apply)
     if not quiet:
         _say("new", json=json, data=outcome.data, text=outcome.text)
 
@@ -142,18 +117,19 @@ def recommend(
     from stackgen import console, intake
 
     given = intake.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
-    result = intake.advise(given, ask=_may_ask(yes=yes or json))
+    with intake.located(given):
+        result = intake.converse(given) if _may_ask(yes=yes or json) else intake.advise(given)
     _say(
         "recommend",
         json=json,
         data=lambda: console.recommendation_data(result),
-        text=lambda style: console.recommendation_text(result, style),
+        text=lambda style: f"{console.recommendation_text(result, style)}\n{console.follow_up(result, style)}",
     )
 
 
 @app.command()
 def compare(json: JsonFlag = False) -> None:
-    """Compare Node.js, Python and Go, and show what each template holds."""
+    """Compare the three languages, and what each template holds."""
     from stackgen import console
 
     _say("compare", json=json, data=console.comparison_data, text=console.comparison_text)
@@ -182,38 +158,67 @@ def schema(stack: StackFlag = None, template: TemplateFlag = None, json: JsonFla
     _say("schema", json=json, data=lambda: result, text=lambda _: console.plain_json(result))
 
 
-@app.command()
+@app.command(short_help="Bring a project to its template's newest release.")
 def update(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     data: DataFlag = None,
+    stack: Annotated[str | None, typer.Option("--stack", metavar="VALUE", help="Grow into another stack.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="This release, not the newest.")] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", metavar="SOURCE", help="Move the project to another template.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done, and touch nothing.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show it as a diff, too.")] = False,
+    apply: Annotated[str | None, typer.Option("--apply", metavar="DIGEST", help="Do what that plan said.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit 7 when there is anything to do.")] = False,
+    go_on: Annotated[bool, typer.Option("--continue", help="End an update that was interrupted.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Take back an update that is not committed.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Bring a project to the newest release of its template, keeping what you changed."""
-    from stackgen import commands
+    """Bring a project to the newest release of its template, keeping what you changed.
 
+    With --data or --stack alone, the project keeps its release.
+    """
+    from stackgen import commands, intake
+    from stackgen.revision import Wish
+
+    wish = Wish(intake.gather(None, data, stack=stack), to, template)
+    how = commands.How(plan=plan or diff, diff=diff, check=check, apply=apply, go_on=go_on, abort=abort)
     with _spinner("Updating", show=not json):
-        outcome = commands.update(path, data)
+        outcome = commands.update(path.absolute(), wish, how)
     if json:
         outcome.settle()
     _say("update", json=json, data=outcome.data, text=outcome.text)
     outcome.settle()
 
 
+@app.command()
+def status(
+    path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(), json: JsonFlag = False
+) -> None:
+    """Show a project's release, its answers, and what in it is yours."""
+    from stackgen import commands
+
+    outcome = commands.status(path.absolute())
+    _say("status", json=json, data=outcome.data, text=outcome.text)
+
+
 def _may_ask(*, yes: bool) -> bool:
-    return not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    return not yes and all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _style(stream: object) -> "Style":
-    from stackgen.console import Style
-
-    tty = getattr(stream, "isatty", lambda: False)()
-    return Style(color=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+def _encoding(stream: object) -> str | None:
+    return getattr(stream, "encoding", None)
 
 
 def _say(command: str, *, json: bool, data: Callable[[], dict[str, object]], text: Callable[["Style"], str]) -> None:
-    from stackgen import console
+    from stackgen import console, layout, voice
 
-    typer.echo(console.success(version(), command, data()) if json else text(_style(sys.stdout)))
+    said = console.success(version(), command, data()) if json else text(layout.style_of(sys.stdout))
+    try:
+        typer.echo((voice.data if json or command == "schema" else voice.text)(said, _encoding(sys.stdout)))
+    except BrokenPipeError:
+        raise typer.Exit(endings.output_gone()) from None
 
 
 @contextmanager
@@ -241,21 +246,30 @@ def run(arguments: Sequence[str]) -> int:
             return UsageError.exit_code
         return _fail(UsageError(error.format_message(), "see stackgen --help"), arguments)
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        code = endings.INTERRUPTED
+    except OSError as error:
+        return _refused_by_the_machine(error, arguments)
     except Exception as error:  # noqa: BLE001 - the last line of defence, so that users never see a traceback
         return _bug(error, arguments)
-    if code == INTERRUPTED:
-        typer.echo("stackgen: interrupted, nothing was left behind", err=True)
+    if code == endings.INTERRUPTED:
+        code = endings.code_of_interrupt()
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo("stackgen: interrupted, nothing was left behind", err=True)
     return int(code)
 
 
+def _refused_by_the_machine(error: OSError, arguments: Sequence[str]) -> int:
+    expected = endings.of_the_machine(error)
+    return _fail(expected, arguments) if expected else _bug(error, arguments)
+
+
 def _fail(error: "StackgenError", arguments: Sequence[str]) -> int:
-    from stackgen import console
+    from stackgen import console, layout, voice
 
     if "--json" in arguments:
-        typer.echo(console.failure(version(), _command(arguments), error))
+        typer.echo(voice.data(console.failure(version(), _command(arguments), error), _encoding(sys.stdout)))
     else:
-        typer.echo(console.error_text(error, _style(sys.stderr)), err=True)
+        typer.echo(voice.text(console.error_text(error, layout.style_of(sys.stderr)), _encoding(sys.stderr)), err=True)
     return error.exit_code
 
 
@@ -278,4 +292,5 @@ def _command(arguments: Sequence[str]) -> str:
 
 def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
+    endings.watch()
     sys.exit(run(sys.argv[1:]))

@@ -2,42 +2,20 @@
 
 import json
 import shlex
-import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stackgen.article import COMPARISON, CONTENTS, TITLES
-from stackgen.choices import DOMAINS, Choices, Stack
+from stackgen.choices import Stack
 from stackgen.errors import StackgenError
+from stackgen.layout import Style as Style  # noqa: PLC0414 - whoever asks for a page says in which style
+from stackgen.layout import bullets, table, wrapped
 from stackgen.recommend import Recommendation
-
-if TYPE_CHECKING:
-    from stackgen.render import UpdateReport
 
 SCHEMA = 1
 """Version of the JSON envelope; it changes when a key is removed or changes its meaning."""
-
-WIDTH = 88
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """Puts emphasis on text where the terminal shows it."""
-
-    color: bool = False
-
-    def bold(self, text: str) -> str:
-        """Give the text in bold."""
-        return self._wrap("1", text)
-
-    def accent(self, text: str) -> str:
-        """Give the text in the accent colour."""
-        return self._wrap("36", text)
-
-    def _wrap(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
 
 
 def success(version: str, command: str, result: Mapping[str, object]) -> str:
@@ -73,6 +51,10 @@ def recommendation_data(r: Recommendation) -> dict[str, object]:
         "rule": r.rule,
         "section": r.section,
         "choices": asdict(r.choices),
+        "said": list(r.said),
+        "assumed": list(r.assumed),
+        "by_hand": r.by_hand,
+        "taken_when": list(r.taken_when),
         "reasons": list(r.reasons),
         "cautions": list(r.cautions),
         "runner_up": {"stack": r.runner_up.value, "title": TITLES[r.runner_up], "reason": r.runner_up_reason},
@@ -86,19 +68,49 @@ def recommendation_text(r: Recommendation, style: Style) -> str:
 
 
 def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
-    yield f"{style.bold(style.accent(r.stack.value))}  {TITLES[r.stack]}"
+    yield one_line(r, style)
+    if r.by_hand:
+        yield from _by_hand_lines(r, style)
+        return
+    yield from bullets(_basis(r), style, "·")
     if r.overridden:
-        yield from _bullets([f"Chosen by you. The article would pick {r.recommended.value}, because:"], "!")
+        yield from bullets([f"Chosen by you. The article would pick {r.recommended.value}, because:"], style, "!")
     yield ""
-    yield style.bold(f"Why ({r.rule}; article: {r.section})")
-    yield from _bullets(r.reasons)
+    yield style.bold(wrapped(f"Why ({r.rule}; article: {r.section})", style))
+    yield from bullets(r.reasons, style)
     if r.cautions:
         yield style.bold("Mind")
-        yield from _bullets(r.cautions)
+        yield from bullets(r.cautions, style)
     yield style.bold("Runner-up")
-    yield from _bullets([f"{r.runner_up.value}: {r.runner_up_reason}"])
+    yield from bullets([f"{r.runner_up.value}: {r.runner_up_reason}"], style)
     yield style.bold("What would change the pick")
-    yield from _bullets(flip_lines(r))
+    yield from bullets(flip_lines(r), style)
+
+
+def _by_hand_lines(r: Recommendation, style: Style) -> Iterator[str]:
+    """Give what can be said of a stack that was named without a word about what is built."""
+    yield from bullets(["Chosen by hand: nothing was said of what is built, so nothing is recommended."], style, "!")
+    yield ""
+    yield style.bold("What speaks for it")
+    yield from bullets(r.reasons, style)
+    yield style.bold(wrapped(f"When the article takes it ({r.section})", style))
+    yield from bullets(r.taken_when, style)
+    yield style.bold("Mind")
+    yield from bullets(r.cautions, style)
+
+
+def _basis(r: Recommendation) -> Iterator[str]:
+    """Give what the recommendation rests on: what was said, and what was only assumed."""
+    for title, keys in (("Said", r.said), ("Assumed", r.assumed)):
+        if keys:
+            yield f"{title}: {', '.join(f'{key} = {getattr(r.choices, key).value}' for key in keys)}"
+
+
+def follow_up(r: Recommendation, style: Style) -> str:
+    """Give the command that would generate what is recommended."""
+    words = [word for key in r.said for word in (f"--{key}", getattr(r.choices, key).value)]
+    words += ["--stack", r.stack.value] if r.overridden or r.by_hand else []
+    return f"{style.bold('To generate it')}\n  {shlex.join(['stackgen', 'new', 'my-app', *words])}"
 
 
 def flip_lines(r: Recommendation) -> list[str]:
@@ -110,11 +122,6 @@ def flip_lines(r: Recommendation) -> list[str]:
     return lines or ["no single choice would"]
 
 
-def _bullets(lines: Iterable[str], mark: str = "-") -> Iterator[str]:
-    for line in lines:
-        yield textwrap.fill(line, WIDTH, initial_indent=f"  {mark} ", subsequent_indent="    ")
-
-
 def comparison_data() -> dict[str, object]:
     """Give the article's table and what our templates hold, as JSON data."""
     rows = [{"subject": s, "node": n, "python": p, "go": g} for s, n, p, g in COMPARISON]
@@ -124,18 +131,11 @@ def comparison_data() -> dict[str, object]:
 def comparison_text(style: Style) -> str:
     """Give the article's table and what our templates hold."""
     header = ("", "Node.js (TypeScript)", "Python", "Go")
-    lines = [*_table((header, *COMPARISON), style), "", style.bold("What our templates hold")]
+    lines = [*table((header, *COMPARISON), style), "", style.bold("What our templates hold")]
     for stack in Stack:
-        lines.append(f"{style.accent(stack.value)}  {TITLES[stack]}")
-        lines += _bullets(CONTENTS[stack])
+        lines.append(_named(stack, TITLES[stack], style))
+        lines += bullets(CONTENTS[stack], style)
     return "\n".join(lines)
-
-
-def _table(rows: Sequence[Sequence[str]], style: Style) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for index, row in enumerate(rows):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        yield style.bold(line) if index == 0 else line
 
 
 def stacks_data(offered: Iterable[str]) -> dict[str, object]:
@@ -148,49 +148,93 @@ def stacks_text(offered: Iterable[str], style: Style) -> str:
     """Give the four stacks and whether the template at hand offers them."""
     available = set(offered)
     rows = [(s.value, TITLES[s], "" if s.value in available else "not in this release") for s in Stack]
-    return "\n".join(_table((("stack", "", ""), *rows), style))
+    return "\n".join(table((("stack", "", ""), *rows), style))
 
 
 def generated_text(
-    recommendation: Recommendation,
+    recommended: str,
     destination: Path,
     commands: Iterable[str],
     warnings: Iterable[str],
     equivalent: str,
     style: Style,
+    kept: Sequence[str] = (),
 ) -> str:
-    """Give the page that `new` ends with: what was picked and why, where it is, and what to run next."""
-    lines = [recommendation_text(recommendation, style), ""]
-    lines += [f"{style.bold('Created')} {destination}", *(f"  ! {warning}" for warning in warnings), ""]
-    lines += [style.bold("Next"), f"  cd {shlex.quote(_short(destination))}", *(f"  {c}" for c in commands), ""]
+    """Give the page that `new` ends with: what was picked, where it is, what to run next and the same command again."""
+    lines = [recommended, ""]
+    lines += [f"{style.bold('Created')} {destination}", *(f"  ! {warning}" for warning in warnings)]
+    lines += [f"  Kept as it was: {', '.join(kept)}"] if kept else []
+    where = _short(destination)
+    lines += ["", style.bold("Next"), *([] if where == "." else [f"  cd {shlex.quote(where)}"])]
+    lines += [*(f"  {command}" for command in commands), ""]
     lines += [style.bold("The same again, without a question"), f"  {equivalent}"]
     return "\n".join(lines)
 
 
 def preview_text(
-    recommendation: Recommendation, answers: Mapping[str, object], destination: Path, files: Sequence[str], style: Style
+    recommendation: Recommendation,
+    answers: Mapping[str, object],
+    destination: Path,
+    files: Sequence[str],
+    style: Style,
+    digest: str,
 ) -> str:
     """Give what `new` would write, file by file."""
     lines = [recommendation_text(recommendation, style), "", style.bold("Answers")]
     lines += [f"  {key}: {value}" for key, value in answers.items()]
     lines += ["", style.bold(f"Would write {len(files)} files to {destination}"), *(f"  {name}" for name in files)]
+    lines += ["", style.bold("To write exactly this"), f"  the same command with --apply {digest} instead of --plan"]
     return "\n".join(lines)
+
+
+def one_line(r: Recommendation, style: Style) -> str:
+    """Give the pick in one line."""
+    return style.bold(_named(r.stack, TITLES[r.stack], style))
+
+
+def _named(stack: Stack, title: str, style: Style) -> str:
+    """Give a stack's name in its colour, and what it is behind it."""
+    return wrapped(f"{stack.value}  {title}", style).replace(stack.value, style.accent(stack.value), 1)
+
+
+def review_text(
+    recommendation: Recommendation,
+    answers: Mapping[str, object],
+    destination: Path,
+    files: Sequence[str],
+    commands: Iterable[str],
+    style: Style,
+) -> str:
+    """Give the page before anything is written: the answers, the tree with its counts, and what starts the project."""
+    lines = [one_line(recommendation, style), "", style.bold("Answers")]
+    lines += bullets((f"{key}: {value}" for key, value in answers.items()), style)
+    lines += ["", style.bold(f"{destination}: {len(files)} files"), *_tree(files)]
+    lines += ["", style.bold("To start it then"), *(f"  {command}" for command in commands)]
+    return "\n".join(lines)
+
+
+def _tree(files: Iterable[str]) -> Iterator[str]:
+    """Give the top folders with the number of files below each, then the number of files beside them."""
+    counts = Counter(name.partition("/")[0] if "/" in name else "" for name in files)
+    beside = counts.pop("", 0)
+    width = max(map(len, counts), default=0) + 1
+    yield from (f"  {f'{folder}/'.ljust(width)}  {count}" for folder, count in sorted(counts.items()))
+    yield f"  and {beside} beside them"
 
 
 def _short(path: Path) -> str:
     try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
+        return str(path.relative_to(Path.cwd())) if path.is_absolute() else str(path)
+    except (ValueError, OSError):
         return str(path)
 
 
 def equivalent_command(
-    name: str, choices: Choices, stack: Stack | None, answers: Mapping[str, object], options: Iterable[str]
+    name: str, said: Mapping[str, str], stack: Stack | None, answers: Mapping[str, object], options: Iterable[str]
 ) -> str:
     """Give the command that makes the same project without asking; `answers` holds what differs from the defaults."""
     words = ["stackgen", "new", name, "--yes"]
-    for key in DOMAINS:
-        words += [f"--{key}", getattr(choices, key).value]
+    words += [word for key, value in said.items() for word in (f"--{key}", value)]
     words += ["--stack", stack.value] if stack else []
     for key, value in answers.items():
         words += ["--data", f"{key}={_flag_value(value)}"]
@@ -199,32 +243,6 @@ def equivalent_command(
 
 def _flag_value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def update_data(report: "UpdateReport") -> dict[str, object]:
-    """Give what an update did as JSON data."""
-    return {
-        "path": str(report.path),
-        "from": report.from_version,
-        "to": report.to_version,
-        "changed": list(report.changed),
-        "kept": list(report.kept),
-        "conflicts": list(report.conflicts),
-    }
-
-
-def update_text(report: "UpdateReport", style: Style) -> str:
-    """Give what an update did as a person reads it."""
-    if not report.changed and report.from_version == report.to_version:
-        return f"Already current: {report.to_version}"
-    lines = [style.bold(f"Updated {report.from_version} → {report.to_version}")]
-    lines += [f"  {'!' if name in report.conflicts else '-'} {name}" for name in report.changed]
-    if report.kept:
-        lines += ["The template has dropped these, but you had changed them, so they stay:"]
-        lines += [f"  - {name}" for name in report.kept]
-    if not report.conflicts:
-        lines += ["Review it with git diff, run the project's checks, then commit."]
-    return "\n".join(lines)
 
 
 def plain_json(data: object) -> str:

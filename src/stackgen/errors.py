@@ -21,6 +21,12 @@ class StackgenError(Exception):
         self.hint = hint
 
 
+class LossError(StackgenError):
+    """The update would have lost something of the user's: a bug, and everything was put back."""
+
+    code = "loss"
+
+
 class UsageError(StackgenError):
     """The choices, answers, flags or the project's name cannot be used."""
 
@@ -54,3 +60,10 @@ class CheckError(StackgenError):
 
     code = "check"
     exit_code = 6
+
+
+class FoundError(StackgenError):
+    """`--check` found something to do."""
+
+    code = "found"
+    exit_code = 7

@@ -1,46 +1,65 @@
 """What was given for a recommendation, from every place it may come from."""
 
-import sys
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from stackgen import choices
-from stackgen.choices import Choices
+from stackgen import choices, reading
 from stackgen.errors import UsageError
 from stackgen.recommend import Recommendation, recommend
 
+if TYPE_CHECKING:
+    from stackgen.prompts import Talk
 
-def gather(answers: str | None, data: Iterable[str] | None, **flags: str | None) -> dict[str, object]:
+
+class Given(dict[str, object]):
+    """All that was given, and for what comes from a file the place where it stands."""
+
+    def __init__(self, data: Mapping[str, object], places: Mapping[str, str]) -> None:
+        super().__init__(data)
+        self.places = places
+
+
+def gather(answers: str | None, data: Iterable[str] | None, **flags: str | None) -> Given:
     """Give all that was given: the answers file, then --data, then flags, the later the stronger."""
-    given: dict[str, object] = _read(answers) if answers else {}
-    given |= dict(choices.pair(text) for text in data or ())
-    return given | {key: value for key, value in flags.items() if value is not None}
+    read, places = _read(answers) if answers else ({}, {})
+    said: dict[str, object] = dict(choices.pair(text) for text in data or ())
+    said |= {key: value for key, value in flags.items() if value is not None}
+    return Given(read | said, {key: place for key, place in places.items() if key not in said})
 
 
-def _read(file: str) -> dict[str, object]:
-    if file == "-":
-        return choices.load(sys.stdin.read(), "standard input")
+def _read(file: str) -> tuple[dict[str, object], dict[str, str]]:
+    text, origin = reading.read(file)
+    found, lines = reading.mapping(text, origin)
+    return found, {key: f"{origin}, line {line}" for key, line in lines.items()}
+
+
+@contextmanager
+def located(given: Mapping[str, object]) -> Iterator[None]:
+    """Say of a value that is refused where in the answers file it stands."""
     try:
-        return choices.load(Path(file).read_text(encoding="utf-8"), file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the answers file {file} cannot be read: {_reason(error)}") from error
+        yield
+    except UsageError as error:
+        places = given.places if isinstance(given, Given) else {}
+        place = next((p for key, p in places.items() if error.message.startswith((f"{key}: ", f"{key} does"))), "")
+        if not place:
+            raise
+        raise UsageError(f"{place}: {error.message}", error.hint, error.details) from error
 
 
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
-
-
-def advise(given: Mapping[str, object], *, ask: bool) -> Recommendation:
+def advise(given: Mapping[str, object], talk: "Talk | None" = None) -> Recommendation:
     """Recommend a stack for what was given, asking for missing choices where there is somebody to ask."""
     deciding, override, _ = choices.split(given)
-    return recommend(complete(deciding, ask=ask), override)
+    made = choices.parse(deciding)
+    if talk:
+        deciding = talk.ask_choices(deciding)
+        made = choices.parse(deciding)
+    return recommend(made, override, tuple(deciding))
 
 
-def complete(given: Mapping[str, object], *, ask: bool) -> Choices:
-    """Give the choices, asking for the missing ones where there is somebody to ask."""
-    parsed = choices.parse(given)
-    if not ask:
-        return parsed
+def converse(given: Mapping[str, object]) -> Recommendation:
+    """Recommend a stack after asking a person for the choices that were not given."""
     from stackgen import prompts  # questionary is slow to import
 
-    return choices.parse(prompts.ask_choices(given))
+    talk = prompts.Talk()
+    return talk.hold(lambda: advise(given, talk))

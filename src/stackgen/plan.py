@@ -42,16 +42,16 @@ def make(  # noqa: PLR0913 - one field each of the plan, by keyword
     *,
     source: str,
     version: str | None,
-    output_dir: Path,
+    destination: Path,
     recommendation: Recommendation,
     answers: Mapping[str, object],
     git: bool,
 ) -> Plan:
-    """Put the plan together: the project goes to a folder of its own name in `output_dir`."""
+    """Put the plan together."""
     return Plan(
         source=source,
         version=version,
-        destination=output_dir / str(answers["name"]),
+        destination=destination,
         answers={**answers, "decision": decision(recommendation)},
         git=git,
     )
@@ -60,6 +60,16 @@ def make(  # noqa: PLR0913 - one field each of the plan, by keyword
 def decision(recommendation: Recommendation) -> dict[str, object]:
     """Give the decision as the project records it: plain data that stays the same when our rules change."""
     r = recommendation
+    if r.by_hand:
+        return {
+            "stack": r.stack.value,
+            "title": TITLES[r.stack],
+            "by_hand": True,
+            "section": r.section,
+            "reasons": list(r.reasons),
+            "taken_when": list(r.taken_when),
+            "cautions": list(r.cautions),
+        }
     return {
         "stack": r.stack.value,
         "title": TITLES[r.stack],
@@ -67,7 +77,7 @@ def decision(recommendation: Recommendation) -> dict[str, object]:
         "recommended": TITLES[r.recommended],
         "rule": r.rule,
         "section": r.section,
-        "choices": [{"key": key, "value": getattr(r.choices, key).value} for key in DOMAINS],
+        "choices": [{"key": k, "value": getattr(r.choices, k).value, "said": k in r.said} for k in DOMAINS],
         "reasons": list(r.reasons),
         "cautions": list(r.cautions),
         "runner_up": {"title": TITLES[r.runner_up], "reason": r.runner_up_reason},

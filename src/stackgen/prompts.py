@@ -1,71 +1,201 @@
 """Questions to a person, asked only on a terminal and only for what was not given."""
 
+import json
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import questionary
+import yaml
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 
-from stackgen.article import TITLES
+from stackgen import endings
+from stackgen.article import CONTENTS, STRENGTHS, TITLES
 from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
 from stackgen.errors import UsageError
-from stackgen.questions import Question, Questions
+from stackgen.expressions import Step
+from stackgen.layout import Style, style_of
+from stackgen.questionnaire import MISSING
+from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
 
-
-def ask_choices(given: Mapping[str, object]) -> dict[str, object]:
-    """Give the choices, asking for those that are missing; Ctrl-C raises `KeyboardInterrupt`."""
-    answers = dict(given)
-    for key, domain in DOMAINS.items():
-        if key not in answers:
-            options = [(LABELS[member.value], member.value) for member in domain]
-            answers[key] = _select(MEANINGS[key], options, getattr(Choices(), key).value)
-    return answers
+T = TypeVar("T")
+_HELP = "Enter takes what is marked; Shift-Tab goes back to the question before."
+_STACK = "stack"
+_REVIEW = {"Create it": "create", "Change an answer": "change", "Quit, and write nothing": "quit"}
 
 
-def ask_stack(recommendation: Recommendation, offered: tuple[str, ...]) -> Stack | None:
-    """Give the stack insisted on instead of the recommended one, None to follow the recommendation."""
-    pick = recommendation.stack
-    rest = [stack for stack in Stack if stack is not pick]
-    options = [
-        (f"{stack.value}: {TITLES[stack]}{' (recommended)' if stack is pick else ''}", stack.value)
-        for stack in [pick, *rest]
-        if stack.value in offered
-    ]
-    default = pick.value if pick.value in offered else options[0][1]
-    chosen = Stack(_select("Which stack shall it be?", options, default))
-    return None if chosen is pick else chosen
+class BackError(Exception):
+    """The person wants to return to the question before."""
 
 
-def ask_answers(questions: Questions, stack: Stack, given: Mapping[str, object]) -> dict[str, object]:
-    """Give the answers to the template's questions for the stack, asking for those that are missing."""
-    answers: dict[str, object] = {"stack": stack.value}
-    for question in questions.asked(stack.value):
-        if question.key in given:
-            answers[question.key] = questions.check(question, given[question.key], answers)
-        else:
-            answers[question.key] = _ask(questions, question, answers)
-    for question in questions.retired(stack.value):
-        if question.key in given:
-            answers[question.key] = questions.check(question, given[question.key], answers)
-    del answers["stack"]
-    return answers
+class Talk:
+    """A conversation that can go back: it is held again from its start, and what was answered is not asked again."""
+
+    def __init__(self) -> None:
+        self.style = style_of(sys.stdout)
+        self.asked: list[str] = []
+        self._said: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
+        self._names: dict[str, str] = {}
+        self._known: tuple[Questions, Mapping[str, object]] | None = None
+
+    def hold(self, conversation: Callable[[], T]) -> T:
+        """Give what the conversation comes to; Ctrl-C raises `KeyboardInterrupt`."""
+        while True:
+            try:
+                return conversation()
+            except BackError:
+                if self.asked:
+                    self._forget(self.asked[-1])
+
+    def know(self, questions: Questions, given: Mapping[str, object]) -> None:
+        """Take note of what will be asked after the choices, to say how many questions there are."""
+        self._known = (questions, given)
+
+    def ask_choices(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Give the choices, asking for those that are missing."""
+        answers = dict(given)
+        missing = [key for key in DOMAINS if key not in answers]
+        for place, key in enumerate(missing):
+            options = [questionary.Choice(LABELS[member.value], member.value) for member in DOMAINS[key]]
+            default = getattr(Choices(), key).value
+            left = len(missing) - place - 1 + self._after_choices()
+            answers[key] = self._ask(key, MEANINGS[key], left, lambda d, o=options, **k: _select(o, d, **k), default)
+        return answers
+
+    def ask_stack(self, recommendation: Recommendation, offered: tuple[str, ...], text: str) -> Stack | None:
+        """Show the recommendation, and give the stack insisted on instead of it, None to follow it."""
+        pick = recommendation.stack
+        stacks = [stack for stack in (pick, *(s for s in Stack if s is not pick)) if stack.value in offered]
+        options = [
+            questionary.Choice(_title(stack, pick), stack.value, description=STRENGTHS[stack]) for stack in stacks
+        ]
+        if _STACK not in self._said:
+            self._show(f"\n{text}\n\n{self._holdings(stacks)}\n")
+        left = self._expected(pick)
+        make = lambda default, **k: _select(options, default, **k)  # noqa: E731
+        chosen = Stack(self._ask(_STACK, "Which stack shall it be?", left, make, stacks[0].value))
+        return None if chosen is pick else chosen
+
+    def ask_answers(self, questions: Questions, stack: Stack, given: Mapping[str, object]) -> dict[str, object]:
+        """Give the answers to the template's questions for the stack, asking for those that are missing."""
+
+        def ask(step: Step) -> object:
+            left = max(self._expected(stack) - 1, 0)
+            return self._ask(
+                step.key, step.help, left, lambda d, **k: _prompt(replace(step, default=d), **k), step.default
+            )
+
+        walked = questions.walk({**given, "stack": stack.value}, ask)
+        if walked.unused:
+            self._show(f"Left out, for they do not apply with these answers: {', '.join(walked.unused)}")
+        return {key: value for key, value in walked.values.items() if key != _STACK}
+
+    def approves(self, page: Callable[[Style], str]) -> bool:
+        """Show what is going to be made; False after a change of mind. To quit raises `KeyboardInterrupt`."""
+        self._show(f"\n{page(self.style)}\n")
+        options = [questionary.Choice(label, value) for label, value in _REVIEW.items()]
+        answer = _answer(_select(options, "create", message="Shall it be created?"))
+        if answer == "quit":
+            raise KeyboardInterrupt
+        if answer == "change":
+            titles = [questionary.Choice(self._names[key], key) for key in self.asked]
+            self._change(_answer(_select(titles, self.asked[-1], message="Which answer?")))
+        return bool(answer == "create")
+
+    def _change(self, key: str) -> None:
+        """Ask again for one answer, and for the stack too where the recommendation may be another one then."""
+        self._forget(key)
+        if key in DOMAINS and _STACK in self.asked:
+            self._forget(_STACK)
+
+    def _ask(self, key: str, text: str, left: int, make: Callable[..., questionary.Question], default: Any) -> Any:
+        if key in self._said:
+            return self._said[key]
+        if not self.asked and not self._before:
+            self._show(_HELP)
+        number = len(self.asked) + 1
+        question = make(self._before.get(key, default), message=text, qmark=f"{number} of {number + left}")
+        answer = _answer(_with_a_way_back(question))
+        self._said[key] = answer
+        self._names[key] = text
+        self.asked.append(key)
+        return answer
+
+    def _forget(self, key: str) -> None:
+        self.asked.remove(key)
+        self._before[key] = self._said.pop(key)
+
+    def _after_choices(self) -> int:
+        return 1 + self._expected(Stack.NODE) if self._known else 0
+
+    def _expected(self, stack: Stack) -> int:
+        if self._known is None:
+            return 0
+        questions, given = self._known
+        known = questions.keys()
+        said = {key: value for key, value in self._said.items() if key in known}
+        return questions.expected({**said, **given, _STACK: stack.value})
+
+    def _holdings(self, stacks: list[Stack]) -> str:
+        return "\n".join(f"{self.style.accent(stack.value)}: {CONTENTS[stack][0]}" for stack in stacks)
+
+    def _show(self, text: str) -> None:
+        questionary.print(text) if not self.style.color else _print_formatted(text)
 
 
-def _ask(questions: Questions, question: Question, answers: Mapping[str, object]) -> object:
-    default = "" if question.required else questions.default(question, answers)
-    if question.choices:
-        return _select(question.help, list(question.choices), default)
-    if question.type == "bool":
-        return _answer(questionary.confirm(question.help, default=bool(default)))
-    hint = f"(for example {question.placeholder}) " if question.placeholder else None
-    validate = _validator(questions, question, answers)
-    return _answer(questionary.text(question.help, default=str(default), validate=validate, instruction=hint))
+def _title(stack: Stack, pick: Stack) -> str:
+    return f"{stack.value}: {TITLES[stack]}{' (recommended)' if stack is pick else ''}"
 
 
-def _validator(questions: Questions, question: Question, answers: Mapping[str, object]) -> Callable[[str], bool | str]:
-    def validate(text: str) -> bool | str:
+def _print_formatted(text: str) -> None:
+    from prompt_toolkit import print_formatted_text
+    from prompt_toolkit.formatted_text import ANSI
+
+    print_formatted_text(ANSI(text))
+
+
+def _prompt(step: Step, message: str, qmark: str) -> questionary.Question:
+    """Give the prompt for one question of the template, in the form that its type needs."""
+    words: dict[str, Any] = {"message": message, "qmark": qmark}
+    if step.options:
+        return _check_boxes(step, **words) if step.question.multiselect else _select_option(step, **words)
+    if step.type == "bool":
+        return questionary.confirm(default=step.default is True, **words)
+    line: dict[str, Any] = {
+        "default": _as_text(step),
+        "validate": _validator(step),
+        "validate_while_typing": False,
+        **words,
+    }
+    if step.question.secret:
+        return questionary.password(**line)
+    if step.type == "path":
+        return questionary.path(**line)
+    hint = f"(for example {step.placeholder}) " if step.placeholder and not step.multiline else None
+    return questionary.text(multiline=step.multiline, instruction=hint, **line)
+
+
+def _as_text(step: Step) -> str:
+    """Give a default as a person would type it."""
+    if step.default is MISSING or step.default is None:
+        return ""
+    if isinstance(step.default, str):
+        return step.default
+    if step.type == "json":
+        return json.dumps(step.default, indent=2 if step.multiline else None, ensure_ascii=False)
+    if step.type == "yaml":
+        flow = not step.multiline
+        return str(yaml.safe_dump(step.default, default_flow_style=flow, width=1 << 30, allow_unicode=True)).strip()
+    return str(step.default)
+
+
+def _validator(step: Step) -> Callable[[Any], bool | str]:
+    def validate(answer: Any) -> bool | str:
         try:
-            questions.check(question, text, answers)
+            step.check(answer)
         except UsageError as error:
             return error.message
         return True
@@ -73,10 +203,56 @@ def _validator(questions: Questions, question: Question, answers: Mapping[str, o
     return validate
 
 
-def _select(message: str, options: list[tuple[str, Any]], default: Any) -> Any:
-    choices = [questionary.Choice(label, value=value) for label, value in options]
-    return _answer(questionary.select(message, choices=choices, default=default, use_shortcuts=False))
+def _select(options: list[questionary.Choice], default: Any, **words: Any) -> questionary.Question:
+    return questionary.select(choices=options, default=default, use_shortcuts=False, **words)
+
+
+def _select_option(step: Step, **words: Any) -> questionary.Question:
+    choices = [questionary.Choice(o.label, value=o.value, disabled=o.refused or None) for o in step.options]
+    default = next((c for c, o in zip(choices, step.options, strict=True) if _is(o.value, step.default)), None)
+    return questionary.select(choices=choices, default=default, **words)
+
+
+def _check_boxes(step: Step, **words: Any) -> questionary.Question:
+    checked = step.default if isinstance(step.default, list) else []
+    choices = [
+        questionary.Choice(o.label, value=o.value, disabled=o.refused or None, checked=o.value in checked)
+        for o in step.options
+    ]
+    return questionary.checkbox(choices=choices, validate=_validator(step), **words)
+
+
+def _is(value: object, default: object) -> bool:
+    return type(value) is type(default) and value == default
+
+
+def _with_a_way_back(question: questionary.Question) -> questionary.Question:
+    keys = KeyBindings()
+
+    @keys.add("s-tab", eager=True)
+    def back(event: KeyPressEvent) -> None:
+        event.app.exit(exception=BackError())
+
+    application = question.application
+    own = [application.key_bindings] if application.key_bindings else []
+    application.key_bindings = merge_key_bindings([*own, keys])
+    return question
 
 
 def _answer(question: questionary.Question) -> Any:
-    return question.unsafe_ask()
+    """Ask; Ctrl-C and a signal raise `KeyboardInterrupt`."""
+    application = question.application
+    ended: list[bool] = []
+
+    def leave() -> None:
+        if ended and application.future and not application.future.done():
+            application.exit(exception=KeyboardInterrupt())
+
+    def stop() -> None:
+        ended.append(True)
+        if application.loop:
+            application.loop.call_soon_threadsafe(leave)
+
+    application.pre_run_callables.append(leave)
+    with endings.told_to(stop):
+        return question.unsafe_ask()

@@ -1,6 +1,6 @@
 """From choices to a stack, with its reasons. Pure: the same choices always give the same answer."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from stackgen.article import CAUTIONS, LANGUAGES, RULES, STRENGTHS, TITLES, Rule
@@ -19,7 +19,11 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The stack to use, and why. `recommended` is the rule's stack, `stack` the user's where it was overridden."""
+    """The stack to use, and why. `recommended` is the rule's stack, `stack` the user's where it was overridden.
+
+    `said` are the keys of the choices that somebody made; the others were assumed. Where a stack was named and
+    nothing was said, there is no rule to speak of: `taken_when` says when the article takes that stack.
+    """
 
     stack: Stack
     recommended: Stack
@@ -31,6 +35,18 @@ class Recommendation:
     runner_up_reason: str
     flips: tuple[Flip, ...]
     choices: Choices
+    said: tuple[str, ...] = tuple(DOMAINS)
+    taken_when: tuple[str, ...] = ()
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the stack was named, and nothing was said that a recommendation could rest on."""
+        return bool(self.taken_when)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """The keys of the choices that nobody made."""
+        return tuple(key for key in DOMAINS if key not in self.said)
 
     @property
     def overridden(self) -> bool:
@@ -38,8 +54,12 @@ class Recommendation:
         return self.stack is not self.recommended
 
 
-def recommend(choices: Choices, override: Stack | None = None) -> Recommendation:
+def recommend(
+    choices: Choices, override: Stack | None = None, said: Collection[str] = tuple(DOMAINS)
+) -> Recommendation:
     """Give the first matching rule's stack, or the one insisted on, with all that speaks for and against it."""
+    if override and not said:
+        return _by_hand(override, choices)
     rule = _match(choices)
     stack = override or rule.stack
     runner_up = rule.stack if stack is not rule.stack else _runner_up(rule, choices)
@@ -54,6 +74,27 @@ def recommend(choices: Choices, override: Stack | None = None) -> Recommendation
         runner_up_reason=f"{TITLES[runner_up]} {STRENGTHS[runner_up]}.",
         flips=tuple(_flips(choices, rule.stack)),
         choices=choices,
+        said=tuple(key for key in DOMAINS if key in said),
+    )
+
+
+def _by_hand(stack: Stack, choices: Choices) -> Recommendation:
+    """Give what can be said of a stack when nothing is known of what is built."""
+    rules = [rule for rule in RULES if rule.stack is stack]
+    runner_up = rules[0].runner_up
+    return Recommendation(
+        stack=stack,
+        recommended=stack,
+        rule="by-hand",
+        section=rules[0].section,
+        reasons=(f"{TITLES[stack]} {STRENGTHS[stack]}.",),
+        cautions=tuple(c.text for c in CAUTIONS if stack in c.stacks and not c.when.accepts),
+        runner_up=runner_up,
+        runner_up_reason=f"{TITLES[runner_up]} {STRENGTHS[runner_up]}.",
+        flips=(),
+        choices=choices,
+        said=(),
+        taken_when=tuple(rule.when.words() or "nothing speaks for another stack" for rule in rules),
     )
 
 

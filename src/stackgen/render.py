@@ -8,126 +8,147 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stackgen import repository, source
+from stackgen import destination, repository, source
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
-from stackgen.project import Project, read, require_known
+from stackgen.project import ANSWERS_FILE, Project, read
 
 if TYPE_CHECKING:
     from stackgen.plan import Plan
 
-_MARKER = b"<<<<<<< before updating"
+# Nothing that the user has set for git or copier has a say in how a template reads.
+_SETTINGS = {"core.autocrlf": "false", "core.attributesFile": os.devnull, "core.hooksPath": os.devnull}
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A new project, the files that were written, and whether it was made a git repository."""
+    """A new project, its files, whether it was made a git repository, and the files that had been there and stay."""
 
     project: Project
     files: tuple[str, ...]
     repository: bool
+    kept: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateReport:
-    """What an update did.
+class Target:
+    """What a project is carried to: where the template is, how the project records that, its version, new answers."""
 
-    `kept` are files that the new release drops, but which the user had changed; `conflicts` are
-    files with markers that only a person can settle.
+    where: str
+    recorded: str
+    version: str
+    data: Mapping[str, object]
+
+
+def generate(plan: "Plan", expected: str | None = None) -> Generated:
+    """Write the project, whole or not at all, and make it a git repository with a first commit.
+
+    With `expected`, only if it is what a preview with that digest has shown.
     """
-
-    path: Path
-    from_version: str
-    to_version: str
-    changed: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
-
-
-def check_destination(destination: Path) -> None:
-    """Refuse a place where nothing new can be written."""
-    parent = destination.parent
-    if destination.is_symlink():
-        raise _refused(f"{destination} is a symbolic link", "name the folder that it points to")
-    if destination.exists() and not destination.is_dir():
-        raise _refused(f"{destination} is a file", "choose another name or another --output-dir")
-    if destination.is_dir() and any(destination.iterdir()):
-        raise _refused(f"{destination} is not empty", "choose another name or another --output-dir")
-    if not parent.is_dir():
-        raise _refused(f"{parent} is not a folder", "create it first, or choose another --output-dir")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise _refused(f"{parent} cannot be written to", "choose another --output-dir")
-
-
-def generate(plan: "Plan") -> Generated:
-    """Write the project, whole or not at all, and make it a git repository with a first commit."""
-    check_destination(plan.destination)
-    with _workshop(plan.destination.parent) as workshop:
+    destination.check(plan.destination)
+    beside = plan.destination if plan.destination.is_dir() else plan.destination.parent
+    with _workshop(beside) as workshop:
         made = workshop / plan.destination.name
         _copy(plan, made)
+        kept = destination.adopt(made, plan.destination)
+        if expected and (found := _digest(plan, made)) != expected:
+            message = f"the plan is out of date: the project would be {found[:12]} now, not {expected[:12]}"
+            raise DestinationError(message, "look at it again with --plan, then pass the new digest to --apply")
         files = _files(made)
-        started = plan.git and not repository.contains(plan.destination.parent)
+        project = replace(read(made), path=plan.destination)
+        started = plan.git and not repository.contains(beside)
         if started:
             repository.start(made)
-        _move(made, plan.destination)
-    return Generated(read(plan.destination), files, started)
+        destination.place(made, plan.destination)
+    return Generated(project, files, started, kept)
 
 
 def preview(plan: "Plan") -> tuple[str, ...]:
     """List the files that `generate` would write."""
-    check_destination(plan.destination)
+    return look(plan)[0]
+
+
+def look(plan: "Plan") -> tuple[tuple[str, ...], str]:
+    """List the files that `generate` would write, and give a digest of the plan and of every byte in them."""
+    destination.check(plan.destination)
     with _workshop(None) as workshop:
         made = workshop / plan.destination.name
         _copy(plan, made)
-        return _files(made)
+        destination.adopt(made, plan.destination)
+        return _files(made), _digest(plan, made)
 
 
-def update(
-    project: Project,
-    data: Mapping[str, object],
-    environment: Mapping[str, str],
-    version: str | None = None,
-) -> UpdateReport:
-    """Carry a project to `version` (None: the newest release), or to other answers, or both."""
-    repository.require_clean(project.path)
-    target = _target(project, environment, version)
-    if target == project.version and all(project.answers.get(key) == value for key, value in data.items()):
-        return UpdateReport(project.path, project.version, project.version)
-    _refuse_unknown(project, target, set(data) - {"decision"})
-    with _terminable(), repository.restored_on_failure(project.path), _copier():
-        from copier import run_update
-
-        run_update(project.path, data=dict(data), vcs_ref=target, defaults=True, overwrite=True, quiet=True)
-        kept = _keep_edited(project)
-    return _report(project, kept)
+def _digest(plan: "Plan", made: Path) -> str:
+    """Give a digest of where the project goes and of its files: the same for the same answers and templates."""
+    digest = sha256(f"{plan.destination.absolute()}\0{plan.source}\0{plan.version}\0{plan.git}".encode())
+    for name in _files(made):
+        path = made / name
+        content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+        if name == ANSWERS_FILE:  # a checkout with uncommitted changes is given another commit every time
+            content = b"".join(line for line in content.splitlines(True) if not line.startswith(b"_commit:"))
+        mode = path.lstat().st_mode & 0o111
+        digest.update(f"\0{name}\0{mode}\0{sha256(content).hexdigest()}".encode())
+    return digest.hexdigest()
 
 
-def _target(project: Project, environment: Mapping[str, str], version: str | None) -> str:
-    releases = source.refresh(project.source, environment)
-    if version:
-        return version
-    if not source.is_release(project.version) or not releases:
-        return source.HEAD
-    require_known(project, releases)
-    return releases[-1]
+def old(project: Project, where: str, folder: Path) -> Path:
+    """Render what a project was made from into `folder`, under the project's name."""
+    made = folder / project.path.name
+    with _copier() as options:
+        from copier import run_copy
+
+        answers = dict(project.answers)
+        run_copy(where, made, data=answers, vcs_ref=project.version, defaults=True, quiet=True, **options)
+    _record(made, where, project.source)
+    return made
 
 
-def _refuse_unknown(project: Project, version: str, keys: set[str]) -> None:
+def new(project: Project, target: Target, folder: Path) -> Path:
+    """Render what a project is to become into `folder`: its answers, those given, and defaults for new questions."""
+    made = folder / project.path.name
+    made.mkdir(parents=True)
+    shutil.copy(project.path / ANSWERS_FILE, made)
+    with _copier() as options:
+        from copier import run_copy
+
+        settings = {"defaults": True, "overwrite": True, "quiet": True, **options}
+        run_copy(target.where, made, data=dict(target.data), vcs_ref=target.version, **settings)
+    _record(made, target.where, target.recorded)
+    return made
+
+
+def version_of(made: Path) -> str:
+    """Give the version that a rendered project records."""
+    return read(made).version
+
+
+def _record(made: Path, where: str, recorded: str) -> None:
+    """Name the template as the project does, wherever it was for this time."""
+    if where != recorded:
+        file = made / ANSWERS_FILE
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        named = [f"_src_path: {recorded}\n" if line.startswith("_src_path:") else line for line in lines]
+        file.write_text("".join(named), encoding="utf-8", newline="")
+
+
+def refuse_unknown(where: str, version: str, keys: set[str]) -> None:
     """Refuse names that no question has: copier would ignore them."""
     if keys:
         from stackgen import questions
 
-        asked = questions.read(source.find(project.source, {}, version).questions)
+        asked = questions.read(source.find(where, {}, version).questions)
         asked.refuse_unknown(dict.fromkeys(sorted(keys)))
 
 
 def _copy(plan: "Plan", made: Path) -> None:
-    with _copier():
+    repository.attempt(made.parent, "--version")  # without git, copier would take the folder for one without history
+    with _copier() as options:
         from copier import run_copy
 
         run_copy(
@@ -139,6 +160,7 @@ def _copy(plan: "Plan", made: Path) -> None:
             quiet=True,
             # The workshop is removed anyway; copier's own clean-up would hide why it failed.
             cleanup_on_error=False,
+            **options,
         )
     if not (made / ".copier-answers.yml").exists():
         message = f"the template {plan.source} writes no .copier-answers.yml, so its projects could not be updated"
@@ -146,16 +168,18 @@ def _copy(plan: "Plan", made: Path) -> None:
 
 
 @contextmanager
-def _copier() -> Iterator[None]:
-    """Keep copier's own words from the user, and turn its failures into one line."""
+def _copier() -> Iterator[dict[str, Any]]:
+    """Keep copier's own words from the user, and turn its failures into one line; give the options of every run."""
+    from copier import Settings
     from copier.errors import CopierError
     from jinja2 import TemplateError
-    from plumbum import ProcessExecutionError
+    from plumbum import ProcessExecutionError, local
 
     try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()), local.env():
             warnings.simplefilter("ignore")
-            yield
+            local.env.update(_isolated())
+            yield {"settings": Settings()}
     except StackgenError:
         raise
     except ProcessExecutionError as error:
@@ -171,8 +195,18 @@ def _copier() -> Iterator[None]:
         raise DestinationError(message, "check the free space and your permissions there") from error
 
 
+def _isolated() -> dict[str, str]:
+    numbered = [
+        (f"GIT_CONFIG_{part}_{i}", text)
+        for i, p in enumerate(_SETTINGS.items())
+        for part, text in zip(("KEY", "VALUE"), p, strict=True)
+    ]
+    return {**dict(numbered), "GIT_CONFIG_COUNT": str(len(_SETTINGS)), "GIT_DEFAULT_HASH": "sha1"}
+
+
 def _unreadable(reason: str) -> SourceError:
-    return SourceError(f"the template cannot be used: {source.git_reason(reason)}", "check the template")
+    line = source.git_reason(reason)
+    return SourceError(f"the template cannot be used: {line}", source.git_hint(line) or "check the template")
 
 
 def _misused(reason: str) -> StackgenError:
@@ -189,7 +223,7 @@ def _misused(reason: str) -> StackgenError:
 @contextmanager
 def _workshop(beside: Path | None) -> Iterator[Path]:
     """Give a folder to work in, which is gone afterwards, however the work ends."""
-    with _terminable():
+    with terminable():
         folder = Path(tempfile.mkdtemp(prefix=".stackgen-", dir=beside))
         try:
             yield folder
@@ -198,7 +232,7 @@ def _workshop(beside: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Let SIGTERM unwind the stack as Ctrl-C does, so that nothing half-written stays."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -214,58 +248,5 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _keep_edited(project: Project) -> tuple[str, ...]:
-    """Bring back the files that the update deleted although the user had changed them."""
-    deleted = [
-        name for code, name in repository.status(project.path) if "D" in code and code not in repository.UNMERGED
-    ]
-    if not deleted:
-        return ()
-    with tempfile.TemporaryDirectory(prefix="stackgen-") as folder:
-        before = Path(folder, project.path.name)
-        from copier import run_copy
-
-        answers = dict(project.answers)
-        run_copy(project.source, before, data=answers, vcs_ref=project.version, defaults=True, quiet=True)
-        edited = [name for name in deleted if not _is_same(project.path, name, before / name)]
-    for name in edited:
-        repository.git(project.path, "checkout", "--quiet", "HEAD", "--", name)
-    return tuple(sorted(edited))
-
-
-def _is_same(project: Path, name: str, rendered: Path) -> bool:
-    committed = repository.git(project, "rev-parse", f"HEAD:./{name}").stdout.strip()
-    if not rendered.is_file():
-        return False
-    return committed == repository.git(project, "hash-object", f"--path={name}", str(rendered)).stdout.strip()
-
-
-def _report(project: Project, kept: tuple[str, ...]) -> UpdateReport:
-    changes = repository.status(project.path)
-    names = sorted(name for _, name in changes)
-    unmerged = {name for code, name in changes if code in repository.UNMERGED}
-    marked = {name for name in names if name.endswith(".rej") or _has_marker(project.path / name)}
-    after = read(project.path).version
-    return UpdateReport(project.path, project.version, after, tuple(names), kept, tuple(sorted(unmerged | marked)))
-
-
-def _has_marker(path: Path) -> bool:
-    return path.is_file() and any(line.rstrip() == _MARKER for line in path.read_bytes().splitlines())
-
-
 def _files(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()))
-
-
-def _move(made: Path, destination: Path) -> None:
-    try:
-        if destination.exists():
-            destination.rmdir()
-        made.rename(destination)
-    except OSError as error:
-        message = f"{destination} cannot be written: {error.strerror}"
-        raise DestinationError(message, "choose another name or another --output-dir") from error
-
-
-def _refused(message: str, hint: str) -> DestinationError:
-    return DestinationError(message, hint)

@@ -24,6 +24,7 @@ UPGRADE = "upgrade stackgen, for example with `uv tool upgrade stackgen` or `pip
 _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
 _ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+_GIT_PREFIXES = ("git@", "git://", "git+", "https://github.com/", "https://gitlab.com/")
 _LOCK_SECONDS = 10.0
 
 
@@ -43,7 +44,7 @@ def find(explicit: str | None, environment: Mapping[str, str], version: str | No
     """Give the template to generate from: the one asked for, the checkout, or the bundle."""
     asked = explicit or environment.get("STACKGEN_TEMPLATE")
     if asked:
-        return _from_anywhere(asked, version)
+        return _from_anywhere(_for_copier(asked), version)
     if is_checkout():
         return Source(str(_CHECKOUT), version or HEAD, _CHECKOUT)
     return _from_bundle(environment, version)
@@ -54,18 +55,22 @@ def is_checkout() -> bool:
     return not (_PACKAGE / BUNDLE).exists() and (_CHECKOUT / "copier.yml").exists()
 
 
-def refresh(url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Make a project's recorded source ready for an update and list its releases, oldest first."""
-    recorded, _ = _placement(environment)
-    if url in {recorded, f"{DATA_DIR}/{BUNDLE}"} and not is_checkout():
-        _place(_PACKAGE / BUNDLE, Path(url).expanduser())
-    return _sorted(_tags(_expand(url)))
+def refresh(url: str, environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Make a project's recorded source ready for an update; give where it is, and its releases, oldest first.
+
+    Where the home folder cannot be written to, the bundle is in the folder that stands for it.
+    """
+    default = f"{DATA_DIR}/{BUNDLE}"
+    where = _placement(environment)[0] if url == default and environment.get("STACKGEN_DATA_DIR") else url
+    if where in {_placement(environment)[0], default} and not is_checkout():
+        _place(_PACKAGE / BUNDLE, Path(where).expanduser())
+    return where, _sorted(_tags(_expand(where)))
 
 
 def is_release(version: str) -> bool:
     """Tell whether `version` names a release, as v1.2.3 does and a commit (4f5e6a7, or 1234567) does not."""
     try:
-        return not Version(version).is_prerelease and not version.isdecimal() and not {"-", "+"} & set(version)
+        return not Version(version).is_prerelease and not version.isdecimal() and "-" not in version
     except InvalidVersion:
         return False
 
@@ -74,6 +79,13 @@ def git_reason(complaint: str) -> str:
     """Give the one line of git's complaint that says what is wrong."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip()] or ["git gave no reason"]
     return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1]).removeprefix("fatal: ")
+
+
+def git_hint(complaint: str) -> str:
+    """Give what to do about a complaint of git's that no template is the reason of, an empty string for any other."""
+    if "bad config" in complaint:
+        return "put git's configuration right"
+    return "make room" if "No space left" in complaint else ""
 
 
 def _from_bundle(environment: Mapping[str, str], version: str | None) -> Source:
@@ -155,9 +167,9 @@ def _acquire(lock: Path) -> int:
         try:
             return os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o644)
         except FileExistsError:
-            # Writing takes milliseconds: an old lock was left behind by a process that was killed.
+            # Writing takes milliseconds: a lock of another time, past or future, was left by a process that was killed.
             with suppress(FileNotFoundError):
-                if time.time() - lock.stat().st_mtime > _LOCK_SECONDS:
+                if abs(time.time() - lock.stat().st_mtime) > _LOCK_SECONDS:
                     lock.unlink()
             time.sleep(0.02)
 
@@ -180,14 +192,16 @@ def _sorted(tags: list[str]) -> tuple[str, ...]:
     return tuple(sorted(filter(is_release, tags), key=Version))
 
 
-def _from_anywhere(asked: str, version: str | None) -> Source:
+def spelled(asked: str) -> str:
+    """Give a template's address as a project records it: a path counts from the root."""
     path = Path(asked).expanduser()
-    if path.is_dir():
-        asked = str(path.resolve())
-        if not (path / ".git").exists() and not (path / "HEAD").exists():
-            return Source(asked, None, _with_questions(path.resolve()))
-    elif path.exists():
-        asked = str(path.resolve())
+    return str(path.resolve()) if path.exists() else asked
+
+
+def _from_anywhere(asked: str, version: str | None) -> Source:
+    path, asked = Path(asked).expanduser(), spelled(asked)
+    if path.is_dir() and not (path / ".git").exists() and not (path / "HEAD").exists():
+        return Source(asked, None, _with_questions(path.resolve()))
     url = _expand(asked)
     releases = _sorted(_tags(url))
     chosen = version or (releases[-1] if releases else HEAD)
@@ -202,6 +216,13 @@ def _expand(url: str) -> str:
         if url.startswith(alias):
             return f"{address}{url.removeprefix(alias).lstrip('/').removesuffix('.git')}.git"
     return str(Path(url).expanduser()) if url.startswith("~") else url.removeprefix("git+")
+
+
+def _for_copier(address: str) -> str:
+    """Give an address in a spelling that copier takes for git's: it knows few hosts, and others only by .git."""
+    is_url = re.match(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:", address)
+    known = address.startswith(_GIT_PREFIXES) or address.endswith(".git")
+    return f"git+{address}" if is_url and not known else address
 
 
 def _tags(url: str) -> list[str]:
@@ -243,5 +264,5 @@ def _git(*arguments: str, about: str) -> str:
         raise SourceError(message, "install git") from None
     if done.returncode:
         message = f"the template {about!r} cannot be read: {git_reason(done.stderr)}"
-        raise SourceError(message, "check the address and your access to it")
+        raise SourceError(message, git_hint(message) or "check the address and your access to it")
     return done.stdout

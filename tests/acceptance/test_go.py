@@ -1,11 +1,14 @@
 """The go template: what it generates builds, passes its own checks, serves and stops."""
 
 import json
+import queue
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import copier
 import pytest
@@ -175,6 +178,67 @@ def test_it_serves_and_stops_cleanly(service: Path, sh: Sh, serve: Callable, htt
         assert b"http_request_duration_seconds_bucket" in http("GET", f"http://127.0.0.1:{admin}/metrics").body
         assert sh([f"bin/{NAME}", "healthcheck"], service, environment).returncode == 0
         assert server.stop() == 0
+
+
+SECRETS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+VERIFY = """
+import json, sys
+from standardwebhooks.webhooks import Webhook
+headers, body = json.load(sys.stdin)
+for secret in sys.argv[1:]:
+    print(Webhook(secret).verify(body, headers)["type"])
+"""
+
+
+@pytest.mark.full
+def test_its_signatures_verify_with_the_library_of_the_specification_before_and_after_a_rotation(
+    generate: Callable[[Answers], Path],
+    sh: Sh,
+    go: dict[str, str],
+    serve: Callable,
+    http: Callable[..., Answer],
+    tmp_path: Path,
+) -> None:
+    project = generate(SERVICE)
+    sh("make build", project, go)
+    received: queue.Queue[object] = queue.Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            received.put([{name.lower(): value for name, value in self.headers.items()}, body])
+            self.send_response(204)
+            self.end_headers()
+
+    receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    Thread(target=receiver.serve_forever, daemon=True).start()
+    port = free_port()
+    environment = {
+        "PORT": str(port),
+        "ADMIN_PORT": str(free_port()),
+        "DATABASE_URL": f"sqlite:{tmp_path}/alerts.db",
+        "ALLOWED_PRIVATE_CIDRS": "127.0.0.0/8",
+        "WEBHOOK_SECRET": ",".join(SECRETS),
+    }
+    with serve([f"bin/{NAME}", "serve"], project, environment, f"http://127.0.0.1:{port}/readyz") as server:
+        target = {
+            "name": "nowhere",
+            "url": "http://127.0.0.1:9/",
+            "failure_threshold": 1,
+            "webhook_url": f"http://127.0.0.1:{receiver.server_port}/",
+        }
+        assert http("POST", f"{server.url}/v1/targets", target).status == 201
+        alert = received.get(timeout=60)
+        assert server.stop() == 0
+    receiver.shutdown()
+    receiver.server_close()
+    (tmp_path / "verify.py").write_text(VERIFY, encoding="utf-8")
+    (tmp_path / "alert.json").write_text(json.dumps(alert), encoding="utf-8")
+    command = "uv run --no-project --quiet --with standardwebhooks==1.1.0 python verify.py"
+    verified = sh(f"{command} {' '.join(SECRETS)} < alert.json", tmp_path, go)
+    assert verified.stdout.split() == ["target.down"] * 2
+    stranger = "whsec_" + "A" * 32
+    assert sh(f"{command} {stranger} < alert.json", tmp_path, go, check=False).returncode != 0
 
 
 def shell_blocks(project: Path) -> list[str]:

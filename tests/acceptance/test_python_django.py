@@ -150,11 +150,14 @@ def test_every_check_of_the_project_passes(project: Path, environment: Environme
     assert "failed: lint, types" in spoiled.stdout
 
 
+# Each Python and each engine once; all four before a release.
+@pytest.mark.parametrize("made", [pytest.param("oldest", marks=pytest.mark.release), "newest"], indirect=True)
 def test_its_tests_pass_on_sqlite(project: Path, environment: Environment) -> None:
     processes.sh("uv run pytest -q --cov", project, environment)
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("made", ["oldest", pytest.param("newest", marks=pytest.mark.release)], indirect=True)
 def test_its_tests_pass_on_postgresql(project: Path, environment: Environment, postgres_url: str) -> None:
     ran = processes.sh("uv run pytest -q", project, {**environment, "TEST_DATABASE_URL": postgres_url})
     assert "skipped" not in ran.stdout
@@ -227,6 +230,6 @@ def test_without_data_tools_it_is_complete(render: Callable[..., Path], with_pyt
     made = render("python-django", data_tools=False, ci="gitlab")
     _set_up(made, environment)
     assert not (made / "notebooks").exists()
-    assert not list((made / ".venv").glob("lib/*/site-packages/polars"))
+    assert not list((made / ".venv").glob("lib/*/site-packages/nbclient"))
     processes.sh("uv run python check.py", made, environment)
     processes.sh("uv run pytest -q", made, environment)

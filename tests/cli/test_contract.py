@@ -68,7 +68,7 @@ def test_a_missing_name_names_the_argument_the_flag_and_the_key(stackgen: Stackg
 
 def test_exit_codes_are_the_documented_ones() -> None:
     family = {kind.code: kind.exit_code for kind in errors.StackgenError.__subclasses__()}
-    assert family == {"usage": 2, "destination": 3, "source": 4, "conflict": 5, "check": 6}
+    assert family == {"usage": 2, "destination": 3, "source": 4, "conflict": 5, "check": 6, "found": 7, "loss": 1}
     assert errors.StackgenError.exit_code == 1
     page = (Path(__file__).parents[2] / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
     for kind in (errors.StackgenError, *errors.StackgenError.__subclasses__()):

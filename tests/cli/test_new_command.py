@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import museum
+import templating
 import yaml
 from running import Run
 
@@ -45,6 +47,26 @@ def test_a_dry_run_lists_exactly_the_files_that_are_written(stackgen: Stackgen, 
     assert list(tmp_path.iterdir()) == []
     made = stackgen("new", "my-shop", "--json").json["result"]
     assert planned["files"] == made["files"] == sorted(snapshot(tmp_path / "my-shop"))
+
+
+def test_a_plan_is_applied_as_it_was_shown_or_not_at_all(stackgen: Stackgen, tmp_path: Path) -> None:
+    template = templating.every_kind(tmp_path / "template")
+    flags = ["new", "shop", "--template", str(template), "--json", "-d", "replicas=1"]
+    planned = stackgen(*flags, "--plan").json["result"]
+    assert planned["digest"] == stackgen(*flags, "--dry-run").json["result"]["digest"]
+    for changed in (["-d", "replicas=2"], ["-d", "token=other"], ["--no-git"]):
+        refused = stackgen(*flags, *changed, "--apply", planned["digest"])
+        assert (refused.code, refused.json["error"]["code"]) == (3, "destination")
+        assert "out of date" in refused.json["error"]["message"]
+    (template / "templates/node-ts/project/added.txt").write_text("added\n")
+    museum.git(template, "add", "--all")
+    museum.git(template, "commit", "--quiet", "--message", "Add a file")
+    assert stackgen(*flags, "--apply", planned["digest"]).code == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["template"]
+    now = stackgen(*flags, "--plan").json["result"]
+    made = stackgen(*flags, "--apply", now["digest"])
+    assert made.code == 0, made.out
+    assert made.json["result"]["files"] == now["files"]
 
 
 def test_the_project_is_a_repository_with_one_commit_and_nothing_left_over(stackgen: Stackgen, tmp_path: Path) -> None:

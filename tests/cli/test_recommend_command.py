@@ -36,9 +36,30 @@ def test_recommend_json_carries_all_that_is_promised(stackgen: Stackgen) -> None
 
 
 def test_an_override_says_what_the_article_would_have_picked(stackgen: Stackgen) -> None:
-    run = stackgen("recommend", "--stack", "go")
+    run = stackgen("recommend", "--stack", "go", "--product", "saas")
     assert "Chosen by you. The article would pick node-ts" in run.out
-    assert stackgen("recommend", "--stack", "go", "--json").json["result"]["recommended"] == "node-ts"
+    said = ("--stack", "go", "--product", "saas", "--json")
+    assert stackgen("recommend", *said).json["result"]["recommended"] == "node-ts"
+
+
+def test_a_stack_named_without_a_choice_is_not_argued_with(stackgen: Stackgen) -> None:
+    out = stackgen("recommend", "--stack", "python-django").out
+    assert "Chosen by hand: nothing was said" in out
+    assert "product = data-science" in out
+    assert "saas" not in out
+    assert "would pick" not in out
+    result = stackgen("recommend", "--stack", "python-django", "--json").json["result"]
+    assert (result["by_hand"], result["said"], result["overridden"]) == (True, [], False)
+
+
+def test_what_was_assumed_is_said_and_the_command_that_follows_holds_only_what_was_said(stackgen: Stackgen) -> None:
+    out = stackgen("recommend", "--product", "web").out
+    assert "Said: product = web\n" in out
+    assert "Assumed: ai = none, bottleneck = io, team = mixed\n" in out
+    assert out.endswith("To generate it\n  stackgen new my-app --product web\n")
+    result = stackgen("recommend", "--product", "web", "--json").json["result"]
+    assert (result["said"], result["assumed"]) == (["product"], ["ai", "bottleneck", "team"])
+    assert stackgen("recommend").out.endswith("  stackgen new my-app\n")
 
 
 def test_text_output_has_no_colours_when_nobody_looks(stackgen: Stackgen) -> None:
@@ -87,4 +108,5 @@ def test_help_names_every_value_of_a_flag(stackgen: Stackgen, key: str) -> None:
 
 def test_help_names_every_command(stackgen: Stackgen) -> None:
     out = stackgen("--help").out
+    assert not any(line.endswith("...") for line in out.splitlines() if "ARGS" not in line)
     assert all(f"  {command} " in out for command in ("new", "recommend", "compare", "stacks", "schema", "update"))

@@ -1,18 +1,22 @@
 """A person at a terminal: only what is missing is asked, and the answers count."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pexpect
 import pytest
+import terminals
 import yaml
+from terminals import CODES, DOWN, ENTER, finish
+
+if TYPE_CHECKING:
+    import pexpect
 
 Spawn = Callable[..., "pexpect.spawn[str]"]
-DOWN = "\x1b[B"
-ENTER = "\r"
 
 
 @pytest.fixture
@@ -21,20 +25,8 @@ def terminal(tmp_path: Path) -> Iterator[Spawn]:
     started: list[pexpect.spawn[str]] = []
 
     def spawn(*arguments: str, **variables: str) -> "pexpect.spawn[str]":
-        environment = {**os.environ, "TERM": "xterm-256color", **variables}
-        environment.pop("NO_COLOR", None) if "NO_COLOR" not in variables else None
-        command = ["-m", "stackgen", *arguments]
-        child = pexpect.spawn(
-            sys.executable,
-            command,
-            cwd=str(tmp_path),
-            env=environment,
-            encoding="utf-8",
-            timeout=600,
-            dimensions=(50, 160),
-        )
-        started.append(child)
-        return child
+        started.append(terminals.spawn(tmp_path, *arguments, **variables))
+        return started[-1]
 
     yield spawn
     for child in started:
@@ -44,12 +36,6 @@ def terminal(tmp_path: Path) -> Iterator[Spawn]:
 def answer(child: "pexpect.spawn[str]", question: str, keys: str = ENTER) -> None:
     child.expect_exact(question)
     child.send(keys)
-
-
-def finish(child: "pexpect.spawn[str]") -> str:
-    child.expect(pexpect.EOF)
-    child.close()
-    return str(child.before)
 
 
 def test_everything_is_asked_when_nothing_was_given(terminal: Spawn, tmp_path: Path) -> None:
@@ -65,11 +51,12 @@ def test_everything_is_asked_when_nothing_was_given(terminal: Spawn, tmp_path: P
     answer(child, "Under which licence?", DOWN + ENTER)
     answer(child, "How will it be deployed?")
     answer(child, "Which continuous integration")
+    answer(child, "Shall it be created?")
     out = finish(child)
     assert child.exitstatus == 0, out
     recorded = yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())
     assert (recorded["license"], recorded["stack"]) == ("mit", "node-ts")
-    assert {"key": "product", "value": "web"} in recorded["decision"]["choices"]
+    assert {"key": "product", "value": "web", "said": True} in recorded["decision"]["choices"]
     assert "stackgen new my-shop --yes --product web" in out.replace("\r\n", " ").replace("  ", " ")
 
 
@@ -78,6 +65,7 @@ def test_only_what_was_not_given_is_asked(terminal: Spawn, tmp_path: Path) -> No
     texts = ["-d", "description=x", "-d", "owner=y", "-d", "license=mit", "-d", "ci=none"]
     child = terminal("new", "my-shop", *choices, *texts)
     answer(child, "How will it be deployed?", DOWN + ENTER)
+    answer(child, "Shall it be created?")
     out = finish(child)
     assert child.exitstatus == 0, out
     assert not any(asked in out for asked in ("Which", "What does", "What are", "Does it"))
@@ -91,6 +79,7 @@ def test_a_refused_answer_is_asked_again(terminal: Spawn, tmp_path: Path) -> Non
     answer(child, "What is the project called?", "django" + ENTER)
     child.expect_exact("is reserved by")
     child.send("-shop" + ENTER)
+    answer(child, "Shall it be created?")
     out = finish(child)
     assert child.exitstatus == 0, out
     assert (tmp_path / "django-shop").is_dir()
@@ -108,6 +97,113 @@ def test_ctrl_c_at_a_question_leaves_nothing(terminal: Spawn, tmp_path: Path) ->
     finish(child)
     assert child.exitstatus == 130
     assert list(tmp_path.iterdir()) == []
+
+
+BACK = "\x1b[Z"
+GIVEN = [
+    "--ai",
+    "none",
+    "--bottleneck",
+    "io",
+    "--team",
+    "mixed",
+    "-d",
+    "description=x",
+    "-d",
+    "owner=y",
+    "-d",
+    "ci=none",
+]
+
+
+def plain(text: str) -> str:
+    return CODES.sub("", text)
+
+
+def test_the_recommendation_is_seen_before_the_stack_is_asked(terminal: Spawn) -> None:
+    child = terminal("new", "my-shop", *GIVEN, "-d", "license=mit", "-d", "deploy=docker")
+    answer(child, "What are you building?", DOWN + ENTER)
+    child.expect_exact("Which stack shall it be?")
+    seen = plain(str(child.before))
+    for part in (
+        "Said: product = web",
+        "Why (most-backends",
+        "Mind",
+        "Runner-up",
+        "What would change",
+        "huma: OpenAPI",
+    ):
+        assert part in seen
+    child.send(ENTER)
+    child.expect_exact("Shall it be created?")
+    page = plain(str(child.before))
+    assert re.search(r"my-shop: \d+ files", page)
+    assert re.search(r"^  apps/ +\d+$", page, re.MULTILINE)
+    assert "npm run dev" in page
+    child.send("\x03")
+    finish(child)
+
+
+def test_questions_are_numbered_and_there_is_a_way_back(terminal: Spawn, tmp_path: Path) -> None:
+    child = terminal("new", "my-shop", *GIVEN, "--product", "web", "--stack", "node-ts")
+    child.expect_exact("1 of 2")
+    answer(child, "Under which licence?", DOWN + ENTER)
+    child.expect_exact("2 of 2")
+    answer(child, "How will it be deployed?", BACK)
+    child.expect_exact("1 of 2")
+    answer(child, "Under which licence?", DOWN + ENTER)
+    answer(child, "How will it be deployed?", DOWN + ENTER)
+    answer(child, "Shall it be created?")
+    assert "--data license=apache-2.0 --data deploy=kubernetes" in plain(finish(child)).replace("\n", " ")
+    recorded = yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())
+    assert (recorded["license"], recorded["deploy"]) == ("apache-2.0", "kubernetes")
+
+
+def test_at_the_end_an_answer_can_be_changed_and_only_it_is_asked_again(terminal: Spawn, tmp_path: Path) -> None:
+    child = terminal("new", "my-shop", *GIVEN, "--product", "web", "--stack", "node-ts", "-d", "deploy=docker")
+    answer(child, "Under which licence?")
+    answer(child, "Shall it be created?", DOWN + ENTER)
+    answer(child, "Which answer?")
+    answer(child, "Under which licence?", DOWN + ENTER)
+    answer(child, "Shall it be created?")
+    out = finish(child)
+    assert child.exitstatus == 0, out
+    assert yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())["license"] == "mit"
+
+
+def test_to_quit_at_the_end_writes_nothing(terminal: Spawn, tmp_path: Path) -> None:
+    child = terminal("new", "my-shop", *GIVEN, "--product", "web", "--stack", "node-ts", "-d", "deploy=docker")
+    answer(child, "Under which licence?")
+    answer(child, "Shall it be created?", DOWN + DOWN + ENTER)
+    assert "nothing was left behind" in finish(child)
+    assert child.exitstatus == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_red_while_a_name_is_being_typed(terminal: Spawn) -> None:
+    child = terminal(
+        "new", *GIVEN, "--product", "web", "--stack", "node-ts", "-d", "license=mit", "-d", "deploy=docker"
+    )
+    answer(child, "What is the project called?", "M")
+    child.send("y")
+    child.expect_exact("y")
+    assert "must be" not in str(child.before)
+    child.send(ENTER)
+    child.expect_exact("must be lower-case")
+    child.send("\x03")
+    finish(child)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path, columns: int) -> None:
+    hybrid = ["recommend", "--yes", "--ai", "core", "--team", "python"]
+    for command in (hybrid, ["compare"], ["stacks"], ["recommend", "--yes", "--stack", "go"]):
+        child = terminals.spawn(tmp_path, *command, size=(50, columns))
+        lines = plain(finish(child)).splitlines()
+        assert len(lines) > 4
+        for line in lines:
+            assert len(line) <= columns or line.strip().startswith("stackgen new"), (command, line)
+            assert line == line.rstrip()
 
 
 def test_yes_asks_nothing_on_a_terminal_either(terminal: Spawn, tmp_path: Path) -> None:

@@ -90,3 +90,114 @@ def test_uncommitted_work_is_never_touched(stackgen: Stackgen, project: Path) ->
 def test_an_unknown_answer_is_refused(stackgen: Stackgen, project: Path) -> None:
     assert stackgen("update", str(project), "--data", "color=blue").code == 2
     assert museum.git(project, "status", "--porcelain") == ""
+
+
+def test_a_plan_touches_nothing_and_can_be_applied_as_it_was_seen(stackgen: Stackgen, project: Path) -> None:
+    plan = stackgen("update", str(project), "--plan", "--diff", "--json").json["result"]
+    assert {file["path"]: file["class"] for file in plan["files"]} == {
+        ".copier-answers.yml": "changed",
+        "added.txt": "added",
+        "dropped.txt": "removed",
+        "readme.txt": "changed",
+    }
+    assert "+ONE" in plan["diff"]
+    assert museum.git(project, "status", "--porcelain") == ""
+    assert stackgen("update", str(project), "--apply", plan["digest"]).code == 0
+    assert (project / "added.txt").exists()
+
+
+def test_a_plan_is_text_too(stackgen: Stackgen, project: Path) -> None:
+    run = stackgen("update", str(project), "--plan")
+    assert "v0.1.0 → v0.2.0: 1 added, 2 changed, 1 removed" in run.out
+    assert "--apply" in run.out
+
+
+def test_a_plan_that_is_out_of_date_is_not_applied(stackgen: Stackgen, project: Path) -> None:
+    digest = stackgen("update", str(project), "--plan", "--json").json["result"]["digest"]
+    (project / "readme.txt").write_text("mine\n")
+    commit(project)
+    run = stackgen("update", str(project), "--apply", digest)
+    assert run.code == 3
+    assert "out of date" in run.err
+    assert museum.git(project, "status", "--porcelain") == ""
+
+
+def test_a_pipeline_learns_by_exit_code_7_that_there_is_something_to_do(stackgen: Stackgen, project: Path) -> None:
+    run = stackgen("update", str(project), "--check")
+    assert run.code == 7
+    assert "v0.2.0" in run.err
+    assert museum.git(project, "status", "--porcelain") == ""
+    stackgen("update", str(project))
+    commit(project)
+    assert stackgen("update", str(project), "--check").code == 0
+
+
+def test_an_update_is_taken_back_by_abort(stackgen: Stackgen, project: Path) -> None:
+    stackgen("update", str(project))
+    run = stackgen("update", str(project), "--abort")
+    assert (run.code, museum.git(project, "status", "--porcelain")) == (0, "")
+    assert "v0.1.0 → v0.2.0" in run.out
+    assert stackgen("update", str(project), "--continue").code == 3
+
+
+def test_other_answers_keep_the_release_and_a_release_can_be_named(stackgen: Stackgen, project: Path) -> None:
+    result = stackgen("update", str(project), "--data", "colour=blue", "--json").json["result"]
+    assert (result["from"], result["to"]) == ("v0.1.0", "v0.1.0")
+    assert "the colour is blue" in (project / "readme.txt").read_text()
+    commit(project)
+    result = stackgen("update", str(project), "--to", "0.2.0", "--data", "colour=green", "--json").json["result"]
+    assert (result["to"], result["conflicts"]) == ("v0.2.0", [])
+
+
+def test_a_project_moves_to_a_fork_and_its_own_releases_count(
+    stackgen: Stackgen, project: Path, tmp_path: Path
+) -> None:
+    museum.git(tmp_path, "clone", "--quiet", "template", "fork")
+    fork = museum.Repository(tmp_path / "fork")
+    for tag, text in (("v0.2.0+acme.1", "first"), ("v0.2.0+acme.2", "second")):
+        fork.commit({"templates/demo/project/acme.txt": f"{text}\n"})
+        museum.git(fork.path, "tag", tag)
+    result = stackgen("update", str(project), "--template", "fork", "--to", "v0.2.0+acme.1", "--json").json["result"]
+    assert result["to"] == "v0.2.0+acme.1"
+    commit(project)
+    assert f"_src_path: {fork.path}" in (project / ".copier-answers.yml").read_text()
+    assert stackgen("update", str(project), "--json").json["result"]["to"] == "v0.2.0+acme.2"
+    assert (project / "acme.txt").read_text() == "second\n"
+
+
+def test_a_users_own_settings_for_copier_answer_no_question(
+    stackgen: Stackgen, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = museum.Repository(tmp_path / "template")
+    template.commit(
+        {"templates/demo/questions.yml": "colour: {type: str, default: red}\nshape: {type: str, default: round}\n"},
+        "0.3.0",
+    )
+    museum.git(template.path, "tag", "v0.3.0")
+    (tmp_path / "settings.yml").write_text("defaults: {shape: square}\n")
+    monkeypatch.setenv("COPIER_SETTINGS_PATH", str(tmp_path / "settings.yml"))
+    assert stackgen("update", str(project)).code == 0
+    assert "shape: round" in (project / ".copier-answers.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    "flags", [("--plan", "--abort"), ("--continue", "--data", "colour=blue"), ("--check", "--apply", "x")]
+)
+def test_flags_that_exclude_each_other_are_refused(stackgen: Stackgen, project: Path, flags: tuple[str, ...]) -> None:
+    assert stackgen("update", str(project), *flags).code == 2
+
+
+def test_status_says_what_is_whose(stackgen: Stackgen, project: Path) -> None:
+    (project / "readme.txt").write_text("mine\n")
+    (project / "dropped.txt").unlink()
+    (project / "shared.txt").rename(project / "common.txt")
+    (project / "own.txt").write_text("own\n")
+    commit(project)
+    found = stackgen("status", str(project), "--json").json["result"]
+    assert (found["version"], found["newest"], found["unfinished"]) == ("v0.1.0", "v0.2.0", None)
+    assert (found["changed"], found["deleted"], found["own"]) == (["readme.txt"], ["dropped.txt"], ["own.txt"])
+    assert found["moved"] == [{"from": "shared.txt", "to": "common.txt"}]
+    assert found["answers"]["colour"] == "red"
+    run = stackgen("status", str(project))
+    assert run.code == 0
+    assert "demo v0.1.0, the newest is v0.2.0" in run.out

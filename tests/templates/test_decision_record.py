@@ -56,7 +56,40 @@ def test_without_a_recommendation_it_says_that_the_stack_was_chosen_by_hand(
 ) -> None:
     text = _record(template, tmp_path / "project", stack=stack)
     assert text.startswith("# 1. The stack was chosen by hand\n")
-    assert f"We build on the `{stack}` stack." in text
+    assert f"We build on the `{stack}` stack.\n\n## Consequences\n\n- The reasons" in text
+    assert "by copier directly, without\nstackgen's questions" in text
+    assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_that_was_named_without_a_word_about_the_product_is_no_recommendation(
+    template: Path, tmp_path: Path, stack: str
+) -> None:
+    decision = {key: DECISION[key] for key in ("title", "section", "reasons", "cautions")}
+    decision |= {"stack": stack, "by_hand": True, "taken_when": ["product = api", "ai = none"]}
+    text = _record(template, tmp_path / "project", stack=stack, decision=decision)
+    for part in (
+        "# 1. The stack was chosen by hand\n",
+        "The stack was named outright, and\nnothing was said about the product",
+        f"We build on the `{stack}` stack.\n\nWhat speaks for The chosen one, the stack that was named:\n\n- It",
+        "“Some section”,\ntakes it when:\n\n- product = api\n- ai = none\n\n## Consequences\n\n- Mind the step.\n- The",
+    ):
+        assert part in text
+    assert "by copier directly" not in text
+    assert "recommends" not in text
+    assert "\n\n\n" not in text
+
+
+def test_what_was_only_assumed_is_marked_and_what_an_old_project_recorded_is_not(
+    template: Path, tmp_path: Path
+) -> None:
+    choices = [
+        {"key": "product", "value": "saas", "said": True},
+        {"key": "ai", "value": "none", "said": False},
+        {"key": "team", "value": "go"},
+    ]
+    text = _record(template, tmp_path / "project", stack=STACKS[0], decision={**DECISION, "choices": choices})
+    assert "- `product`: `saas`\n- `ai`: `none` (assumed, nobody said so)\n- `team`: `go`\n" in text
 
 
 def test_a_choice_against_the_recommendation_says_what_was_recommended(template: Path, tmp_path: Path) -> None:

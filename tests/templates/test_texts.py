@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli.bad_input import HOSTILE_TEXTS
+from bad_input import HOSTILE_TEXTS
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from museum import ANSWERS_NAME

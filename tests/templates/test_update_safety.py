@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from museum import README, SECOND, Repository, git, toy_repository
 
-from stackgen import project, render
+from stackgen import project, render, update
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.plan import Plan
 from stackgen.project import Project
@@ -20,9 +20,9 @@ DECISION = {"rule": "io", "reasons": ["first: one", "second"], "choices": [{"key
 UPDATE = """
 import os, sys
 from pathlib import Path
-from stackgen import project, render
+from stackgen import project, update
 try:
-    render.update(project.read(Path(sys.argv[1])), {}, os.environ)
+    update.run(project.read(Path(sys.argv[1])), {}, os.environ)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -67,7 +67,7 @@ def test_the_templates_changes_arrive_and_the_users_stay(toy: Repository, shop: 
     (shop.path / "mine.txt").write_text("mine")
     save(shop)
     release(toy, shop)
-    report = render.update(shop, {}, {})
+    report = update.run(shop, {}, {})
     assert (report.from_version, report.to_version) == ("v0.1.0", "v0.2.0")
     assert report.changed == (".copier-answers.yml", "added.txt", "dropped.txt", "readme.txt")
     assert (report.kept, report.conflicts) == ((), ())
@@ -81,18 +81,18 @@ def test_the_templates_changes_arrive_and_the_users_stay(toy: Repository, shop: 
 
 def test_an_answer_can_be_changed_and_the_decision_stays_as_it_was(toy: Repository, shop: Project) -> None:
     recorded = (shop.path / project.ANSWERS_FILE).read_text()
-    report = render.update(shop, {"colour": "blue"}, {})
+    report = update.run(shop, {"colour": "blue"}, {})
     assert report.changed == (".copier-answers.yml", "readme.txt")
     assert (shop.path / project.ANSWERS_FILE).read_text() == recorded.replace("red", "blue")
     save(shop)
     release(toy, shop)
-    render.update(project.read(shop.path), {}, {})
+    update.run(project.read(shop.path), {}, {})
     again = (shop.path / project.ANSWERS_FILE).read_text()
     assert again == recorded.replace("red", "blue").replace("v0.1.0", "v0.2.0")
 
 
 def test_the_decision_can_be_changed_with_the_answers(shop: Project) -> None:
-    render.update(shop, {"stack": "other", "decision": {"rule": "by hand"}}, {})
+    update.run(shop, {"stack": "other", "decision": {"rule": "by hand"}}, {})
     after = project.read(shop.path)
     assert (after.stack, after.answers["decision"]) == ("other", {"rule": "by hand"})
 
@@ -100,7 +100,7 @@ def test_the_decision_can_be_changed_with_the_answers(shop: Project) -> None:
 @pytest.mark.parametrize("data", [{"color": "blue"}, {"stack": "cobol"}])
 def test_an_answer_that_does_not_fit_is_refused_and_nothing_changes(shop: Project, data: dict[str, object]) -> None:
     with pytest.raises(UsageError) as caught:
-        render.update(shop, data, {})
+        update.run(shop, data, {})
     assert "\n" not in caught.value.message
     assert caught.value.hint
     assert git(shop.path, "status", "--porcelain") == ""
@@ -108,7 +108,7 @@ def test_an_answer_that_does_not_fit_is_refused_and_nothing_changes(shop: Projec
 
 def test_the_same_release_and_answers_change_nothing(shop: Project) -> None:
     for data in ({}, {"colour": "red"}):
-        report = render.update(shop, data, {})
+        report = update.run(shop, data, {})
         assert (report.from_version, report.to_version, report.changed) == ("v0.1.0", "v0.1.0", ())
     assert git(shop.path, "status", "--porcelain") == ""
 
@@ -116,7 +116,7 @@ def test_the_same_release_and_answers_change_nothing(shop: Project) -> None:
 def test_a_dropped_file_that_the_user_changed_is_kept_and_named(toy: Repository, shop: Project) -> None:
     edit(shop, "dropped.txt", "dropped", "changed, so not dropped")
     release(toy, shop)
-    report = render.update(shop, {}, {})
+    report = update.run(shop, {}, {})
     assert report.kept == ("dropped.txt",)
     assert (shop.path / "dropped.txt").read_text() == "changed, so not dropped by 0.2.0\n"
     assert "dropped.txt" not in report.changed
@@ -126,20 +126,20 @@ def test_a_file_that_the_user_deleted_stays_deleted(toy: Repository, shop: Proje
     (shop.path / "shared.txt").unlink()
     save(shop)
     release(toy, shop, {**SECOND, "templates/common/shared.txt": "changed\n"})
-    assert render.update(shop, {}, {}).conflicts == ()
+    assert update.run(shop, {}, {}).conflicts == ()
     assert not (shop.path / "shared.txt").exists()
 
 
 def test_conflicts_are_named(toy: Repository, shop: Project) -> None:
     edit(shop, "readme.txt", "one", "mine")
     release(toy, shop)
-    report = render.update(shop, {}, {})
+    report = update.run(shop, {}, {})
     assert report.conflicts == ("readme.txt",)
     content = (shop.path / "readme.txt").read_text()
     assert "mine" in content
     assert "ONE" in content
     with pytest.raises(DestinationError, match="uncommitted"):
-        render.update(project.read(shop.path), {}, {})
+        update.run(project.read(shop.path), {}, {})
 
 
 def test_a_project_in_a_folder_of_a_larger_repository_updates(toy: Repository, shop: Project) -> None:
@@ -154,7 +154,7 @@ def test_a_project_in_a_folder_of_a_larger_repository_updates(toy: Repository, s
     edit_in_subfolder.write_text("mine\n")
     save(Project(top, "", "", "", {}))
     release(toy, shop)
-    report = render.update(shop, {}, {})
+    report = update.run(shop, {}, {})
     assert report.kept == ("dropped.txt",)
     assert report.changed == (".copier-answers.yml", "added.txt", "readme.txt")
 
@@ -182,7 +182,7 @@ def test_what_git_could_not_bring_back_is_not_touched(toy: Repository, shop: Pro
     spoil(shop)
     before = {path: path.read_bytes() for path in shop.path.rglob("*.txt")}
     with pytest.raises(DestinationError) as caught:
-        render.update(shop, {}, {})
+        update.run(shop, {}, {})
     assert caught.value.hint
     assert {path: path.read_bytes() for path in shop.path.rglob("*.txt")} == before
 
@@ -203,7 +203,7 @@ def test_a_release_that_fails_leaves_the_project_as_it_was(
     (shop.path / ".env").write_text("SECRET=1")
     release(toy, shop, {**SECOND, **files})
     with pytest.raises(StackgenError) as caught:
-        render.update(shop, {}, {})
+        update.run(shop, {}, {})
     assert "\n" not in caught.value.message
     assert git(shop.path, "status", "--porcelain") == ""
     assert (shop.path / ".env").read_text() == "SECRET=1"
@@ -211,46 +211,51 @@ def test_a_release_that_fails_leaves_the_project_as_it_was(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_update_leaves_the_project_as_it_was(
-    toy: Repository, shop: Project, number: signal.Signals
+    toy: Repository, shop: Project, tmp_path: Path, number: signal.Signals
 ) -> None:
-    added = {f"templates/demo/project/aa-{index}.txt.jinja": "[= name =]\n" for index in range(400)}
-    release(toy, shop, {**SECOND, **added})
+    """The project has a filter that takes its time, so that the update can be caught while it writes."""
+    (shop.path / ".gitattributes").write_text("added.txt filter=slow\n")
+    save(shop)
+    git(shop.path, "config", "filter.slow.smudge", f"touch '{tmp_path}/caught'; sleep 30; cat")
+    release(toy, shop)
     process = subprocess.Popen([sys.executable, "-c", UPDATE, str(shop.path)], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 300
-    while not list(shop.path.glob("aa-*")) and time.monotonic() < deadline:
+    while not (tmp_path / "caught").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert list(shop.path.glob("aa-*")), "it was never caught at work"
+    assert (tmp_path / "caught").exists(), "it was never caught at work"
     process.send_signal(number)
     assert (process.communicate(timeout=600)[1], process.returncode) == (b"", 130)
     assert git(shop.path, "status", "--porcelain") == ""
     assert project.read(shop.path) == shop
+    git(shop.path, "config", "filter.slow.smudge", "cat")
+    assert "added.txt" in update.run(shop, {}, {}).changed
 
 
 def test_a_project_from_a_newer_stackgen_asks_for_an_upgrade(shop: Project) -> None:
     edit(shop, project.ANSWERS_FILE, "v0.1.0", "v0.3.0")
     with pytest.raises(SourceError, match=r"v0\.3\.0") as caught:
-        render.update(project.read(shop.path), {}, {})
+        update.run(project.read(shop.path), {}, {})
     assert "upgrade" in caught.value.hint
 
 
 def test_a_template_that_has_gone_is_one_line(shop: Project) -> None:
     Path(shop.source).unlink()
     with pytest.raises(SourceError) as caught:
-        render.update(shop, {}, {})
+        update.run(shop, {}, {})
     assert "\n" not in caught.value.message
 
 
 def test_a_version_can_be_chosen(toy: Repository, shop: Project) -> None:
     release(toy, shop)
     release(toy, shop, {"templates/demo/project/third.txt": "third\n"}, "0.3.0")
-    assert render.update(shop, {}, {}, version="v0.2.0").to_version == "v0.2.0"
+    assert update.run(shop, {}, {}, version="v0.2.0").to_version == "v0.2.0"
     assert not (shop.path / "third.txt").exists()
 
 
 def test_a_checkout_carries_its_projects_from_commit_to_commit(toy: Repository, tmp_path: Path) -> None:
     made = render.generate(Plan(str(toy.path), "HEAD", tmp_path / "shop", {"name": "shop"})).project
     toy.commit(SECOND)
-    report = render.update(made, {}, {})
+    report = update.run(made, {}, {})
     assert "added.txt" in report.changed
     assert report.to_version == git(toy.path, "rev-parse", "--short", "HEAD")
 
@@ -259,7 +264,7 @@ def test_plain_copier_update_does_the_same(toy: Repository, shop: Project, tmp_p
     edit(shop, "readme.txt", "five", "mine")
     git(tmp_path, "clone", "--quiet", str(shop.path), str(tmp_path / "twin/shop"))
     release(toy, shop)
-    render.update(shop, {}, {})
+    update.run(shop, {}, {})
     command = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet"]
     subprocess.run(command, cwd=tmp_path / "twin/shop", env=os.environ, check=True, capture_output=True)
     for name in git(shop.path, "ls-files").splitlines():

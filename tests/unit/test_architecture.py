@@ -9,17 +9,22 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "choices", "article", "recommend", "questions", "schema", "plan", "source", "project",
-    "repository", "render",
-    "toolchain", "verify", "console", "prompts", "intake", "commands", "cli",
+    "errors", "endings", "reading", "choices", "article", "recommend",
+    "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
+    "plan", "source", "project",
+    "repository", "destination", "render",
+    "merge", "pins", "policies", "proof", "journal", "revision", "update", "standing",
+    "toolchain", "verify", "layout", "console", "voice", "report",
+    "prompts", "intake", "request", "commands", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
 PRESENT = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 MAY_IMPORT = {
     "copier": {"render"},
-    "typer": {"cli"},
-    "rich": {"cli"},
+    "typer": {"cli", "flags"},
+    "rich": {"cli", "layout"},
     "questionary": {"prompts"},
+    "prompt_toolkit": {"prompts"},
     "subprocess": {"source", "repository", "toolchain", "verify"},
 }
 LONGEST_FILE = 300

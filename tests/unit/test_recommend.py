@@ -78,6 +78,39 @@ def test_an_override_is_reported_with_what_the_article_would_have_picked() -> No
     assert not recommend(Choices(), Stack.NODE).overridden
 
 
+@pytest.mark.parametrize("stack", Stack)
+def test_of_a_stack_that_was_named_without_a_word_nothing_is_recommended(stack: Stack) -> None:
+    result = recommend(Choices(), stack, said=())
+    assert result.by_hand
+    assert not result.overridden
+    assert (result.stack, result.recommended, result.said) == (stack, stack, ())
+    assert result.taken_when
+    assert "choices" not in decision(result)
+    assert decision(result)["by_hand"] is True
+
+
+def test_when_the_article_takes_a_stack_is_read_from_the_rules() -> None:
+    assert recommend(Choices(), Stack.GO, said=()).taken_when == (
+        "product = devops-tool or microservice",
+        "bottleneck = cpu",
+    )
+    assert recommend(Choices(), Stack.NODE, said=()).taken_when == (
+        "product = realtime",
+        "nothing speaks for another stack",
+    )
+
+
+def test_what_was_said_and_what_was_assumed_are_kept_apart() -> None:
+    result = recommend(Choices(team=Team.GO), said=("team",))
+    assert (result.said, result.assumed) == (("team",), ("product", "ai", "bottleneck"))
+    recorded = decision(result)["choices"]
+    assert isinstance(recorded, list)
+    assert [(choice["key"], choice["said"]) for choice in recorded] == [
+        ("product", False), ("ai", False), ("bottleneck", False), ("team", True),
+    ]  # fmt: skip
+    assert not recommend(Choices()).assumed
+
+
 def test_cpu_heavy_work_on_node_is_warned_about() -> None:
     result = recommend(Choices(bottleneck=Bottleneck.CPU), Stack.NODE)
     assert any("never on the event loop" in caution for caution in result.cautions)

@@ -165,9 +165,9 @@ def test_a_parent_that_cannot_be_written_to_is_refused(place: Path, tmp_path: Pa
     tmp_path.chmod(0o755)
     # Root may write anywhere, so the process becomes somebody else first.
     code = (
-        "import os; from pathlib import Path; from stackgen import errors, render\n"
+        "import os; from pathlib import Path; from stackgen import destination, errors\n"
         "if os.getuid() == 0: os.setresuid(65534, 65534, 65534)\n"
-        "try: render.check_destination(Path('here/shop'))\n"
+        "try: destination.check(Path('here/shop'))\n"
         "except errors.DestinationError as error: print(error.message)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -136,11 +136,12 @@ def test_an_older_process_that_had_to_wait_does_not_undo_the_newer_one(old: Inst
     assert placed(new).read_bytes() == bundle(new)
 
 
-def test_a_lock_left_by_a_killed_process_does_not_last(new: Installation) -> None:
+@pytest.mark.parametrize("age", [60, -60 * 60 * 24 * 365])
+def test_a_lock_left_by_a_killed_process_does_not_last(new: Installation, age: int) -> None:
     lock = placed(new).with_name("templates.bundle.lock")
     lock.parent.mkdir(parents=True)
     lock.write_text("half a bundle")
-    os.utime(lock, (time.time() - 60, time.time() - 60))
+    os.utime(lock, (time.time() - age, time.time() - age))
     assert find(new)[1] == "v0.2.0"
     assert not lock.exists()
 
@@ -251,3 +252,38 @@ def test_a_machine_without_git_is_told_to_install_it(old: Installation, toy: Rep
     code, message, hint = find(old, ASKED=str(toy.path), PATH=str(Path(sys.executable).parent / "none"))
     assert (code, hint) == ("source", "install git")
     assert "git is not installed" in message
+
+
+REFRESH = """
+import json, os
+from stackgen import source
+print(json.dumps(source.refresh("~/.local/share/stackgen/templates.bundle", os.environ)))
+"""
+
+
+def test_a_project_that_records_the_home_folder_finds_the_one_that_stands_for_it(
+    new: Installation, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "file").write_text("no folder, so nothing can be written there")
+    done = new.run(REFRESH, HOME=str(tmp_path / "file"), STACKGEN_DATA_DIR=str(elsewhere))
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [str(elsewhere / "templates.bundle"), ["v0.1.0", "v0.2.0"]]
+    assert (elsewhere / "templates.bundle").read_bytes() == bundle(new)
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("v1.2.0", True),
+        ("1.2.0", True),
+        ("v1.2.0+acme.1", True),
+        ("v1.2.0-3-g4f5e6a7", False),
+        ("v1.2.0rc1", False),
+        ("4f5e6a7", False),
+        ("1234567", False),
+        ("main", False),
+    ],
+)
+def test_a_companys_own_tag_is_a_release_and_a_commit_is_none(version: str, expected: bool) -> None:
+    assert source.is_release(version) is expected

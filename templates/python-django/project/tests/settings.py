@@ -16,6 +16,7 @@ KNOWN = {
     "DATA_DIR": str(DATA),
     "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", ""),
     "MAX_UPLOAD_MIB": "1",
+    "ALLOW_SIGN_UP": "open",
     "LOG_FORMAT": "json",
 }
 for name in Env.model_fields:
@@ -28,7 +29,6 @@ from backend.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = True
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+STORAGES |= {  # noqa: F405
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }

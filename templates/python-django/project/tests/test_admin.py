@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django_tasks_db.models import DBTaskResult
 
 from backend.accounts.models import ApiKey, User
 from backend.datasets.models import Dataset
 from backend.tasks.models import Schedule, Worker
+from backend.teams.models import Team
 from tests.conftest import PASSWORD, Api
 
 
@@ -74,6 +76,30 @@ def test_a_failed_task_is_run_again(staff: Client, dataset: Dataset) -> None:
     staff.post("/admin/django_tasks_database/dbtaskresult/", selected)
     row.refresh_from_db()
     assert (row.status, row.worker_ids) == ("READY", [])
+
+
+def test_staff_who_may_look_at_tasks_may_not_run_them_again(dataset: Dataset) -> None:
+    DBTaskResult.objects.update(status="FAILED")
+    clerk = User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_dbtaskresult"))
+    client = Client()
+    client.force_login(clerk, backend="allauth.account.auth_backends.AuthenticationBackend")
+    row = DBTaskResult.objects.get()
+    selected = {"action": "run_again", "_selected_action": [str(row.pk)]}
+    told = client.post("/admin/django_tasks_database/dbtaskresult/", selected, follow=True)
+    assert "Only a superuser may run tasks again." in told.content.decode()
+    row.refresh_from_db()
+    assert row.status == "FAILED"
+
+
+def test_teams_are_counted_right_and_keep_their_only_owner(staff: Client, team: Team, viewer: Api, ada: User) -> None:
+    found = staff.get("/admin/teams/team/?q=example.com").content.decode()
+    assert '<td class="field-size">2</td>' in found
+    assert "1 team" in found
+    selected = {"action": "delete_selected", "_selected_action": [str(ada.pk)], "post": "yes"}
+    page = staff.post("/admin/accounts/user/", selected, follow=True).content.decode()
+    assert "Analysts" in page
+    assert User.objects.filter(pk=ada.pk).exists()
 
 
 def test_a_person_is_added_without_a_user_name(staff: Client) -> None:

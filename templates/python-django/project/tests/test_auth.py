@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from backend.accounts.auth import KeyAuth, SessionTokenAuth
 from backend.accounts.models import ApiKey, User
+from backend.teams.models import Team
 from tests.conftest import PASSWORD, Api
 
 SIGNUP = "/_allauth/{}/v1/auth/signup"
@@ -21,7 +22,7 @@ VERIFY = "/_allauth/{}/v1/auth/email/verify"
 LOGIN = "/_allauth/{}/v1/auth/login"
 
 
-def post(client: Client, path: str, body: dict[str, str], **headers: str) -> Any:
+def post(client: Client, path: str, body: dict[str, Any], **headers: str) -> Any:
     return client.post(path, json.dumps(body), content_type="application/json", headers=headers)
 
 
@@ -159,6 +160,40 @@ def test_a_key_is_not_born_expired(ada: User) -> None:
     browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
     refused = post(browser, "/api/keys", {"name": "late", "expires_at": "2020-01-01T00:00:00Z"})
     assert refused.status_code == 422
+
+
+def test_a_key_that_reads_changes_nothing(ada: User, team: Team) -> None:
+    browser = Client()
+    browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    program = Api(post(browser, "/api/keys", {"name": "report", "read_only": True}).json()["secret"])
+    assert program("GET", "/teams").json()["count"] == 1
+    for method, path, body in (
+        ("POST", "/teams", {"name": "Mine"}),
+        ("PATCH", f"/teams/{team.pk}", {"name": "Mine"}),
+        ("DELETE", f"/teams/{team.pk}", None),
+    ):
+        refused = program(method, path, body)
+        assert (refused.status_code, refused.json()["detail"]) == (403, "This key only reads.")
+    assert Team.objects.get().name == "Analysts"
+
+
+def test_nobody_has_more_keys_than_the_limit(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.accounts.api.MAX_KEYS", 3)
+    browser = Client()
+    browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert [post(browser, "/api/keys", {"name": "k"}).status_code for _ in range(4)] == [201, 201, 201, 409]
+
+
+def test_the_use_of_a_key_is_noted_again_after_a_minute(api: Api, ada: User) -> None:
+    api("GET", "/me")
+    first = ApiKey.objects.get().last_used_at
+    assert first
+    api("GET", "/me")
+    assert ApiKey.objects.get().last_used_at == first
+    long_ago = timezone.now() - timedelta(minutes=2)
+    ApiKey.objects.update(last_used_at=long_ago)
+    api("GET", "/me")
+    assert (ApiKey.objects.get().last_used_at or long_ago) >= first
 
 
 def test_somebody_elses_key_cannot_be_deleted(ada: User, stranger: Api) -> None:

@@ -57,7 +57,7 @@ def test_what_cannot_be_drawn_says_why(api: Api, team: Team, run_tasks: Callable
     uploaded = api.upload(team, f"many,none,same\n{rows}".encode()).json()
     run_tasks()
     drawn = [api("GET", f"/datasets/{uploaded['id']}/plots/{place}.svg").content.decode() for place in range(3)]
-    assert "too many different values" in drawn[0]
+    assert "every value is rare" in drawn[0]
     assert "no values" in drawn[1]
     assert "<rect" in drawn[2]
 
@@ -123,6 +123,29 @@ def test_a_viewer_reads_and_an_editor_changes(viewer: Api, editor: Api, dataset:
     assert editor("POST", f"{path}/profile").status_code == 409
     file = Path(dataset.file.path)
     assert file.exists()
+    assert editor("DELETE", path).status_code == 204
+    assert not Dataset.objects.exists()
+
+
+def test_an_upload_whose_task_cannot_be_enqueued_leaves_nothing(
+    api: Api, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("no room for tasks")
+
+    monkeypatch.setattr("backend.tasks.backend.Backend.enqueue", full)
+    assert api.upload(team).status_code == 500
+    assert not Dataset.objects.exists()
+
+
+def test_a_team_keeps_so_many_data_sets_and_bytes(api: Api, team: Team, settings: Any) -> None:
+    settings.MAX_TEAM_DATASETS = 2
+    assert [api.upload(team).status_code for _ in range(3)] == [202, 202, 409]
+    settings.MAX_TEAM_DATASETS, settings.MAX_TEAM_BYTES = 10, 3 * len(CSV)
+    assert api.upload(team).status_code == 202
+    refused = api.upload(team)
+    assert (refused.status_code, refused.json()["detail"][:29]) == (409, "The team has room for 0 more ")
+    assert Dataset.objects.count() == 3
 
 
 @pytest.mark.django_db(transaction=True)
@@ -169,6 +192,24 @@ def test_a_file_is_counted_as_it_arrives(api: Api, team: Team) -> None:
     refused = api.upload(team, b"a,b\n" * (settings.MAX_UPLOAD_BYTES // 4 + 1))
     assert refused.status_code == 413
     assert refused.json()["detail"] == f"The file is larger than {settings.MAX_UPLOAD_BYTES} bytes."
+
+
+def test_an_upload_is_moved_to_its_place_and_not_copied(
+    api: Api, team: Team, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Path(settings.FILE_UPLOAD_TEMP_DIR).parent == Path(settings.MEDIA_ROOT).parent
+    moved: list[Path] = []
+    rename = os.rename
+
+    def note(old: str, new: str) -> None:
+        moved.append(Path(new))
+        rename(old, new)
+
+    monkeypatch.setattr("django.core.files.move.os.rename", note)
+    api.upload(team)
+    file = Path(Dataset.objects.get().file.path)
+    assert moved == [file]
+    assert file.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x", "text/plain"])
@@ -247,5 +288,10 @@ def test_files_whose_upload_was_never_committed_are_removed(dataset: Dataset, se
         file.write_bytes(CSV)
     for file in (old, foreign, Path(dataset.file.path)):
         os.utime(file, (0, 0))
-    assert tasks.remove_orphans.call() == 1
+    left, arriving = (Path(settings.FILE_UPLOAD_TEMP_DIR) / f"{name}.upload.csv" for name in ("left", "arriving"))
+    for file in (left, arriving):
+        file.write_bytes(CSV)
+    os.utime(left, (0, 0))
+    assert tasks.remove_orphans.call() == 2
+    assert [left.exists(), arriving.exists()] == [False, True]
     assert [file.exists() for file in (old, young, foreign, Path(dataset.file.path))] == [False, True, True, True]

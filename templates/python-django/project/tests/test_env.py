@@ -53,6 +53,20 @@ def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (env.port, env.database_url, env.json_logs) == (8000, None, False)
 
 
+@pytest.mark.parametrize(
+    ("debug", "given", "who"),
+    [("true", "", "open"), ("false", "", "invited"), ("false", "open", "open"), ("true", "closed", "closed")],
+)
+def test_in_production_only_the_invited_sign_up_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, debug: str, given: str, who: str
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    monkeypatch.setenv("ALLOWED_HOSTS", "a.example")
+    monkeypatch.setenv("DEBUG", debug)
+    monkeypatch.setenv("ALLOW_SIGN_UP", given)
+    assert load().sign_up == who
+
+
 def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", SECRET)
     monkeypatch.setenv("ALLOWED_HOSTS", "a.example, b.example,")

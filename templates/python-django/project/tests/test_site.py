@@ -11,6 +11,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.core.cache import cache
 from django.core.checks import run_checks
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
@@ -42,7 +44,7 @@ def test_a_complete_site_is_alive_and_ready() -> None:
     assert Client().get("/livez").json() == {"status": "ok"}
     ready = Client().get("/readyz")
     assert ready.status_code == 200
-    assert ready.json()["checks"] == {"database": "ok", "migrations": "ok"}
+    assert ready.json()["checks"] == {"database": "ok", "migrations": "ok", "static files": "ok"}
 
 
 @pytest.mark.django_db
@@ -58,6 +60,15 @@ def test_a_site_without_its_database_is_alive_but_not_ready() -> None:
         answer = Client().get("/readyz")
     assert (answer.status_code, answer.json()["checks"]["database"]) == (503, "unreachable")
     assert Client().get("/livez").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_site_whose_pages_would_fail_without_their_styles_is_not_ready(tmp_path: Path, settings: Any) -> None:
+    settings.STATIC_ROOT = tmp_path
+    missing = ManifestStaticFilesStorage()
+    with patch("backend.core.health.staticfiles_storage", missing):
+        answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["static files"]) == (503, "not collected")
 
 
 def test_a_probe_needs_neither_tls_nor_an_allowed_host(settings: Any) -> None:
@@ -108,6 +119,50 @@ def test_a_body_that_is_too_large_is_refused_unread(api: Api) -> None:
     answer = api("POST", "/teams", {"name": "x" * 1_100_000})
     assert answer.status_code == 413
     assert answer["Content-Type"] == "application/problem+json"
+
+
+class Body:
+    """A body that notes whether somebody reads it."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self, *_: Any) -> bytes:
+        self.reads += 1
+        return b""
+
+    readline = read
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "length", "status"),
+    [
+        ("/api/datasets", 1_000_000, 401),
+        ("/api/teams", 1_000_000, 401),
+        ("/api/teams", 1_090_000, 413),
+        ("/api/nothing", 1_090_000, 413),
+        ("/admin/login/", 1_090_000, 413),
+        ("/_allauth/browser/v1/auth/login", 1_090_000, 413),
+    ],
+)
+def test_a_form_of_somebody_with_a_forged_cookie_is_refused_unread(path: str, length: int, status: int) -> None:
+    # Django reads the whole form for its CSRF token, and would fill the disk with the files in it.
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["sessionid"] = "a" * 32
+    client.cookies["csrftoken"] = "b" * 32
+    body = Body()
+    extra: dict[str, Any] = {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
+    answer = client.generic("POST", path, b"", content_type="multipart/form-data; boundary=x", **extra)
+    assert (answer.status_code, body.reads) == (status, 0)
+
+
+@pytest.mark.django_db
+def test_the_limiter_remembers_whom_it_has_blocked_through_many_other_failures() -> None:
+    blocked = [f"blocked-{number}" for number in range(12)]
+    cache.set_many(dict.fromkeys(blocked, 1))
+    cache.set_many({f"other-{number}": 1 for number in range(400)})
+    assert set(cache.get_many(blocked)) == set(blocked)
 
 
 def test_a_host_that_is_not_ours_is_refused(api: Api) -> None:
@@ -209,6 +264,32 @@ def test_production_passes_djangos_deployment_checks() -> None:
     checked = manage("check", "--deploy", "--fail-level", "WARNING", HTTPS="true")
     assert checked.returncode == 0, checked.stderr
     assert run_checks(include_deployment_checks=True), "the tests run without HTTPS, so here the checks must complain"
+
+
+@pytest.mark.parametrize(("proxies", "told"), [("0", "10.0.0.1 False"), ("1", "2.2.2.2 True"), ("2", "1.1.1.1 True")])
+def test_what_proxies_say_is_believed_as_far_as_there_are_some(proxies: str, told: str) -> None:
+    code = (
+        "from django.test import RequestFactory; from allauth.account.adapter import get_adapter;"
+        "request = RequestFactory().get('/', REMOTE_ADDR='10.0.0.1',"
+        " headers={'X-Forwarded-For': '9.9.9.9, 1.1.1.1, 2.2.2.2', 'X-Forwarded-Proto': 'https'});"
+        "print(get_adapter().get_client_ip(request), request.is_secure())"
+    )
+    asked = manage("shell", "--verbosity", "0", "--command", code, TRUSTED_PROXIES=proxies)
+    assert asked.stdout.strip() == told, asked.stderr
+
+
+def test_browsers_insist_on_https_for_an_hour_at_first_and_no_other_site_is_drawn_in() -> None:
+    code = (
+        "from django.conf import settings as s;"
+        "print(s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_PRELOAD)"
+    )
+    for given, told in (
+        ({}, "3600 False False"),
+        ({"HSTS_SECONDS": "31536000", "HSTS_PRELOAD": "true"}, "31536000 True True"),
+        ({"HSTS_PRELOAD": "true", "HTTPS": "false"}, "0 False False"),
+    ):
+        asked = manage("shell", "--verbosity", "0", "--command", code, **{"HTTPS": "true", **given})
+        assert asked.stdout.strip() == told, asked.stderr
 
 
 def test_a_wrong_environment_is_one_message_without_a_traceback() -> None:

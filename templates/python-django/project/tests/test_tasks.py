@@ -2,8 +2,11 @@
 
 import logging
 import signal
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
@@ -34,6 +37,12 @@ def fragile(succeed_at: int, *, calls: list[int] | None = None) -> str:
 def not_json() -> object:
     """Give what cannot be stored."""
     return object()
+
+
+@task(max_attempts=1, max_seconds=0.1)
+def endless() -> None:
+    """Take longer than allowed."""
+    time.sleep(60)
 
 
 @task()
@@ -125,14 +134,81 @@ def test_the_tasks_of_a_dead_worker_go_to_others(
     assert "worker died" in caplog.text
 
 
-def test_a_task_that_kills_every_worker_fails_in_the_end() -> None:
-    fragile.enqueue(1)
-    for attempt in range(3):
+def test_a_task_that_kills_its_worker_twice_in_a_row_is_given_to_no_third(run_tasks: Callable[[], int]) -> None:
+    fragile.enqueue(9)
+    only().claim("victim 1")
+    attempts.recover()
+    be_patient()
+    run_tasks()  # an attempt that fails in another way lets it begin again
+    DBTaskResult.objects.update(worker_ids=[], run_after=timezone.now())
+    for attempt, status in ((1, "READY"), (2, "FAILED")):
         be_patient()
         only().claim(f"victim {attempt}")
         attempts.recover()
-    assert only().status == "FAILED"
-    assert "WorkerDiedError" in only().exception_class_path
+        assert only().status == status
+    assert "WorkerDiedAgainError" in only().exception_class_path
+
+
+def test_a_task_that_takes_too_long_is_interrupted(run_tasks: Callable[[], int]) -> None:
+    endless.enqueue()
+    assert run_tasks() == 1
+    assert (only().status, only().exception_class_path) == ("FAILED", "backend.tasks.attempts.TaskTookTooLongError")
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_what_fails_in_one_job_of_the_heartbeat_keeps_no_other_from_being_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    ended: list[int] = []
+    heart = Heartbeat("steady")
+    monkeypatch.setattr("backend.tasks.attempts.recover", lambda: 1 / 0)
+    monkeypatch.setattr("backend.tasks.schedules.enqueue_due", lambda: done.append("schedules"))
+    monkeypatch.setattr("backend.tasks.heartbeat.os.kill", lambda _process, number: ended.append(number))
+    for _ in range(5):
+        heart.turn()
+    assert (len(done), heart.failures, ended) == (5, 5, [])
+    assert Worker.objects.filter(pk="steady").exists()
+    monkeypatch.setattr(heart, "beat", lambda: 1 / 0)
+    for beats in range(1, 5):
+        assert not ended, f"ended after {beats - 1} missed beats"
+        heart.turn()
+    assert ended == [signal.SIGTERM]
+
+
+def test_a_heartbeat_goes_on_when_a_job_raises_what_nobody_foresaw(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.TASK_LEASE = timedelta(seconds=0.04)
+    turns = threading.Event()
+    heart = Heartbeat("steady")
+
+    def broken() -> None:
+        if heart.failures == 3:
+            turns.set()
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(heart, "beat", lambda: None)
+    monkeypatch.setattr("backend.tasks.attempts.recover", broken)
+    monkeypatch.setattr("backend.tasks.schedules.enqueue_due", list)
+    heart.start()
+    try:
+        assert turns.wait(30)
+        assert heart.is_alive()
+    finally:
+        heart.stopping.set()
+        heart.join()
+
+
+def test_a_turn_whose_task_cannot_be_enqueued_stays_due_and_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = timedelta(hours=1)
+    good = Turn("tests.test_tasks.fragile_hourly", hour)
+    assert enqueue_due({"gone": Turn("tests.test_tasks.gone", hour), "good": good}) == ["good"]
+    assert not Schedule.objects.filter(name="gone").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr("tests.test_tasks.fragile_hourly", object())
+        assert enqueue_due({"late": good}) == []
+    assert enqueue_due({"late": good}) == ["late"]
 
 
 def test_a_worker_that_comes_back_from_the_dead_changes_nothing() -> None:

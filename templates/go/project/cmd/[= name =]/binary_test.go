@@ -6,26 +6,52 @@ import (
 	"crypto/sha256"
 	"debug/buildinfo"
 	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"testing"
 )
 
 // allowances are what a module may add to maxBinarySize.
 var allowances = map[string]int64{"connectrpc.com/connect": 2 << 20}
 
-// build builds the release binary, as the Makefile and the image do.
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "app")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, ".")
+// folder is where the tests' binaries are.
+var folder string
+
+func TestMain(m *testing.M) {
+	var err error
+	if folder, err = os.MkdirTemp("", "binary"); err != nil {
+		panic(err)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(status)
+}
+
+// compile builds the release binary, as the Makefile and the image do.
+func compile(name string) (string, error) {
+	binary := filepath.Join(folder, name)
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+var once = sync.OnceValues(func() (string, error) { return compile("app") })
+
+// build gives every test the same binary.
+func build(t *testing.T) string {
+	t.Helper()
+	binary, err := once()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
@@ -63,7 +89,11 @@ func TestTheBinaryIsStaticSmallAndReproducible(t *testing.T) {
 	if stat.Size() > allowed {
 		t.Errorf("%d bytes are more than %d", stat.Size(), allowed)
 	}
-	if digest(t, binary) != digest(t, build(t)) {
+	again, err := compile("again")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if digest(t, binary) != digest(t, again) {
 		t.Error("two builds differ")
 	}
 }

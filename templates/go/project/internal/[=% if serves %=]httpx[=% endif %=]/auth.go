@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +19,14 @@ import (
 type Authenticator struct {
 	keys   keyfunc.Keyfunc
 	parser *jwt.Parser
+	scopes Scopes
 }
 
+// Scopes are what a token must have to read and to change; empty ones are not asked for. Who may change may read.
+type Scopes struct{ Read, Write string }
+
 // NewAuthenticator fetches the keys and refreshes them until ctx ends; a provider that is down is tried again.
-func NewAuthenticator(ctx context.Context, log *slog.Logger, jwksURL, issuer, audience string) (*Authenticator, error) {
+func NewAuthenticator(ctx context.Context, log *slog.Logger, jwksURL, issuer, audience string, scopes Scopes) (*Authenticator, error) {
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{jwksURL}, keyfunc.Override{
 		HTTPTimeout:     10 * time.Second,
 		RefreshInterval: 15 * time.Minute,
@@ -36,44 +41,99 @@ func NewAuthenticator(ctx context.Context, log *slog.Logger, jwksURL, issuer, au
 	if err != nil {
 		return nil, fmt.Errorf("fetch signing keys: %w", err)
 	}
-	return &Authenticator{keys: keys, parser: jwt.NewParser(
+	return &Authenticator{keys: keys, scopes: scopes, parser: jwt.NewParser(
 		jwt.WithValidMethods([]string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}),
 		jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired(), jwt.WithLeeway(30*time.Second),
 	)}, nil
 }
 
-type subjectKey struct{}
+// caller is filled in when the request's token has been verified, so that the middleware outside can tell who it was.
+type caller struct{ subject string }
+
+type callerKey struct{}
 
 // Subject is who sent the request, empty when authentication is off.
 func Subject(ctx context.Context) string {
-	subject, _ := ctx.Value(subjectKey{}).(string)
-	return subject
+	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
+		return c.subject
+	}
+	return ""
+}
+
+func setSubject(ctx context.Context, subject string) {
+	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
+		c.subject = subject
+	}
 }
 
 var errNoToken = errors.New("a bearer token is needed")
 
 func (a *Authenticator) middleware(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		subject, err := a.verify(ctx.Context(), ctx.Header("Authorization"))
+		reads := ctx.Method() == http.MethodGet || ctx.Method() == http.MethodHead
+		err := a.verify(ctx.Context(), ctx.Header("Authorization"), reads)
+		if scope, lacks := errors.AsType[*scopeError](err); lacks {
+			ctx.SetHeader("WWW-Authenticate", fmt.Sprintf(`Bearer error="insufficient_scope", scope=%q`, scope.needed))
+			_ = huma.WriteErr(api, ctx, http.StatusForbidden, err.Error())
+			return
+		}
 		if err != nil {
 			ctx.SetHeader("WWW-Authenticate", `Bearer error="invalid_token"`)
 			_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, reason(err))
 			return
 		}
-		next(huma.WithValue(ctx, subjectKey{}, subject))
+		next(ctx)
 	}
 }
 
-func (a *Authenticator) verify(ctx context.Context, header string) (string, error) {
+// claims are those that are looked at. Identity providers name the scopes differently.
+type claims struct {
+	jwt.RegisteredClaims
+
+	Scope string `json:"scope"`
+	Scp   any    `json:"scp"`
+}
+
+func (c *claims) scopes() []string {
+	all := strings.Fields(c.Scope)
+	switch scp := c.Scp.(type) {
+	case string:
+		all = append(all, strings.Fields(scp)...)
+	case []any:
+		for _, scope := range scp {
+			all = append(all, fmt.Sprint(scope))
+		}
+	}
+	return all
+}
+
+type scopeError struct{ needed string }
+
+func (e *scopeError) Error() string { return "the token lacks the scope " + e.needed }
+
+// allow fails when the token may not do what is asked.
+func (s Scopes) allow(has []string, reads bool) error {
+	needed := s.Write
+	if reads {
+		needed = s.Read
+	}
+	if needed == "" || slices.Contains(has, needed) || reads && s.Write != "" && slices.Contains(has, s.Write) {
+		return nil
+	}
+	return &scopeError{needed}
+}
+
+func (a *Authenticator) verify(ctx context.Context, header string, reads bool) error {
 	scheme, raw, found := strings.Cut(header, " ")
 	if !found || !strings.EqualFold(scheme, "Bearer") {
-		return "", errNoToken
+		return errNoToken
 	}
-	token, err := a.parser.ParseWithClaims(raw, &jwt.RegisteredClaims{}, a.keys.KeyfuncCtx(ctx))
-	if err != nil {
-		return "", err
+	sent := new(claims)
+	if _, err := a.parser.ParseWithClaims(raw, sent, a.keys.KeyfuncCtx(ctx)); err != nil {
+		return err
 	}
-	return token.Claims.GetSubject()
+	setSubject(ctx, sent.Subject)
+	return a.scopes.allow(sent.scopes(), reads)
 }
 
 // reason tells an honest client what to do and a forger nothing.

@@ -8,49 +8,17 @@ import (
 	"maps"
 	"math"
 	"strconv"
-	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// jsonFormats are huma's, except that 344.0 and 3e2 are integers in JSON, as JSON Schema has it and Go does not, and that
-// answers share encoders.
+// jsonFormats are huma's, except that 344.0 and 3e2 are integers in JSON, as JSON Schema has it and Go does not.
 func jsonFormats(formats map[string]huma.Format) map[string]huma.Format {
 	own := maps.Clone(formats)
 	for _, name := range []string{"application/json", "json"} {
-		own[name] = huma.Format{Marshal: encode, Unmarshal: wholeNumbers(formats[name].Unmarshal)}
+		own[name] = huma.Format{Marshal: formats[name].Marshal, Unmarshal: wholeNumbers(formats[name].Unmarshal)}
 	}
 	return own
-}
-
-// maxSharedBuffer keeps one large answer from holding its memory for ever.
-const maxSharedBuffer = 64 << 10
-
-type encoder struct {
-	buffer bytes.Buffer
-	json   *json.Encoder
-}
-
-var encoders = sync.Pool{New: func() any {
-	e := new(encoder)
-	e.json = json.NewEncoder(&e.buffer)
-	e.json.SetEscapeHTML(false)
-	return e
-}}
-
-// encode writes value as huma's own format does, without making an encoder for each answer. One that failed is not used
-// again.
-func encode(w io.Writer, value any) error {
-	e := encoders.Get().(*encoder)
-	if err := e.json.Encode(value); err != nil {
-		return err
-	}
-	_, err := w.Write(e.buffer.Bytes())
-	if e.buffer.Cap() <= maxSharedBuffer {
-		e.buffer.Reset()
-		encoders.Put(e)
-	}
-	return err
 }
 
 // wholeNumbers looks at the numbers only after a body was refused, so that others pay nothing for it.

@@ -1,41 +1,13 @@
 package httpx
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
 )
-
-func TestAnswersAreWrittenAsHumaWritesThem(t *testing.T) {
-	values := []any{
-		map[string]string{"url": "https://example.com/?a=1&b=<2>"}, []float64{1, 1.5, 1e21}, nil, "\u2028",
-		strings.Repeat("more than is kept ", maxSharedBuffer/8),
-	}
-	var clients sync.WaitGroup
-	for _, value := range values {
-		clients.Go(func() {
-			for range 20 {
-				var got, want bytes.Buffer
-				if err := errors.Join(encode(&got, value), huma.DefaultJSONFormat.Marshal(&want, value)); err != nil {
-					t.Error(err)
-				}
-				if got.String() != want.String() {
-					t.Errorf("got %.80q, want %.80q", got.String(), want.String())
-				}
-			}
-		})
-	}
-	clients.Wait()
-	if err := encode(io.Discard, func() {}); err == nil {
-		t.Error("a function is no JSON")
-	}
-}
 
 func TestOnlyJSONIsWrittenAsJSON(t *testing.T) {
 	other := huma.Format{Marshal: func(w io.Writer, _ any) error {

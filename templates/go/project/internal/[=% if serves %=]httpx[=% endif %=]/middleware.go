@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,7 +30,8 @@ func Chain(h http.Handler, middlewares ...Middleware) http.Handler {
 
 const maxRequestIDLength = 64
 
-// RequestID takes over the caller's X-Request-Id if it is harmless, else makes one; remember keeps it for the logs.
+// RequestID takes over the caller's X-Request-Id if it is harmless, else makes one; remember keeps it for the logs. It also
+// makes the place where authentication puts who the caller is.
 func RequestID(remember func(context.Context, string) context.Context) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +40,8 @@ func RequestID(remember func(context.Context, string) context.Context) Middlewar
 				id = strconv.FormatUint(rand.Uint64(), 32) //nolint:gosec // it tells requests apart and protects nothing
 			}
 			w.Header()["X-Request-Id"] = []string{id}
-			next.ServeHTTP(w, r.WithContext(remember(r.Context(), id)))
+			ctx := context.WithValue(remember(r.Context(), id), callerKey{}, new(caller))
+			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
 }
@@ -77,17 +76,16 @@ func Headers(next http.Handler) http.Handler {
 	})
 }
 
-// Observe measures every request, writes it to the access log, and turns a panic into a problem.
-func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
+// Observe measures every request, writes it to the log, and turns a panic into a problem. How long a stream was open says
+// nothing about speed, so it is only counted.
+func Observe(log *slog.Logger, set *metrics.Set, streams func(*http.Request) bool) Middleware {
 	var current atomic.Int64
-	cache := &seriesCache{set: set, log: accessLog.Handler()}
-	cache.known.Store(&map[series]seriesState{})
 	set.NewGauge("http_requests_in_flight", func() float64 { return float64(current.Load()) })
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
 			current.Add(1)
-			recorder := &observed{statusRecorder: statusRecorder{ResponseWriter: w}, start: start}
+			recorder := &statusRecorder{ResponseWriter: w}
 			defer func() {
 				current.Add(-1)
 				recovered := recover()
@@ -100,10 +98,15 @@ func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
 						recovered = nil
 					}
 				}
-				end := time.Now()
-				shared := cache.get(r, recorder.code())
-				shared.durations.Update(end.Sub(start).Seconds())
-				logRequest(shared.log, r, recorder.written, start, end)
+				took := time.Since(start)
+				if streams(r) {
+					set.GetOrCreateCounter(fmt.Sprintf("http_streams_total{route=%q,status=\"%d\"}", route(r), recorder.code())).Inc()
+				} else {
+					// Clients can make up ever more methods and paths, but neither routes nor statuses.
+					name := fmt.Sprintf("http_request_duration_seconds{route=%q,status=\"%d\"}", route(r), recorder.code())
+					set.GetOrCreatePrometheusHistogramExt(name, durationBuckets).Update(took.Seconds())
+				}
+				logRequest(log, r, recorder, took)
 				if recovered != nil {
 					panic(recovered)
 				}
@@ -113,87 +116,21 @@ func Observe(log, accessLog *slog.Logger, set *metrics.Set) Middleware {
 	}
 }
 
-// observed also tells the inner middlewares when the request came, so that none of them reads the clock again.
-type observed struct {
-	statusRecorder
-	start time.Time
-}
-
-// arrival is when Observe saw the request that w answers; without it, now.
-func arrival(w http.ResponseWriter) time.Time {
-	if o, ok := w.(*observed); ok {
-		return o.start
-	}
-	return time.Now()
-}
-
-// series tells requests apart as far as clients cannot make up ever more of them, which they can of methods.
-type series struct {
-	route  string
-	method string // only of routes that name it
-	status int
-}
-
-// seriesState is what all requests of a series share.
-type seriesState struct {
-	durations *metrics.PrometheusHistogram
-	log       slog.Handler
-}
-
-// seriesCache finds what a series has without writing its name, formatting its attributes, taking a lock or allocating
-// for each request.
-type seriesCache struct {
-	set   *metrics.Set
-	log   slog.Handler
-	mu    sync.Mutex
-	known atomic.Pointer[map[series]seriesState]
-}
-
-func (c *seriesCache) get(r *http.Request, status int) seriesState {
-	key := series{route: route(r), status: status}
-	if namesMethod(r) {
-		key.method = r.Method
-	}
-	if found, ok := (*c.known.Load())[key]; ok {
-		return found
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	name := fmt.Sprintf("http_request_duration_seconds{route=%q,status=\"%d\"}", key.route, key.status)
-	attrs := []slog.Attr{slog.String("route", key.route), slog.Int("status", key.status)}
-	if key.method != "" {
-		attrs = append(attrs, slog.String("method", key.method))
-	}
-	extended := maps.Clone(*c.known.Load())
-	extended[key] = seriesState{
-		durations: c.set.GetOrCreatePrometheusHistogramExt(name, durationBuckets),
-		log:       c.log.WithAttrs(attrs),
-	}
-	c.known.Store(&extended)
-	return extended[key]
-}
-
-// logRequest hands the record to the handler itself, as a Logger would look up the line it is called from each time.
-func logRequest(handler slog.Handler, r *http.Request, written int64, start, end time.Time) {
+func logRequest(log *slog.Logger, r *http.Request, recorder *statusRecorder, took time.Duration) {
 	level := slog.LevelInfo
 	if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
 		level = slog.LevelDebug
 	}
-	if !handler.Enabled(r.Context(), level) {
-		return
+	attrs := []slog.Attr{
+		slog.String("route", route(r)), slog.Int("status", recorder.code()), slog.String("method", r.Method),
+		slog.String("path", r.URL.Path), slog.Int64("bytes", recorder.written),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("remote", r.RemoteAddr),
 	}
-	record := slog.NewRecord(end, level, "request", 0)
-	if !namesMethod(r) {
-		record.AddAttrs(slog.String("method", r.Method))
+	if subject := Subject(r.Context()); subject != "" {
+		attrs = append(attrs, slog.String("subject", subject))
 	}
-	record.AddAttrs(
-		slog.String("path", r.URL.Path), slog.Int64("bytes", written),
-		slog.Float64("duration_ms", float64(end.Sub(start).Microseconds())/1000), slog.String("remote", r.RemoteAddr))
-	_ = handler.Handle(r.Context(), record)
+	log.LogAttrs(r.Context(), level, "request", attrs...)
 }
-
-// namesMethod is whether the route is of certain methods, which its series then has in its attributes.
-func namesMethod(r *http.Request) bool { return strings.Contains(r.Pattern, " ") }
 
 func route(r *http.Request) string {
 	if r.Pattern == "" || r.Pattern == "/" {

@@ -1,61 +1,65 @@
 package httpx
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/VictoriaMetrics/metrics"
-	"github.com/danielgtaylor/huma/v2"
 )
 
+func never(*http.Request) bool { return false }
+
 func TestClientsCannotMakeUpEverMoreSeries(t *testing.T) {
-	cache := &seriesCache{set: metrics.NewSet(), log: slog.DiscardHandler}
-	cache.known.Store(&map[series]seriesState{})
+	set := metrics.NewSet()
+	handler := Observe(slog.New(slog.DiscardHandler), set, never)(http.NotFoundHandler())
 	for i := range 100 {
 		made := fmt.Sprintf("M%d", i)
-		cache.get(httptest.NewRequestWithContext(t.Context(), made, "/"+made, http.NoBody), http.StatusNotFound)
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), made, "/"+made, http.NoBody))
 	}
-	if got := len(*cache.known.Load()); got != 1 {
-		t.Fatalf("%d series", got)
+	var written strings.Builder
+	set.WritePrometheus(&written)
+	if got := strings.Count(written.String(), "http_request_duration_seconds_count"); got != 1 {
+		t.Fatalf("%d series: %s", got, written.String())
 	}
 }
 
-func TestTheTimeBeforeAHandlerCountsTowardsItsDeadline(t *testing.T) {
-	const late, timeout = time.Second, 3 * time.Second
-	log := slog.New(slog.DiscardHandler)
-	for name, outermost := range map[string]struct {
-		Middleware
-		left time.Duration
-	}{
-		"observed": {Observe(log, log, metrics.NewSet()), timeout - late},
-		"alone":    {func(next http.Handler) http.Handler { return next }, timeout},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				mux := http.NewServeMux()
-				var left time.Duration
-				huma.Get(NewAPI(mux, "", "", log, timeout, nil), "/", func(ctx context.Context, _ *struct{}) (*struct{}, error) {
-					deadline, _ := ctx.Deadline()
-					left = time.Until(deadline)
-					return &struct{}{}, nil
-				})
-				handler := Chain(mux, outermost.Middleware, func(next http.Handler) http.Handler {
-					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						time.Sleep(late)
-						next.ServeHTTP(w, r)
-					})
-				})
-				handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
-				if left != outermost.left {
-					t.Fatalf("%s are left, want %s", left, outermost.left)
-				}
-			})
-		})
+func TestAPanicIsAnsweredAndLogged(t *testing.T) {
+	t.Parallel()
+	var logs strings.Builder
+	log := slog.New(slog.NewTextHandler(&logs, nil))
+	handler := Chain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") }), Headers, Observe(log, metrics.NewSet(), never))
+	got := httptest.NewRecorder()
+	handler.ServeHTTP(got, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+	if got.Code != http.StatusInternalServerError || got.Header().Get("Content-Type") != "application/problem+json" || strings.Contains(got.Body.String(), "secret") {
+		t.Errorf("answered %d as %s: %s", got.Code, got.Header().Get("Content-Type"), got.Body)
 	}
+	if !strings.Contains(logs.String(), "panic=secret") || !strings.Contains(logs.String(), "status=500") {
+		t.Errorf("logged %s", logs.String())
+	}
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+	} {
+		if got.Header().Get(name) != want {
+			t.Errorf("%s is %q", name, got.Header().Get(name))
+		}
+	}
+}
+
+func TestAPanicInTheMiddleOfAnAnswerEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	handler := Observe(slog.New(slog.DiscardHandler), metrics.NewSet(), never)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("half"))
+		panic("secret")
+	}))
+	defer func() {
+		if recovered := recover(); recovered != http.ErrAbortHandler { //nolint:errorlint // it is this very value that net/http looks for
+			t.Errorf("recovered %v", recovered)
+		}
+	}()
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
 }

@@ -24,7 +24,7 @@ func RateLimit(perSecond float64, burst int, trusted []netip.Prefix, exempt func
 				next.ServeHTTP(w, r)
 				return
 			}
-			now := arrival(w)
+			now := time.Now()
 			limiter := clients.get(clientKey(r, trusted), now)
 			if limiter.AllowN(now, 1) {
 				next.ServeHTTP(w, r)

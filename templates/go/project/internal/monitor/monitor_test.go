@@ -1,9 +1,14 @@
 package monitor
 
 import (
+	"net"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 func goodSpec() Spec {
@@ -27,6 +32,7 @@ func TestURLsAreOfTheFormThatTheAPIPromises(t *testing.T) {
 	t.Parallel()
 	for raw, good := range map[string]bool{
 		"https://example.com/a%20b?c=d&e#f": true, "http://[::1]:8080/": true, "https://xn--mnchen-3ya.de": true,
+		"https://example.com:65535": true, "https://example.com:0": false, "https://example.com:99999": false, "https://example.com:": true,
 		"https://\u00cf": false, "https://example.com/a|b": false, "https://example.com/ü": false, "https://example.com/<x>": false,
 	} {
 		spec := goodSpec()
@@ -41,33 +47,80 @@ func TestAfterRaisesOneEventPerChange(t *testing.T) {
 	t.Parallel()
 	target := Target{Spec: goodSpec(), State: StateUnknown}
 	target.FailureThreshold = 2
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for i, step := range []struct {
+		later   time.Duration
 		healthy bool
 		state   State
 		event   EventType
 	}{
-		{true, StateUp, EventNone},
-		{false, StateUp, EventNone},
-		{true, StateUp, EventNone},
-		{false, StateUp, EventNone},
-		{false, StateDown, EventDown},
-		{false, StateDown, EventNone},
-		{true, StateUp, EventRecovered},
+		{time.Minute, true, StateUp, ""},
+		{time.Minute, false, StateUp, ""},
+		{time.Minute, true, StateUp, ""},
+		{time.Minute, false, StateUp, ""},
+		{time.Second, false, StateUp, ""}, // by hand, of the same failure
+		{time.Second, false, StateUp, ""},
+		{57 * time.Second, false, StateDown, EventDown},
+		{time.Minute, false, StateDown, ""},
+		{time.Second, true, StateUp, EventRecovered},
+		{time.Second, false, StateUp, ""},
 	} {
-		var event EventType
-		target.State, target.Failures, event = target.After(Result{Healthy: step.healthy})
-		if target.State != step.state || event != step.event {
-			t.Errorf("step %d: %s and %q, want %s and %q", i, target.State, event, step.state, step.event)
+		at = at.Add(step.later)
+		var events []EventType
+		target, events = target.After(Result{Healthy: step.healthy, CheckedAt: at})
+		var want []EventType
+		if step.event != "" {
+			want = []EventType{step.event}
 		}
+		if target.State != step.state || !slices.Equal(events, want) {
+			t.Errorf("step %d: %s and %q, want %s and %q", i, target.State, events, step.state, want)
+		}
+	}
+}
+
+func TestACertificateIsWarnedOfOnce(t *testing.T) {
+	t.Parallel()
+	target := Target{Spec: goodSpec(), State: StateUp}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, step := range []struct {
+		left time.Duration
+		warn bool
+	}{
+		{15 * 24 * time.Hour, false},
+		{13 * 24 * time.Hour, true},
+		{13 * 24 * time.Hour, false},
+		{90 * 24 * time.Hour, false},
+		{12 * 24 * time.Hour, true},
+	} {
+		expires := now.Add(step.left)
+		var events []EventType
+		target, events = target.After(Result{Healthy: true, CheckedAt: now, CertificateExpiresAt: &expires})
+		if warned := slices.Contains(events, EventCertificate); warned != step.warn || len(events) > 1 {
+			t.Errorf("step %d: %q", i, events)
+		}
+	}
+	if _, events := target.After(Result{Healthy: true, CheckedAt: now}); len(events) != 0 {
+		t.Errorf("without a certificate: %q", events)
 	}
 }
 
 func TestBackoffGrowsToItsLimit(t *testing.T) {
 	t.Parallel()
-	for attempt := 1; attempt <= 100; attempt++ {
-		limit := min(firstBackoff<<min(attempt-1, 16), maxBackoff)
-		if wait := backoff(attempt); wait < limit/2 || wait > limit {
-			t.Errorf("attempt %d waits %v of %v", attempt, wait, limit)
+	for attempt, want := range map[int]struct{ least, most time.Duration }{
+		1: {2500 * time.Millisecond, 5 * time.Second}, 2: {5 * time.Second, 10 * time.Second},
+		3: {10 * time.Second, 20 * time.Second}, 8: {320 * time.Second, 640 * time.Second},
+		9: {450 * time.Second, 15 * time.Minute}, 1000: {450 * time.Second, 15 * time.Minute},
+	} {
+		different := map[time.Duration]bool{}
+		for range 100 {
+			wait := backoff(attempt)
+			different[wait] = true
+			if wait < want.least || wait > want.most {
+				t.Errorf("attempt %d waits %v, want %v to %v", attempt, wait, want.least, want.most)
+			}
+		}
+		if len(different) < 10 {
+			t.Errorf("attempt %d always waits %v", attempt, different)
 		}
 	}
 }
@@ -103,12 +156,24 @@ func TestASlowSubscriberIsDroppedAndTheRestServed(t *testing.T) {
 func FuzzValidate(f *testing.F) {
 	f.Add("shop", "https://example.com")
 	f.Add("\x00", "http://[::1]:99999/%zz")
-	f.Add("\xff", "https://user:pw@host")
-	f.Fuzz(func(t *testing.T, name, url string) {
+	f.Add("\xff", "https://user:pw@host:0")
+	f.Fuzz(func(t *testing.T, name, raw string) {
 		s := goodSpec()
-		s.Name, s.URL = name, url
-		if s.Validate() == nil && (!strings.HasPrefix(strings.ToLower(url), "http") || strings.ContainsAny(name, "\x00\n\r")) {
-			t.Errorf("accepted %q at %q", name, url)
+		s.Name, s.URL = name, raw
+		if s.Validate() != nil {
+			return
+		}
+		if !utf8.ValidString(name) || utf8.RuneCountInString(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name, unicode.IsControl) {
+			t.Errorf("accepted the name %q", name)
+		}
+		req, err := http.NewRequest(http.MethodGet, raw, nil)
+		if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Hostname() == "" || req.URL.User != nil {
+			t.Fatalf("accepted %q: %v", raw, err)
+		}
+		if port := req.URL.Port(); port != "" {
+			if number, err := net.LookupPort("tcp", port); err != nil || number < 1 || number > 65535 {
+				t.Errorf("accepted the port of %q", raw)
+			}
 		}
 	})
 }

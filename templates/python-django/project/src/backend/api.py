@@ -5,6 +5,8 @@ from backend.accounts.auth import everyone
 from backend.core import problems
 from backend.datasets.api import router as datasets
 from backend.teams.api import router as teams
+from backend.teams.invitations import mine as invitations
+from backend.teams.invitations import of_teams as team_invitations
 
 api = problems.ProblemApi(
     title="Backend",
@@ -16,4 +18,6 @@ api = problems.ProblemApi(
 problems.register(api)
 api.add_router("", accounts)
 api.add_router("/teams", teams)
+api.add_router("/teams", team_invitations)
+api.add_router("/invitations", invitations)
 api.add_router("/datasets", datasets)

@@ -26,7 +26,10 @@ class Env(BaseSettings):
     secret_key_fallbacks: CommaSeparated = ()
     allowed_hosts: CommaSeparated = Field(default=(), validate_default=True)
     trusted_origins: CommaSeparated = ()
+    frontend_url: HttpUrl | None = None
     https: bool = True
+    hsts_seconds: int = Field(default=3600, ge=0)
+    hsts_preload: bool = False
     trusted_proxies: int = Field(default=0, ge=0, le=5)
 
     host: str = "127.0.0.1"
@@ -35,10 +38,16 @@ class Env(BaseSettings):
     web_threads: int = Field(default=8, ge=1, le=256)
     shutdown_seconds: int = Field(default=25, ge=1, le=600)
 
+    allow_sign_up: Literal["auto", "open", "invited", "closed"] = "auto"
+    max_teams: int = Field(default=100, ge=1)
+    max_team_datasets: int = Field(default=10_000, ge=1)
+    max_team_gib: int = Field(default=100, ge=1)
+
     database_url: SecretStr | None = None
     database_pool: int = Field(default=8, ge=0, le=100)
 
     data_dir: Path = PROJECT / "var"
+    static_root: Path = PROJECT / "staticfiles"
     max_upload_mib: int = Field(default=1024, ge=1, le=102_400)
 
     email_host: str | None = None
@@ -104,6 +113,11 @@ class Env(BaseSettings):
             msg = "is required. Name the hosts it serves, as in example.com,www.example.com"
             raise ValueError(msg)
         return value
+
+    @property
+    def sign_up(self) -> str:
+        """In development everybody may sign up, in production those whom a team has invited."""
+        return self.allow_sign_up if self.allow_sign_up != "auto" else "open" if self.debug else "invited"
 
     @property
     def json_logs(self) -> bool:

@@ -7,7 +7,7 @@ import dj_database_url
 import django_stubs_ext
 
 from backend.core import logs
-from backend.env import MEBIBYTE, PROJECT, load
+from backend.env import MEBIBYTE, load
 
 # Lets `ModelAdmin[Model]` and its like run, not only type-check.
 django_stubs_ext.monkeypatch()
@@ -102,18 +102,32 @@ env.data_dir.mkdir(parents=True, exist_ok=True)
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Rate limits have to hold across processes, which a cache in memory cannot do.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        # With Django's 300, somebody who fails often enough under other names makes it forget whom it has blocked.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 MEDIA_ROOT = env.data_dir / "files"
+# Beside the data, so that a finished upload is moved there instead of copied, and none fills the memory of a tmpfs.
+FILE_UPLOAD_TEMP_DIR = env.data_dir / "uploads"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 FILE_UPLOAD_HANDLERS = [
     "backend.core.uploads.SizeLimit",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
-FILE_UPLOAD_PERMISSIONS = 0o640
 MAX_UPLOAD_BYTES = env.max_upload_mib * MEBIBYTE
+# Every other path takes MAX_BODY_BYTES.
+UPLOAD_PATHS = {"/api/datasets"}
 MAX_BODY_BYTES = 1 * MEBIBYTE
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+MAX_TEAMS = env.max_teams
+MAX_TEAM_DATASETS = env.max_team_datasets
+MAX_TEAM_BYTES = env.max_team_gib * 1024 * MEBIBYTE
 
 TASKS = {
     "default": {
@@ -148,7 +162,17 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_ADAPTER = "backend.accounts.adapter.AccountAdapter"
+ALLOW_SIGN_UP = env.sign_up
 HEADLESS_ONLY = True
+# Mails point there: to the pages of a front end, or without one to this server's first page.
+FRONTEND = str(env.frontend_url).rstrip("/") if env.frontend_url else ""
+HEADLESS_FRONTEND_URLS = {
+    "account_signup": f"{FRONTEND}/sign-up" if FRONTEND else "/",
+    "account_confirm_email": f"{FRONTEND}/confirm-email/{{key}}" if FRONTEND else "/",
+    "account_reset_password": f"{FRONTEND}/reset-password" if FRONTEND else "/",
+    "account_reset_password_from_key": f"{FRONTEND}/reset-password/{{key}}" if FRONTEND else "/",
+}
 ALLAUTH_TRUSTED_PROXY_COUNT = env.trusted_proxies
 
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if env.email_host else 'console'}.EmailBackend"
@@ -167,16 +191,23 @@ DEFAULT_FROM_EMAIL = env.email_from
 CSRF_TRUSTED_ORIGINS = list(env.trusted_origins)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = env.https and not DEBUG
-SECURE_HSTS_SECONDS = 31_536_000 if env.https and not DEBUG else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(SECURE_HSTS_SECONDS)
+SECURE_HSTS_SECONDS = env.hsts_seconds if env.https and not DEBUG else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(SECURE_HSTS_SECONDS) and env.hsts_preload
+# The two checks ask for subdomains and the preload list at once, which can lock other sites of the domain out.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.trusted_proxies else None
 X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = PROJECT / "staticfiles"
+STATIC_ROOT = env.static_root
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        # Here and not as FILE_UPLOAD_PERMISSIONS, which static files would get, too: those are made by root when the
+        # image is built, and read by somebody else.
+        "OPTIONS": {"file_permissions_mode": 0o640},
+    },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG

@@ -132,11 +132,12 @@ def deployment(
     if SERVER:
         _execute(f"create database {name}")
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "backend.settings", "WEB_WORKERS": "1"}
-    environment |= {"DATA_DIR": str(folder / "data"), "DATABASE_URL": url}
+    environment |= {"DATA_DIR": str(folder / "data"), "DATABASE_URL": url, "STATIC_ROOT": str(folder / "static")}
     environment |= {"PYTHONPATH": str(PROJECT)}
     try:
         made = Deployment(folder, environment)
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, env=environment, check=True)
+        for command in (["migrate"], ["collectstatic", "--no-input"]):
+            subprocess.run([sys.executable, "manage.py", *command, "-v0"], cwd=PROJECT, env=environment, check=True)
         connections.settings[ALIAS] = connections.configure_settings({ALIAS: parse(url), "default": {}})[ALIAS]
         with django_db_blocker.unblock():
             yield made

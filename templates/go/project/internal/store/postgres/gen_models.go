@@ -21,29 +21,33 @@ type Alert struct {
 }
 
 type Result struct {
-	ID         uuid.UUID
-	TargetID   uuid.UUID
-	CheckedAt  time.Time
-	Healthy    bool
-	StatusCode int64
-	LatencyUs  int64
-	Failure    string
+	ID                   uuid.UUID
+	TargetID             uuid.UUID
+	CheckedAt            time.Time
+	Healthy              bool
+	StatusCode           int64
+	LatencyUs            int64
+	Failure              string
+	CertificateExpiresAt *time.Time
 }
 
 type Target struct {
-	ID               uuid.UUID
-	Name             string
-	Url              string
-	IntervalMs       int64
-	TimeoutMs        int64
-	ExpectedStatus   int64
-	FailureThreshold int64
-	WebhookUrl       string
-	Enabled          bool
-	State            string
-	Failures         int64
-	NextCheckAt      time.Time
-	Version          int64
-	CreatedAt        time.Time
-	UpdatedAt        time.Time
+	ID                uuid.UUID
+	Name              string
+	Url               string
+	IntervalMs        int64
+	TimeoutMs         int64
+	ExpectedStatus    int64
+	FailureThreshold  int64
+	WebhookUrl        string
+	Enabled           bool
+	State             string
+	Failures          int64
+	NextCheckAt       time.Time
+	Version           int64
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	FailedAt          *time.Time
+	WebhookGoneAt     *time.Time
+	CertificateWarned *time.Time
 }

@@ -30,7 +30,6 @@ const (
 // DB is a PostgreSQL database.
 type DB struct {
 	Store
-	pool     *pgxpool.Pool
 	db       *sql.DB
 	provider *goose.Provider
 	migrated atomic.Bool
@@ -56,10 +55,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 		pool.Close()
 		return nil, errors.Join(fmt.Errorf("read migrations: %w", err), db.Close())
 	}
-	return &DB{
-		Store: Store{queries: New(pool), begin: pool.Begin},
-		pool:  pool, db: db, provider: provider,
-	}, nil
+	return &DB{Store: Store{pool: pool}, db: db, provider: provider}, nil
 }
 
 // newProvider holds an advisory lock while it migrates, so that replicas cannot collide.
@@ -72,7 +68,8 @@ func newProvider(db *sql.DB, log *slog.Logger) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithSlog(log))
+	return goose.NewProvider(goose.DialectPostgres, db, files,
+		goose.WithSessionLocker(locker), goose.WithAllowOutofOrder(true), goose.WithSlog(log))
 }
 
 // Embedded reports that the database is shared.
@@ -98,6 +95,12 @@ func (d *DB) Ready(ctx context.Context) error {
 	}
 	d.migrated.Store(true)
 	return nil
+}
+
+// Connections tells how many are in use, and how many there may be.
+func (d *DB) Connections() (used, most int) {
+	stat := d.pool.Stat()
+	return int(stat.AcquiredConns()), int(stat.MaxConns())
 }
 
 // Close closes the pool.

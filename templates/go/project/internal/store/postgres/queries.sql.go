@@ -57,14 +57,17 @@ func (q *Queries) ClaimDueAlerts(ctx context.Context, arg ClaimDueAlertsParams) 
 }
 
 const claimDueTargets = `-- name: ClaimDueTargets :many
-UPDATE targets SET next_check_at = $1::timestamptz + targets.interval_ms * INTERVAL '1 millisecond'
+UPDATE targets SET next_check_at =
+    CASE WHEN targets.next_check_at > $1::timestamptz - targets.interval_ms * INTERVAL '1 millisecond' AND targets.next_check_at <= $1::timestamptz
+        THEN targets.next_check_at ELSE $1::timestamptz END
+    + targets.interval_ms * (0.95 + random() * 0.1) * INTERVAL '1 millisecond'
 WHERE id IN (
     SELECT due.id FROM targets AS due
-    WHERE due.enabled AND (due.next_check_at <= $1::timestamptz OR due.next_check_at > $1::timestamptz + due.interval_ms * INTERVAL '1 millisecond')
+    WHERE due.enabled AND (due.next_check_at <= $1::timestamptz OR due.next_check_at > $1::timestamptz + due.interval_ms * INTERVAL '1.1 milliseconds')
     ORDER BY due.next_check_at LIMIT $2::bigint
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at
+RETURNING id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned
 `
 
 type ClaimDueTargetsParams struct {
@@ -72,7 +75,8 @@ type ClaimDueTargetsParams struct {
 	Count int64
 }
 
-// A target due later than one whole interval from now was scheduled before the clock went back.
+// The next probe is due an interval after this one was, give or take a twentieth; what was missed is not made up for. A target
+// due later than that can have been scheduled only before the clock went back.
 func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams) ([]Target, error) {
 	rows, err := q.db.Query(ctx, claimDueTargets, arg.Now, arg.Count)
 	if err != nil {
@@ -98,6 +102,9 @@ func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.FailedAt,
+			&i.WebhookGoneAt,
+			&i.CertificateWarned,
 		); err != nil {
 			return nil, err
 		}
@@ -121,8 +128,27 @@ func (q *Queries) DeleteTarget(ctx context.Context, id uuid.UUID) (int64, error)
 	return result.RowsAffected(), nil
 }
 
+const endWebhook = `-- name: EndWebhook :execrows
+UPDATE targets SET webhook_gone_at = $1
+WHERE id = $2 AND webhook_url = $3
+`
+
+type EndWebhookParams struct {
+	WebhookGoneAt *time.Time
+	ID            uuid.UUID
+	WebhookUrl    string
+}
+
+func (q *Queries) EndWebhook(ctx context.Context, arg EndWebhookParams) (int64, error) {
+	result, err := q.db.Exec(ctx, endWebhook, arg.WebhookGoneAt, arg.ID, arg.WebhookUrl)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const getTarget = `-- name: GetTarget :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE id = $1
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id = $1
 `
 
 func (q *Queries) GetTarget(ctx context.Context, id uuid.UUID) (Target, error) {
@@ -144,12 +170,15 @@ func (q *Queries) GetTarget(ctx context.Context, id uuid.UUID) (Target, error) {
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.FailedAt,
+		&i.WebhookGoneAt,
+		&i.CertificateWarned,
 	)
 	return i, err
 }
 
 const getTargetByName = `-- name: GetTargetByName :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE name = $1
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE name = $1
 `
 
 func (q *Queries) GetTargetByName(ctx context.Context, name string) (Target, error) {
@@ -171,6 +200,9 @@ func (q *Queries) GetTargetByName(ctx context.Context, name string) (Target, err
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.FailedAt,
+		&i.WebhookGoneAt,
+		&i.CertificateWarned,
 	)
 	return i, err
 }
@@ -208,18 +240,19 @@ func (q *Queries) InsertAlert(ctx context.Context, arg InsertAlertParams) error 
 }
 
 const insertResult = `-- name: InsertResult :exec
-INSERT INTO results (id, target_id, checked_at, healthy, status_code, latency_us, failure)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO results (id, target_id, checked_at, healthy, status_code, latency_us, failure, certificate_expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertResultParams struct {
-	ID         uuid.UUID
-	TargetID   uuid.UUID
-	CheckedAt  time.Time
-	Healthy    bool
-	StatusCode int64
-	LatencyUs  int64
-	Failure    string
+	ID                   uuid.UUID
+	TargetID             uuid.UUID
+	CheckedAt            time.Time
+	Healthy              bool
+	StatusCode           int64
+	LatencyUs            int64
+	Failure              string
+	CertificateExpiresAt *time.Time
 }
 
 func (q *Queries) InsertResult(ctx context.Context, arg InsertResultParams) error {
@@ -231,6 +264,7 @@ func (q *Queries) InsertResult(ctx context.Context, arg InsertResultParams) erro
 		arg.StatusCode,
 		arg.LatencyUs,
 		arg.Failure,
+		arg.CertificateExpiresAt,
 	)
 	return err
 }
@@ -321,7 +355,7 @@ func (q *Queries) ListAlerts(ctx context.Context, arg ListAlertsParams) ([]Alert
 }
 
 const listResults = `-- name: ListResults :many
-SELECT id, target_id, checked_at, healthy, status_code, latency_us, failure FROM results
+SELECT id, target_id, checked_at, healthy, status_code, latency_us, failure, certificate_expires_at FROM results
 WHERE target_id = $1 AND id < $2
 ORDER BY id DESC LIMIT $3::bigint
 `
@@ -349,6 +383,7 @@ func (q *Queries) ListResults(ctx context.Context, arg ListResultsParams) ([]Res
 			&i.StatusCode,
 			&i.LatencyUs,
 			&i.Failure,
+			&i.CertificateExpiresAt,
 		); err != nil {
 			return nil, err
 		}
@@ -361,7 +396,7 @@ func (q *Queries) ListResults(ctx context.Context, arg ListResultsParams) ([]Res
 }
 
 const listTargets = `-- name: ListTargets :many
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE id > $1 ORDER BY id LIMIT $2::bigint
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id > $1 ORDER BY id LIMIT $2::bigint
 `
 
 type ListTargetsParams struct {
@@ -394,6 +429,9 @@ func (q *Queries) ListTargets(ctx context.Context, arg ListTargetsParams) ([]Tar
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.FailedAt,
+			&i.WebhookGoneAt,
+			&i.CertificateWarned,
 		); err != nil {
 			return nil, err
 		}
@@ -406,7 +444,7 @@ func (q *Queries) ListTargets(ctx context.Context, arg ListTargetsParams) ([]Tar
 }
 
 const lockTarget = `-- name: LockTarget :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE id = $1 FOR UPDATE
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockTarget(ctx context.Context, id uuid.UUID) (Target, error) {
@@ -428,16 +466,40 @@ func (q *Queries) LockTarget(ctx context.Context, id uuid.UUID) (Target, error) 
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.FailedAt,
+		&i.WebhookGoneAt,
+		&i.CertificateWarned,
 	)
 	return i, err
 }
 
-const pruneResults = `-- name: PruneResults :execrows
-DELETE FROM results WHERE checked_at < $1
+const postponeAlert = `-- name: PostponeAlert :exec
+UPDATE alerts SET next_attempt_at = $1, attempts = attempts - 1 WHERE id = $2
 `
 
-func (q *Queries) PruneResults(ctx context.Context, before time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, pruneResults, before)
+type PostponeAlertParams struct {
+	Until *time.Time
+	ID    uuid.UUID
+}
+
+func (q *Queries) PostponeAlert(ctx context.Context, arg PostponeAlertParams) error {
+	_, err := q.db.Exec(ctx, postponeAlert, arg.Until, arg.ID)
+	return err
+}
+
+const pruneResults = `-- name: PruneResults :execrows
+DELETE FROM results WHERE id IN (
+    SELECT old.id FROM results AS old WHERE old.checked_at < $1 ORDER BY old.checked_at LIMIT $2::bigint
+)
+`
+
+type PruneResultsParams struct {
+	Before time.Time
+	Count  int64
+}
+
+func (q *Queries) PruneResults(ctx context.Context, arg PruneResultsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, pruneResults, arg.Before, arg.Count)
 	if err != nil {
 		return 0, err
 	}
@@ -445,17 +507,28 @@ func (q *Queries) PruneResults(ctx context.Context, before time.Time) (int64, er
 }
 
 const setTargetState = `-- name: SetTargetState :execrows
-UPDATE targets SET state = $1, failures = $2 WHERE id = $3
+UPDATE targets SET
+    state = $1, failures = $2, failed_at = $3,
+    certificate_warned = $4
+WHERE id = $5
 `
 
 type SetTargetStateParams struct {
-	State    string
-	Failures int64
-	ID       uuid.UUID
+	State             string
+	Failures          int64
+	FailedAt          *time.Time
+	CertificateWarned *time.Time
+	ID                uuid.UUID
 }
 
 func (q *Queries) SetTargetState(ctx context.Context, arg SetTargetStateParams) (int64, error) {
-	result, err := q.db.Exec(ctx, setTargetState, arg.State, arg.Failures, arg.ID)
+	result, err := q.db.Exec(ctx, setTargetState,
+		arg.State,
+		arg.Failures,
+		arg.FailedAt,
+		arg.CertificateWarned,
+		arg.ID,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -491,7 +564,7 @@ UPDATE targets SET
     timeout_ms = $4, expected_status = $5,
     failure_threshold = $6, webhook_url = $7,
     enabled = $8, next_check_at = $9,
-    version = version + 1, updated_at = $10
+    webhook_gone_at = NULL, version = version + 1, updated_at = $10
 WHERE id = $11 AND version = $12
 `
 

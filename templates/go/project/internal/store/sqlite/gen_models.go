@@ -15,29 +15,33 @@ type Alert struct {
 }
 
 type Result struct {
-	ID         string
-	TargetID   string
-	CheckedAt  int64
-	Healthy    bool
-	StatusCode int64
-	LatencyUs  int64
-	Failure    string
+	ID                   string
+	TargetID             string
+	CheckedAt            int64
+	Healthy              bool
+	StatusCode           int64
+	LatencyUs            int64
+	Failure              string
+	CertificateExpiresAt *int64
 }
 
 type Target struct {
-	ID               string
-	Name             string
-	Url              string
-	IntervalMs       int64
-	TimeoutMs        int64
-	ExpectedStatus   int64
-	FailureThreshold int64
-	WebhookUrl       string
-	Enabled          bool
-	State            string
-	Failures         int64
-	NextCheckAt      int64
-	Version          int64
-	CreatedAt        int64
-	UpdatedAt        int64
+	ID                string
+	Name              string
+	Url               string
+	IntervalMs        int64
+	TimeoutMs         int64
+	ExpectedStatus    int64
+	FailureThreshold  int64
+	WebhookUrl        string
+	Enabled           bool
+	State             string
+	Failures          int64
+	NextCheckAt       int64
+	Version           int64
+	CreatedAt         int64
+	UpdatedAt         int64
+	FailedAt          *int64
+	WebhookGoneAt     *int64
+	CertificateWarned *int64
 }

@@ -56,13 +56,16 @@ func (q *Queries) ClaimDueAlerts(ctx context.Context, arg ClaimDueAlertsParams) 
 }
 
 const claimDueTargets = `-- name: ClaimDueTargets :many
-UPDATE targets SET next_check_at = ?1 + targets.interval_ms * 1000
+UPDATE targets SET next_check_at =
+    CASE WHEN targets.next_check_at > ?1 - targets.interval_ms * 1000 AND targets.next_check_at <= ?1
+        THEN targets.next_check_at ELSE ?1 END
+    + targets.interval_ms * 950 + abs(random() % (targets.interval_ms * 100))
 WHERE id IN (
     SELECT due.id FROM targets AS due
-    WHERE due.enabled AND (due.next_check_at <= ?1 OR due.next_check_at > ?1 + due.interval_ms * 1000)
+    WHERE due.enabled AND (due.next_check_at <= ?1 OR due.next_check_at > ?1 + due.interval_ms * 1100)
     ORDER BY due.next_check_at LIMIT ?2
 )
-RETURNING id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at
+RETURNING id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned
 `
 
 type ClaimDueTargetsParams struct {
@@ -70,7 +73,8 @@ type ClaimDueTargetsParams struct {
 	Count int64
 }
 
-// A target due later than one whole interval from now was scheduled before the clock went back.
+// The next probe is due an interval after this one was, give or take a twentieth; what was missed is not made up for. A target
+// due later than that can have been scheduled only before the clock went back.
 func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams) ([]Target, error) {
 	rows, err := q.db.QueryContext(ctx, claimDueTargets, arg.Now, arg.Count)
 	if err != nil {
@@ -96,6 +100,9 @@ func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.FailedAt,
+			&i.WebhookGoneAt,
+			&i.CertificateWarned,
 		); err != nil {
 			return nil, err
 		}
@@ -122,8 +129,27 @@ func (q *Queries) DeleteTarget(ctx context.Context, id string) (int64, error) {
 	return result.RowsAffected()
 }
 
+const endWebhook = `-- name: EndWebhook :execrows
+UPDATE targets SET webhook_gone_at = ?1
+WHERE id = ?2 AND webhook_url = ?3
+`
+
+type EndWebhookParams struct {
+	WebhookGoneAt *int64
+	ID            string
+	WebhookUrl    string
+}
+
+func (q *Queries) EndWebhook(ctx context.Context, arg EndWebhookParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, endWebhook, arg.WebhookGoneAt, arg.ID, arg.WebhookUrl)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const getTarget = `-- name: GetTarget :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE id = ?
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id = ?
 `
 
 func (q *Queries) GetTarget(ctx context.Context, id string) (Target, error) {
@@ -145,12 +171,15 @@ func (q *Queries) GetTarget(ctx context.Context, id string) (Target, error) {
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.FailedAt,
+		&i.WebhookGoneAt,
+		&i.CertificateWarned,
 	)
 	return i, err
 }
 
 const getTargetByName = `-- name: GetTargetByName :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE name = ?
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE name = ?
 `
 
 func (q *Queries) GetTargetByName(ctx context.Context, name string) (Target, error) {
@@ -172,6 +201,9 @@ func (q *Queries) GetTargetByName(ctx context.Context, name string) (Target, err
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.FailedAt,
+		&i.WebhookGoneAt,
+		&i.CertificateWarned,
 	)
 	return i, err
 }
@@ -209,18 +241,19 @@ func (q *Queries) InsertAlert(ctx context.Context, arg InsertAlertParams) error 
 }
 
 const insertResult = `-- name: InsertResult :exec
-INSERT INTO results (id, target_id, checked_at, healthy, status_code, latency_us, failure)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO results (id, target_id, checked_at, healthy, status_code, latency_us, failure, certificate_expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertResultParams struct {
-	ID         string
-	TargetID   string
-	CheckedAt  int64
-	Healthy    bool
-	StatusCode int64
-	LatencyUs  int64
-	Failure    string
+	ID                   string
+	TargetID             string
+	CheckedAt            int64
+	Healthy              bool
+	StatusCode           int64
+	LatencyUs            int64
+	Failure              string
+	CertificateExpiresAt *int64
 }
 
 func (q *Queries) InsertResult(ctx context.Context, arg InsertResultParams) error {
@@ -232,6 +265,7 @@ func (q *Queries) InsertResult(ctx context.Context, arg InsertResultParams) erro
 		arg.StatusCode,
 		arg.LatencyUs,
 		arg.Failure,
+		arg.CertificateExpiresAt,
 	)
 	return err
 }
@@ -325,7 +359,7 @@ func (q *Queries) ListAlerts(ctx context.Context, arg ListAlertsParams) ([]Alert
 }
 
 const listResults = `-- name: ListResults :many
-SELECT id, target_id, checked_at, healthy, status_code, latency_us, failure FROM results
+SELECT id, target_id, checked_at, healthy, status_code, latency_us, failure, certificate_expires_at FROM results
 WHERE target_id = ?1 AND id < ?2
 ORDER BY id DESC LIMIT ?3
 `
@@ -353,6 +387,7 @@ func (q *Queries) ListResults(ctx context.Context, arg ListResultsParams) ([]Res
 			&i.StatusCode,
 			&i.LatencyUs,
 			&i.Failure,
+			&i.CertificateExpiresAt,
 		); err != nil {
 			return nil, err
 		}
@@ -368,7 +403,7 @@ func (q *Queries) ListResults(ctx context.Context, arg ListResultsParams) ([]Res
 }
 
 const listTargets = `-- name: ListTargets :many
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE id > ?1 ORDER BY id LIMIT ?2
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id > ?1 ORDER BY id LIMIT ?2
 `
 
 type ListTargetsParams struct {
@@ -401,6 +436,9 @@ func (q *Queries) ListTargets(ctx context.Context, arg ListTargetsParams) ([]Tar
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.FailedAt,
+			&i.WebhookGoneAt,
+			&i.CertificateWarned,
 		); err != nil {
 			return nil, err
 		}
@@ -416,7 +454,7 @@ func (q *Queries) ListTargets(ctx context.Context, arg ListTargetsParams) ([]Tar
 }
 
 const lockTarget = `-- name: LockTarget :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at FROM targets WHERE id = ?
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id = ?
 `
 
 // The writing connection begins every transaction as IMMEDIATE, so a plain read is a locked one.
@@ -439,16 +477,40 @@ func (q *Queries) LockTarget(ctx context.Context, id string) (Target, error) {
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.FailedAt,
+		&i.WebhookGoneAt,
+		&i.CertificateWarned,
 	)
 	return i, err
 }
 
-const pruneResults = `-- name: PruneResults :execrows
-DELETE FROM results WHERE checked_at < ?1
+const postponeAlert = `-- name: PostponeAlert :exec
+UPDATE alerts SET next_attempt_at = ?1, attempts = attempts - 1 WHERE id = ?2
 `
 
-func (q *Queries) PruneResults(ctx context.Context, before int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, pruneResults, before)
+type PostponeAlertParams struct {
+	Until *int64
+	ID    string
+}
+
+func (q *Queries) PostponeAlert(ctx context.Context, arg PostponeAlertParams) error {
+	_, err := q.db.ExecContext(ctx, postponeAlert, arg.Until, arg.ID)
+	return err
+}
+
+const pruneResults = `-- name: PruneResults :execrows
+DELETE FROM results WHERE id IN (
+    SELECT old.id FROM results AS old WHERE old.checked_at < ?1 ORDER BY old.checked_at LIMIT ?2
+)
+`
+
+type PruneResultsParams struct {
+	Before int64
+	Count  int64
+}
+
+func (q *Queries) PruneResults(ctx context.Context, arg PruneResultsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, pruneResults, arg.Before, arg.Count)
 	if err != nil {
 		return 0, err
 	}
@@ -456,17 +518,28 @@ func (q *Queries) PruneResults(ctx context.Context, before int64) (int64, error)
 }
 
 const setTargetState = `-- name: SetTargetState :execrows
-UPDATE targets SET state = ?1, failures = ?2 WHERE id = ?3
+UPDATE targets SET
+    state = ?1, failures = ?2, failed_at = ?3,
+    certificate_warned = ?4
+WHERE id = ?5
 `
 
 type SetTargetStateParams struct {
-	State    string
-	Failures int64
-	ID       string
+	State             string
+	Failures          int64
+	FailedAt          *int64
+	CertificateWarned *int64
+	ID                string
 }
 
 func (q *Queries) SetTargetState(ctx context.Context, arg SetTargetStateParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setTargetState, arg.State, arg.Failures, arg.ID)
+	result, err := q.db.ExecContext(ctx, setTargetState,
+		arg.State,
+		arg.Failures,
+		arg.FailedAt,
+		arg.CertificateWarned,
+		arg.ID,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -502,7 +575,7 @@ UPDATE targets SET
     timeout_ms = ?4, expected_status = ?5,
     failure_threshold = ?6, webhook_url = ?7,
     enabled = ?8, next_check_at = ?9,
-    version = version + 1, updated_at = ?10
+    webhook_gone_at = NULL, version = version + 1, updated_at = ?10
 WHERE id = ?11 AND version = ?12
 `
 

@@ -28,9 +28,8 @@ const readers = 4
 // DB is a SQLite database.
 type DB struct {
 	Store
-	reader, writer *sql.DB
-	provider       *goose.Provider
-	migrated       atomic.Bool
+	provider *goose.Provider
+	migrated atomic.Bool
 }
 
 // Open opens the file, making it and its folder if need be.
@@ -52,14 +51,12 @@ func Open(path string, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, reader.Close(), writer.Close())
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, writer, files, goose.WithSlog(log))
+	provider, err := goose.NewProvider(goose.DialectSQLite3, writer, files, goose.WithAllowOutofOrder(true), goose.WithSlog(log))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read migrations: %w", err), reader.Close(), writer.Close())
 	}
-	return &DB{
-		Store:  Store{read: New(reader), write: New(writer), begin: writer.BeginTx},
-		reader: reader, writer: writer, provider: provider,
-	}, nil
+	store := Store{reader: &statements{DB: reader}, writer: &statements{DB: writer}, topics: &topics{listeners: map[*listener]struct{}{}}}
+	return &DB{Store: store, provider: provider}, nil
 }
 
 // dsn waits for locks, lets readers and the writer work side by side, and syncs every commit.
@@ -94,6 +91,11 @@ func (d *DB) Ready(ctx context.Context) error {
 	return nil
 }
 
+// Connections tells how many are in use, and how many there may be.
+func (d *DB) Connections() (used, most int) {
+	return d.reader.Stats().InUse + d.writer.Stats().InUse, readers + 1
+}
+
 // Close closes the database.
 func (d *DB) Close() error { return errors.Join(d.reader.Close(), d.writer.Close()) }
 
@@ -105,4 +107,10 @@ func isUnique(err error) bool {
 func isForeignKey(err error) bool {
 	e, ok := errors.AsType[*sqlitedriver.Error](err)
 	return ok && e.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+}
+
+// isLocked is whether another process kept the file locked for longer than busy_timeout.
+func isLocked(err error) bool {
+	e, ok := errors.AsType[*sqlitedriver.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }

@@ -6,6 +6,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { createRequires } from './auth/access.ts';
+import { joining } from './auth/atomic.ts';
 import { createAttempts } from './auth/attempts.ts';
 import { createAuth } from './auth/better-auth.ts';
 import { registerAuth } from './auth/index.ts';
@@ -45,9 +46,12 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const app = createServer(options);
   const mailer = options.mailer ?? (await createMailer(config.MAIL_URL, config.MAIL_FROM, app.log));
   const outbox = new Outbox(mailer, app.log);
-  app.addHook('onClose', () => outbox.close(config.SHUTDOWN_TIMEOUT_MS / 2));
-  const attempts = createAttempts(database);
-  const auth = createAuth({ config, database, attempts, outbox, log: app.log });
+  app.decorate('outbox', outbox);
+  // No request is left by then that could post a mail.
+  app.addHook('onClose', () => outbox.close(config.SHUTDOWN_TIMEOUT_MS));
+  const accounts = joining(database);
+  const attempts = createAttempts(accounts);
+  const auth = createAuth({ config, database: accounts, attempts, outbox, log: app.log });
   const requires = createRequires(auth, database);
   const services: Services = { config, database, mailer, outbox, auth, requires };
 
@@ -99,6 +103,8 @@ function createServer({ config, logStream }: AppOptions): App {
     genReqId: requestId,
     trustProxy: config.TRUST_PROXY,
     bodyLimit: config.BODY_LIMIT,
+    // Longer than what contracts allow, so that they say what is wrong.
+    routerOptions: { maxParamLength: 1_000 },
     ...connectionOptions(config),
     // Addresses that cannot be decoded never reach a route, so they come here.
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
@@ -131,6 +137,7 @@ declare module 'fastify' {
     draining: boolean;
     /** Runs jobs once it is started. */
     jobs: JobWorker;
+    outbox: Outbox;
     /** What /readyz tells of services that the application can do without for a while. */
     dependencies: Map<string, () => Promise<boolean>>;
   }

@@ -69,12 +69,19 @@ export const settings = {
   DATABASE_STATEMENT_TIMEOUT_MS: count(10_000, 0),
   DATABASE_LOCK_TIMEOUT_MS: count(5_000, 0),
   DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: count(10_000, 0),
+  DATABASE_ANSWER_TIMEOUT_MS: count(11_000, 0),
   DATA_DIR: z.string().optional(),
   ALLOW_EMBEDDED_DATABASE: flag.default(false),
   MIGRATE_ON_START: flag.optional(),
-  AUTH_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
-  MAIL_URL: z.url({ protocol: /^(log|smtps?)$/ }).optional(),
-  MAIL_FROM: z.string().default('no-reply@localhost'),
+  AUTH_SECRET: z
+    .string()
+    .refine((value) => value.trim().length >= 32, 'must have at least 32 characters')
+    .optional(),
+  MAIL_URL: z
+    .url({ protocol: /^(log|smtps?)$/, abort: true })
+    .refine((value) => /^(log:|smtps?:\/\/.)/.test(value), 'must name a host, or be log:')
+    .optional(),
+  MAIL_FROM: z.string().includes('@', 'must be an e-mail address').default('no-reply@localhost'),
   JOBS_IN_PROCESS: flag.default(true),
   JOBS_CONCURRENCY: count(4),
   JOBS_LISTEN: flag.default(true),

@@ -7,7 +7,8 @@ import { openDatabase } from './db/open.ts';
 import type { App } from './http/app.ts';
 import type { AppModule } from './module.ts';
 
-/** How long the last connections get to close after the deadline, before the process just ends. */
+/** How long the last mails, and then all that is left, get after the deadline before the process just ends. */
+const LAST_MAILS_MS = 1_000;
 const FORCE_AFTER_MS = 2_000;
 
 /** Opens the database, listens, and goes away in good order when asked to. */
@@ -19,10 +20,9 @@ export async function serve(
   const database = await openDatabase(config);
   try {
     const app = await buildApp({ config, database, modules, ...options });
-    app.addHook('onClose', () => database.close());
     if (config.MIGRATE_ON_START) await migrateAndLog(app, database);
     await app.listen({ host: config.HOST, port: config.PORT });
-    stopOnSignals(app, config);
+    stopOnSignals(app, config, database);
     return app;
   } catch (error) {
     await database.close();
@@ -36,38 +36,41 @@ async function migrateAndLog(app: App, database: Database): Promise<void> {
 }
 
 /** Repeated signals change nothing: process groups and impatient people send several. */
-function stopOnSignals(app: App, config: Config): void {
+function stopOnSignals(app: App, config: Config, database: Database): void {
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
       app.log.info({ signal }, 'stopping');
-      void stop(app, config);
+      void stop(app, config, database);
     });
   }
 }
 
 /** Unready first, so that no new requests come; then those in flight finish, up to a deadline. */
-async function stop(app: App, config: Config): Promise<void> {
+async function stop(app: App, config: Config, database: Database): Promise<void> {
   app.draining = true;
   await sleep(config.SHUTDOWN_DELAY_MS);
 
   const deadline = setTimeout(() => {
     app.log.warn('the deadline has passed: closing the connections that are left');
     app.server.closeAllConnections();
-    setTimeout(() => process.exit(1), FORCE_AFTER_MS).unref();
+    setTimeout(() => app.outbox.giveUp(), LAST_MAILS_MS);
+    setTimeout(() => process.exit(1), FORCE_AFTER_MS);
   }, config.SHUTDOWN_TIMEOUT_MS);
 
-  const code = await close(app);
+  const code = await close(app, database);
   clearTimeout(deadline);
   // Work that was cut off may still hold timers, which would keep the process alive.
   process.exit(code);
 }
 
-async function close(app: App): Promise<number> {
+/** The database last: what is stuck in it must hold nothing else up. */
+async function close(app: App, database: Database): Promise<number> {
   try {
     await app.close();
+    await database.close();
     app.log.info('stopped');
     return 0;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { PASSWORD_LENGTH, type Problem } from '@app/contracts';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { createAttempts } from '../src/auth/attempts.ts';
 import { createAuth } from '../src/auth/better-auth.ts';
 import { routes } from '../src/auth/routes/index.ts';
@@ -54,6 +55,7 @@ describe('what better-auth would take', () => {
     ['/update-user', {}, ''],
     ['/organization/create', create({ name: long }), '/name'],
     ['/organization/create', create({ name: '\t \n' }), '/name'],
+    ['/organization/create', create({ name: '\u200b' }), '/name'],
     ['/organization/create', create({ name: `a${NUL}b` }), undefined],
     ['/organization/create', create({ slug: '../ ?#' }), '/slug'],
     ['/organization/create', create({ slug: 'UPPER' }), '/slug'],
@@ -240,6 +242,36 @@ describe('every route of better-auth', () => {
       .flat()
       .map(({ method, path }) => `${method} ${path}`);
     expect(described.filter((route) => !listed.includes(route))).toEqual([]);
+  });
+
+  it('that takes a password is limited, or not there', async () => {
+    const { cookie, origin } = await signedIn();
+    const taking = Object.values(auth.api).flatMap((endpoint) => {
+      const { path, options } = endpoint as {
+        path?: string;
+        options: { body?: z.ZodType; metadata?: { SERVER_ONLY?: boolean } };
+      };
+      if (path === undefined || !options.body || options.metadata?.SERVER_ONLY) return [];
+      const shape = JSON.stringify(z.toJSONSchema(options.body, { unrepresentable: 'any' }));
+      return /"\w*password"/i.test(shape) ? [path] : [];
+    });
+    expect(taking).toContain('/verify-password');
+    for (const path of taking) {
+      const route = Object.values(routes)
+        .flat()
+        .find((each) => each.path === path);
+      if (route?.limit) continue;
+      const payload = { password: PASSWORD };
+      const headers = { cookie, origin };
+      const url = `/api/auth${path}`;
+      const { statusCode } = await test.app.inject({ method: 'POST', url, payload, headers });
+      expect([path, statusCode]).toEqual([path, 404]);
+    }
+  });
+
+  it('for reading answers HEAD like GET', async () => {
+    const response = await test.app.inject({ method: 'HEAD', url: '/api/auth/get-session' });
+    expect([response.statusCode, response.body]).toEqual([200, '']);
   });
 
   it.each(served)('$method $path answers anything without an error of ours', async (route) => {

@@ -17,6 +17,7 @@ const CONNECTIONS = 4;
 const LIMITS = {
   DATABASE_POOL_MAX: String(CONNECTIONS),
   DATABASE_STATEMENT_TIMEOUT_MS: '1000',
+  DATABASE_ANSWER_TIMEOUT_MS: '2000',
   DATABASE_CONNECT_TIMEOUT_MS: '2000',
 };
 
@@ -105,6 +106,18 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
     expect((await test.app.inject('/livez')).statusCode).toBe(200);
     proxy.open();
     await recovered();
+  });
+
+  it('is frozen behind a pooler that takes no limits, nobody waits for ever either', async () => {
+    const env = { ...LIMITS, DATABASE_STATEMENT_TIMEOUT_MS: '0' };
+    const url = proxy.address();
+    const pooled = await openDatabase(loadConfig({ ...env, DATABASE_URL: url }));
+    await pooled.db.execute(sql`select 1`);
+    proxy.freeze();
+    const asked = pooled.db.execute(sql`select 1`).catch((error: unknown) => error);
+    expect(isUnavailable(await asked)).toBe(true);
+    proxy.open();
+    await pooled.close();
   });
 
   it('is frozen at BEGIN, no later statement runs in that transaction', async () => {
@@ -197,7 +210,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
         own.freeze();
         const waiting = `${path}?limit=7`;
         const pending = request(address.port, waiting, client.cookie).catch(() => 'cut off');
-        await stopping.waitFor(/limit=7.*incoming request/);
+        await stopping.waitFor(/limit=.*incoming request/);
         stopping.child.kill('SIGTERM');
         expect([503, 'cut off']).toContain(await pending);
         expect(await stopping.exit()).toBe(0);

@@ -114,7 +114,9 @@ describe('the configuration', () => {
     ['CORS_ORIGINS', ['https://a.example/', 'https://a.example/path', 'a.example', '*', 'null']],
     ['MIGRATE_ON_START', ['yes', '1', 'TRUE']],
     ['PUBLIC_URL', ['ftp://api.example.com', 'api.example.com']],
-    ['MAIL_URL', ['http://mail.example.com']],
+    ['MAIL_URL', ['http://mail.example.com', 'smtp:', 'smtps:']],
+    ['MAIL_FROM', ['nonsense']],
+    ['AUTH_SECRET', ['x'.repeat(31), ' '.repeat(32)]],
   ])('refuses what %s cannot be', (name, values) => {
     for (const value of values) {
       expect(problemsOf({ [name]: value }), value).toEqual([

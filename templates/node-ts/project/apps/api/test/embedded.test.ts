@@ -35,7 +35,9 @@ it('a second process on the same volume is refused, until the first has been kil
   await first.address();
   const second = start(env);
   expect(await second.exit()).toBe(1);
-  expect(second.output).toMatch(/^The embedded database in .* is in use by another process: .*\n$/);
+  expect(second.output).toMatch(
+    /^The embedded database in .* is in use by another process: .*\n$/m,
+  );
 
   await first.kill();
   await start(env).address();

@@ -62,6 +62,19 @@ describe('If-Match', () => {
   });
 });
 
+describe('If-Match of what is only read', () => {
+  it.each([
+    ['"3"', 200],
+    ['"1", W/"3-gzip"', 200],
+    ['*', 200],
+    ['"2"', 412],
+  ])('%s is answered with %i', async (wanted, status) => {
+    const response = await test.app.inject({ url: '/thing', headers: { 'if-match': wanted } });
+    expect(response.statusCode).toBe(status);
+    if (status === 412) expect(response.json()).toMatchObject({ code: 'stale_version' });
+  });
+});
+
 describe('If-None-Match', () => {
   const get = (url: string, known?: unknown, method: 'GET' | 'HEAD' = 'GET') =>
     test.app.inject({
@@ -95,6 +108,14 @@ describe('If-None-Match', () => {
     });
     expect(written.statusCode).toBe(200);
     expect(written.headers).not.toHaveProperty('etag');
+  });
+
+  it('has the same ETag for HEAD', async () => {
+    for (const url of ['/thing', '/things']) {
+      const { etag } = (await get(url)).headers;
+      expect((await get(url, undefined, 'HEAD')).headers.etag).toBe(etag);
+      expect((await get(url, etag, 'HEAD')).statusCode).toBe(304);
+    }
   });
 
   it('tells two lists apart', async () => {

@@ -1,7 +1,7 @@
 import { Problem } from '@app/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { withoutTokens } from '../src/http/logging.ts';
+import { withoutValues } from '../src/http/logging.ts';
 import { defineModule } from '../src/module.ts';
 import { startApp, type TestApp } from './support/app.ts';
 import { unreachableDatabase } from './support/database.ts';
@@ -48,7 +48,7 @@ afterAll(() => test.close());
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const send = (
-  method: 'GET' | 'POST' | 'PUT' | 'TRACE' | 'PROPFIND' | 'QUERY' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT' | 'TRACE' | 'PROPFIND' | 'QUERY' | 'PATCH' | 'DELETE',
   url: string,
   payload = '',
   headers = JSON_TYPE as object,
@@ -151,12 +151,12 @@ describe('logs', () => {
     expect(text).not.toContain('hunter2');
   });
 
-  it('hold no tokens of links in mails', () => {
-    expect(withoutTokens('/api/auth/verify-email?a=1&token=abc&b=2')).toBe(
-      '/api/auth/verify-email?a=1&token=[redacted]&b=2',
+  it('hold no tokens of links in mails, and nothing that somebody searched for', () => {
+    expect(withoutValues('/api/auth/verify-email?a=1&token=abc&b')).toBe(
+      '/api/auth/verify-email?a=[redacted]&token=[redacted]&b',
     );
-    expect(withoutTokens('/api/auth/reset-password/abc?x=1')).toBe(
-      '/api/auth/reset-password/[redacted]?x=1',
+    expect(withoutValues('/api/auth/reset-password/abc?x=1')).toBe(
+      '/api/auth/reset-password/[redacted]?x=[redacted]',
     );
   });
 });
@@ -207,6 +207,20 @@ describe('browsers', () => {
     const response = await send('POST', '/echo', '{"n":1}', headers);
     expect(response.statusCode).toBe(403);
     expect(response.json()).toMatchObject({ code: 'unknown_origin' });
+    for (const method of ['PUT', 'PATCH', 'DELETE'] as const) {
+      const { statusCode } = await send(method, '/api/v1/organizations/a/projects', '{}', headers);
+      expect([method, statusCode]).toEqual([method, 403]);
+    }
+  });
+
+  it.each([
+    ['cross-site', 403],
+    ['same-site', 403],
+    ['same-origin', 200],
+    [undefined, 200],
+  ])('that name no page, but that it is %s, get %i', async (site, status) => {
+    const headers = { ...JSON_TYPE, ...(site && { 'sec-fetch-site': site }) };
+    expect((await send('POST', '/echo', '{"n":1}', headers)).statusCode).toBe(status);
   });
 });
 

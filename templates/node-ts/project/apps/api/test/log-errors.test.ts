@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { describeError } from '../src/http/error-lines.ts';
 import { currentLog, libraryLog } from '../src/http/logging.ts';
 import { defineModule } from '../src/module.ts';
-import { type Client, signUpOwner, startApp, type TestApp } from './support/app.ts';
+import { Client, PASSWORD, signUpOwner, startApp, type TestApp } from './support/app.ts';
 
 const SECRET = 'x7-session-token-x7';
 const LINES = `first line\n    at forged (/srv/${SECRET}.ts:1:1)`;
@@ -129,6 +129,18 @@ describe('a described error', () => {
     expect(describeError(error).cause?.message).toBe('[value] table');
   });
 
+  it('keeps the words of the statement itself', () => {
+    const error = new DrizzleQueryError(
+      'insert into "projects"',
+      ['project'],
+      new Error('project'),
+    );
+    expect(describeError(error)).toMatchObject({
+      message: 'Failed query: insert into "projects"',
+      cause: { message: '[value]' },
+    });
+  });
+
   it.each([
     ['a text', { type: 'string', message: 'a text' }],
     [undefined, { type: 'undefined' }],
@@ -159,12 +171,12 @@ describe('every line of a request', () => {
   });
 
   it('is one, where nothing goes wrong: what was asked for and what came of it', async () => {
-    const response = await test.app.inject('/nowhere?token=secret');
+    const response = await test.app.inject('/nowhere?search=customer');
     expect(linesOf(response.headers['x-request-id'])).toMatchObject([
       {
         level: 30,
         msg: 'request completed',
-        req: { method: 'GET', url: '/nowhere?token=[redacted]', ip: '127.0.0.1' },
+        req: { method: 'GET', url: '/nowhere?search=[redacted]', ip: '127.0.0.1' },
         res: { statusCode: 404 },
         responseTime: expect.any(Number),
       },
@@ -205,6 +217,56 @@ describe('accounts', () => {
     expect(JSON.stringify(test.logs)).not.toContain('params:');
     expect(printed).not.toHaveBeenCalled();
     printed.mockRestore();
+  });
+
+  it('name the user whose session it is', async () => {
+    await test.database.db.execute(sql`alter table invitations rename to invitations_away`);
+    const response = await owner.client.get('/api/auth/organization/list-invitations');
+    await test.database.db.execute(sql`alter table invitations_away rename to invitations`);
+    expect(response.statusCode).toBe(500);
+    const lines = linesOf(response.headers['x-request-id']);
+    const completed = lines.find(({ msg }) => msg === 'request completed');
+    const failed = lines.find(({ msg }) => msg === 'request failed');
+    for (const line of [failed, completed]) {
+      expect(line).toMatchObject({ userId: expect.any(String) });
+    }
+  });
+
+  it('of one address that are made at once are one, conflicts, and no error of ours', async () => {
+    const before = test.logs.length;
+    const body = { name: 'Twin', email: 'twin@example.com', password: PASSWORD };
+    const { app } = test;
+    const responses = await Promise.all(
+      [1, 2, 3].map(() => new Client(app).post('/api/auth/sign-up/email', body)),
+    );
+    const statuses = responses.map(({ statusCode }) => statusCode).toSorted();
+    expect(statuses[0]).toBe(200);
+    // The embedded database makes one after the other.
+    for (const status of statuses.slice(1)) expect([409, 422]).toContain(status);
+    expect(test.logs.slice(before).filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+
+  it('that meet in the database alone are a conflict, too', async () => {
+    const run = (text: string) => test.database.db.execute(sql.raw(text));
+    await run(`
+      create function address_comes_first() returns trigger language plpgsql as $$ begin
+        raise exception 'there already' using errcode = '23505';
+      end $$`);
+    await run(`create trigger address_comes_first before insert on users
+      for each row execute function address_comes_first()`);
+    const body = { name: 'Late', email: 'late@example.com', password: PASSWORD };
+    const response = await new Client(test.app).post('/api/auth/sign-up/email', body);
+    await run('drop trigger address_comes_first on users');
+    expect([response.statusCode, response.json().code]).toEqual([409, 'already_exists']);
+    const levels = linesOf(response.headers['x-request-id']).map(({ level }) => Number(level));
+    expect(Math.max(...levels)).toBeLessThan(50);
+  });
+
+  it('know no provider that is not configured', async () => {
+    const response = await test.app.inject('/api/auth/callback/google?state=x');
+    expect([response.statusCode, response.json().code]).toEqual([404, 'not_found']);
+    const levels = linesOf(response.headers['x-request-id']).map(({ level }) => Number(level));
+    expect(Math.max(...levels)).toBeLessThan(50);
   });
 
   it('log a mistake of a caller below the level of errors', async () => {

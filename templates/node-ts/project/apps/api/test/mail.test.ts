@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { invitationMail } from '../src/auth/mails.ts';
 import { createMailer, type Mail, type Mailer } from '../src/mail/mailer.ts';
 import { Outbox, type OutboxOptions } from '../src/mail/outbox.ts';
+import { PASSWORD, startApp } from './support/app.ts';
 
 /** As much of an SMTP server as it takes to receive a message. */
 const server = createServer((socket) => {
@@ -38,6 +39,20 @@ it('goes out by SMTP', async () => {
   expect(received).toContain('RCPT TO:<ada@example.com>');
   expect(received).toContain('Subject: Hello');
 });
+
+it('is not waited for without end, where the server says nothing', async () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined));
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const limits = { connectionTimeout: 200, greetingTimeout: 200, socketTimeout: 200 };
+  // biome-ignore lint/suspicious/noExplicitAny: this transport logs nothing
+  const mailer = await createMailer(`smtp://127.0.0.1:${port}`, 'a@example.com', {} as any, limits);
+  const sent = mailer.send({ to: 'ada@example.com', subject: 'Hello', text: 'A message' });
+  // Whichever of the limits is first.
+  await expect(sent).rejects.toThrow(/Greeting never received|Timeout/);
+  silent.close();
+  // nodemailer's own limit is 30 seconds.
+}, 20_000);
 
 it('has no lines that come from the names of people', () => {
   const mail = invitationMail('a@b.c', 'Acme\r\nBcc: x@y.z', 'Eve\n\nPay here', 'https://x');
@@ -113,6 +128,12 @@ describe('the outbox', () => {
     await asked(mailer, 'a', 'b', 'c', 'd');
   });
 
+  it('keeps a hundred mails at once and more, where nothing else is said', async () => {
+    const { outbox } = open({});
+    for (let count = 0; count < 100; count += 1) outbox.post(mail('a'));
+    expect(outbox.lost).toBe(0);
+  });
+
   it('goes on after an error', async () => {
     const { mailer, outbox } = open({ concurrency: 1, pausesMs: [] });
     outbox.post(mail('a'));
@@ -137,6 +158,15 @@ describe('the outbox', () => {
     await asked(mailer, 'free');
     end.reject(new Error('the caller hung up'));
     await asked(mailer, 'free', 'held');
+  });
+
+  it('sends what a request posts after its caller has hung up', async () => {
+    const { mailer, outbox } = open({});
+    await outbox.hold(Promise.reject(new Error('the caller hung up')), async () => {
+      await setImmediate();
+      outbox.post(mail('late'));
+    });
+    await asked(mailer, 'late');
   });
 
   it('sends the rest at once when it is closed', async () => {
@@ -165,5 +195,22 @@ describe('the outbox', () => {
     await setImmediate();
     expect(mailer.asked).toEqual(['a']);
     expect(outbox.lost).toBe(2);
+    outbox.post(mail('c'));
+    expect(outbox.lost).toBe(3);
   });
+});
+
+it('reaches those who hang up before they are answered', async () => {
+  const test = await startApp({ env: { LOG_LEVEL: 'debug' } });
+  const { port } = new URL(await test.app.listen({ host: '127.0.0.1', port: 0 }));
+  const email = 'hasty@example.com';
+  const body = JSON.stringify({ email, name: 'Hasty', password: PASSWORD });
+  const caller = connect(Number(port), '127.0.0.1');
+  caller.write(
+    `POST /api/auth/sign-up/email HTTP/1.1\r\nhost: x\r\norigin: http://localhost:3000\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  await expect.poll(() => test.logs.map(({ msg }) => msg)).toContain('incoming request');
+  caller.destroy();
+  expect(await test.mailTo(email)).toBeDefined();
+  await test.close();
 });

@@ -1,5 +1,7 @@
 import type { Problem, Project, ProjectPage } from '@app/contracts';
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withTenant } from '../src/db/tenant.ts';
 import {
   addMember,
   type Client,
@@ -64,6 +66,38 @@ describe('a project', () => {
     expect((await owner.get(`${PATH}/${id}`)).json()).toMatchObject({ name: 'First' });
   });
 
+  it('is changed and deleted in one of the versions that If-Match lists, and in no other', async () => {
+    const { id } = await create('Versioned');
+    for (const version of [1, 2]) await change(id, `"${version}"`, { name: 'Versioned' });
+    expect((await change(id, '"1", "2"', { name: 'Stale' })).statusCode).toBe(412);
+    expect((await change(id, '"1", "3"', { name: 'Fresh' })).statusCode).toBe(200);
+    const url = `${PATH}/${id}`;
+    const remove = (etag: string) => owner.send('DELETE', url, { headers: { 'if-match': etag } });
+    const stale = await remove('"1", "3"');
+    expect([stale.statusCode, stale.json().code]).toEqual([412, 'stale_version']);
+    expect((await owner.get(url)).json()).toMatchObject({ name: 'Fresh', version: 4 });
+    expect((await remove('"4"')).statusCode).toBe(204);
+    expect((await remove('"4"')).statusCode).toBe(404);
+  });
+
+  it('is not created in an organization that is deleted meanwhile', async () => {
+    const { organizationId, client, path } = await signUpOwner(test.app, 'vanishing');
+    // As if it had gone between the look at the membership and the write.
+    const run = (text: string) => test.database.db.execute(sql.raw(text));
+    await run(`
+      create function organization_goes_first() returns trigger language plpgsql security definer as $$
+      begin
+        delete from organizations where id = new.organization_id;
+        return new;
+      end $$`);
+    await run(`create trigger organization_goes_first before insert on projects
+      for each row when (new.organization_id = '${organizationId}')
+      execute function organization_goes_first()`);
+    const response = await client.post(`${path}/projects`, { name: 'Too late' });
+    await run('drop trigger organization_goes_first on projects');
+    expect([response.statusCode, response.json().code]).toEqual([404, 'organization_not_found']);
+  });
+
   it('lets one of two simultaneous changes win', async () => {
     const { id } = await create('Raced');
     const both = await Promise.all(['A', 'B'].map((name) => change(id, '"1"', { name })));
@@ -105,6 +139,22 @@ describe('the list', () => {
       cursor = page.nextCursor;
     }
     expect(seen).toEqual(names.toReversed());
+  });
+
+  it('shows each of those that were made in one moment once', async () => {
+    const twin = await signUpOwner(test.app, 'twins');
+    const url = `${twin.path}/projects`;
+    for (const name of ['a', 'b', 'c']) await create(name, twin.client, url);
+    const at = sql`update projects set created_at = now() where organization_id = ${twin.organizationId}`;
+    await withTenant(test.database, twin.organizationId, (tx) => tx.execute(at));
+    const seen: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const response = await twin.client.get(`${url}?limit=1${cursor && `&cursor=${cursor}`}`);
+      const page: ProjectPage = response.json();
+      seen.push(...page.items.map(({ name }) => name));
+      cursor = page.nextCursor;
+    }
+    expect(seen.toSorted()).toEqual(['a', 'b', 'c']);
   });
 
   it('is not disturbed by a project that appears between two pages', async () => {

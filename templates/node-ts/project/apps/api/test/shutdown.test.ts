@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, get } from 'node:http';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,6 +81,34 @@ describe('at SIGTERM the server', () => {
   });
 });
 
+describe('mails that no server takes', () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined));
+  let MAIL_URL: string;
+  beforeAll(async () => {
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    MAIL_URL = `smtp://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  });
+  afterAll(() => silent.close());
+
+  it.each(['/slow/60000', '/stuck'])('are told lost at SIGTERM, also behind %s', async (path) => {
+    const { server, url } = await start('test/support/slow-server.ts', {
+      ...env,
+      MAIL_URL,
+      SHUTDOWN_TIMEOUT_MS: '4000',
+    });
+    expect((await fetch(`${url}/mail`)).status).toBe(200);
+    const endless = fetch(`${url}${path}`).catch(() => 'cut off');
+    await server.waitFor(/slow request begun/);
+    server.child.kill('SIGTERM');
+    expect(await endless).toBe('cut off');
+    // What is stuck in the database cannot be stopped cleanly.
+    expect(await server.exit()).toBe(path === '/stuck' ? 1 : 0);
+    expect(
+      server.output.match(/"reason":"the process stops","lost":1,"msg":"mail lost"/g),
+    ).toHaveLength(1);
+  });
+});
+
 describe('the server as shipped', () => {
   it('has no slow route, and says what is wrong when its port is taken', async () => {
     const { server, port, url } = await start('src/server.ts', NO_DATABASE);
@@ -99,9 +127,9 @@ describe('the server as shipped', () => {
   it.each([
     [
       { PORT: 'x', LOG_LEVEL: 'x' },
-      /^The configuration is not valid:\n {2}PORT: .*\n {2}LOG_LEVEL: .*\n$/,
+      /^The configuration is not valid:\n {2}PORT: .*\n {2}LOG_LEVEL: .*\n$/m,
     ],
-    [{ DATABASE_URL: 'postgresql://x@127.0.0.1:1/x' }, /^The database cannot be reached: .*\n$/],
+    [{ DATABASE_URL: 'postgresql://x@127.0.0.1:1/x' }, /^The database cannot be reached: .*\n$/m],
   ])('with %j ends with a plain message', async (extra, message) => {
     const server = new ServerProcess('src/server.ts', { ...env, ...extra });
     running.push(server);

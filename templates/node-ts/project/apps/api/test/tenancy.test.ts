@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { organizations, users } from '../src/auth/schema.ts';
-import type { Database } from '../src/db/database.ts';
+import type { Database, Transaction } from '../src/db/database.ts';
 import { sqlState } from '../src/db/errors.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { withTenant } from '../src/db/tenant.ts';
@@ -105,6 +105,18 @@ describe('outside of a tenant', () => {
       throw new Error('changed my mind');
     });
     await expect(work).rejects.toThrow('changed my mind');
+    const rows = await withTenant(database, 'red', (tx) => tx.select().from(projects));
+    expect(rows.map((row) => row.name)).toEqual(['red one']);
+  });
+
+  it('a transaction that went on after an error does not count as done', async () => {
+    const goOn = async (tx: Transaction) => {
+      await tx.insert(projects).values({ name: 'undone' });
+      await tx.execute(sql`select 1 / 0`).catch(() => undefined);
+      return 'done';
+    };
+    await expect(withTenant(database, 'red', goOn)).rejects.toThrow();
+    await expect(database.db.transaction(goOn)).rejects.toThrow();
     const rows = await withTenant(database, 'red', (tx) => tx.select().from(projects));
     expect(rows.map((row) => row.name)).toEqual(['red one']);
   });

@@ -7,6 +7,8 @@ const OF_MAX = 'x'.repeat(MAX);
 
 const GOOD = ['x', ' x ', 'a\r\nb\t', 'ñandú', '漢字', '👩‍🚀', '\u{1F600}'.repeat(MAX), OF_MAX];
 const BLANK = ['', ' ', '\t\n\r', '\u00a0', '\ufeff', '\u3000\u2003'];
+/** Nobody sees them, and `trim` leaves them. */
+const INVISIBLE = ['\u200b', '\u200d\u2060'];
 const BAD = [
   'nul\0',
   '\u0007',
@@ -20,8 +22,8 @@ const BAD = [
 const HALVES = ['\ud800', 'x\udc00', '\udc00\ud800'];
 
 describe.each([
-  ['text', text(MAX), [...GOOD, ...BLANK], BAD],
-  ['filledText', filledText(MAX), GOOD, [...BLANK, ...BAD]],
+  ['text', text(MAX), [...GOOD, ...BLANK, ...INVISIBLE], BAD],
+  ['filledText', filledText(MAX), GOOD, [...BLANK, ...INVISIBLE, ...BAD]],
 ])('%s', (_name, schema, good, bad) => {
   it('takes what PostgreSQL can store, without the spaces around it', () => {
     for (const value of good) expect(schema.parse(value)).toBe(value.trim());

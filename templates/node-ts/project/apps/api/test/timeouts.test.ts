@@ -79,7 +79,11 @@ const HALF_A_BODY =
 describe('a caller who is too slow', () => {
   it.each([
     ['a body that stays half-sent', { REQUEST_TIMEOUT_MS: '300' }, HALF_A_BODY],
-    ['headers that do not end', { HEADERS_TIMEOUT_MS: '300' }, 'GET / HTTP/1.1\r\nhost: x\r\n'],
+    [
+      'headers that do not end',
+      { HEADERS_TIMEOUT_MS: '300', REQUEST_TIMEOUT_MS: '0' },
+      'GET / HTTP/1.1\r\nhost: x\r\n',
+    ],
   ])('is answered with 408 for %s', async (_name, env, text) => {
     const { port, logs } = await listen(env);
     expect(problemIn(await talk(port, text))).toMatchObject({

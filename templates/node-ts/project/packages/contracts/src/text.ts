@@ -3,7 +3,7 @@ import { z } from 'zod';
 // Written out, for regular expressions with and without the flag u: many that read the OpenAPI
 // document are not JavaScript's, and know no \p{Cc}, or mean another set of characters by \s.
 const CONTROL = String.raw`\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F`;
-const BLANK = String.raw`\t\n\r \u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000\uFEFF`;
+const BLANK = String.raw`\t\n\r \u00A0\u1680\u2000-\u200F\u2028\u2029\u202F\u205F\u2060\u3000\uFEFF`;
 
 const ANY = new RegExp(`^[^${CONTROL}]*$`);
 // No two neighbours match the same character, so long texts cannot make it slow.

@@ -7,11 +7,14 @@ from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.db.models import BooleanField
+from django.forms import BooleanField as FormBooleanField
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
 from backend.accounts.models import ApiKey, User
+from backend.teams.models import Team
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -59,18 +62,25 @@ class PeopleAdmin(UserAdmin[User]):
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Let nobody go who is the only owner of a team."""
+        found, counts, perms, protected = super().get_deleted_objects(objs, request)
+        return found, counts, perms, [*protected, *Team.owned_only_by(objs)]
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     """Keys; a new one's secret is shown once, in the message after saving."""
 
-    list_display = ("name", "start", "user", "is_valid", "created_at", "expires_at", "last_used_at")
+    list_display = ("name", "start", "user", "is_valid", "read_only", "created_at", "expires_at", "last_used_at")
     list_filter = ("created_at", "expires_at")
     list_select_related = ("user",)
     search_fields = ("name", "start", "user__email")
     autocomplete_fields = ("user",)
     readonly_fields = ("start", "created_at", "last_used_at")
-    fields = ("user", "name", "expires_at", "start", "created_at", "last_used_at")
+    fields = ("user", "name", "expires_at", "read_only", "start", "created_at", "last_used_at")
+    # Yes or no, although the column may hold nothing.
+    formfield_overrides = {BooleanField: {"form_class": FormBooleanField}}  # noqa: RUF012 - Django's own name
 
     @admin.display(boolean=True, description="valid")
     def is_valid(self, key: ApiKey) -> bool:
@@ -82,7 +92,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         if change:
             super().save_model(request, obj, form, change)
             return
-        issued, secret = ApiKey.issue(obj.user, obj.name, obj.expires_at)
+        issued, secret = ApiKey.issue(obj.user, obj.name, obj.expires_at, read_only=bool(obj.read_only))
         obj.__dict__.update(issued.__dict__)
         messages.warning(request, f"Copy the secret now, it is not shown again: {secret}")
 

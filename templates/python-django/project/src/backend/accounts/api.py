@@ -2,19 +2,22 @@
 
 import uuid
 from datetime import datetime
+from typing import Annotated
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Schema
 from ninja.pagination import paginate
 from ninja.responses import Status as Answer
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from backend.accounts.auth import current_user, people
 from backend.accounts.models import ApiKey
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
+from backend.teams.models import Membership, Role, Team
 
 router = Router(tags=["accounts"])
 MAX_KEYS = 50
@@ -38,6 +41,7 @@ class Key(Schema):
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    read_only: Annotated[bool, BeforeValidator(bool)]  # nothing means no
 
 
 class NewKey(Schema):
@@ -45,6 +49,7 @@ class NewKey(Schema):
 
     name: Text
     expires_at: AwareDatetime | None = None
+    read_only: bool = False
 
 
 class IssuedKey(Key):
@@ -57,6 +62,23 @@ class IssuedKey(Key):
 def me(request: HttpRequest) -> object:
     """Tell who is asking."""
     return current_user(request)
+
+
+@router.delete("/me", response={204: None, **responses(401, 403, 409)}, auth=people)
+def delete_account(request: HttpRequest) -> object:
+    """Delete one's account, with its keys and its places in teams; what the teams own stays with them."""
+    user = current_user(request)
+    with transaction.atomic():
+        # The owners of those teams are locked, so that no other of them leaves at the same moment.
+        owners = Membership.objects.select_for_update().filter(team__memberships__user=user, role=Role.OWNER)
+        list(owners.values_list("pk", flat=True))
+        if left := [str(team) for team in Team.owned_only_by([user])[:10]]:
+            names = ", ".join(left)
+            raise Refused(
+                409, f"Without you nobody would own {names}: make another member an owner, or delete the team."
+            )
+        user.delete()
+    return Answer(204, None)
 
 
 # A key cannot manage keys: one that leaked could otherwise outlive its own deletion.
@@ -75,7 +97,7 @@ def create_key(request: HttpRequest, new: NewKey) -> object:
         raise Refused(422, "expires_at has passed already.")
     if user.api_keys.count() >= MAX_KEYS:
         raise Refused(409, f"Nobody may have more than {MAX_KEYS} keys: delete one first.")
-    key, secret = ApiKey.issue(user, new.name, new.expires_at)
+    key, secret = ApiKey.issue(user, new.name, new.expires_at, read_only=new.read_only)
     return Answer(201, IssuedKey(**Key.from_orm(key).dict(), secret=secret))
 
 

@@ -9,6 +9,7 @@ from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer, SessionAuth
 
 from backend.accounts.models import ApiKey, User
+from backend.core.problems import Refused
 
 
 class KeyAuth(HttpBearer):
@@ -16,7 +17,11 @@ class KeyAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
         """Accept a valid key; a wrong one fails even where a cookie would do, since the client meant the key."""
-        return _set_user(request, ApiKey.owner_of(token))
+        key = ApiKey.used(token)
+        user = _set_user(request, key.user if key else None)
+        if key and key.read_only and request.method not in {"GET", "HEAD", "OPTIONS"}:
+            raise Refused(403, "This key only reads.")
+        return user
 
 
 class SessionTokenAuth(XSessionTokenAuth):  # type: ignore[misc] # allauth is not typed
@@ -42,6 +47,9 @@ class CookieAuth(SessionAuth):
         # Without this line ninja checks CSRF for every client, and refuses the programs that send no cookie.
         if self.param_name not in request.COOKIES:
             return None
+        # ninja checks CSRF first, for which Django reads the whole body: a forged cookie would fill the disk.
+        if not request.user.is_authenticated:
+            raise AuthenticationError
         return cast("User | None", super().__call__(request))
 
 

@@ -89,6 +89,8 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
+    # Nothing means no: keys that are older than the column, or made by the release before this one, have nothing.
+    read_only = models.BooleanField(null=True, help_text="It opens nothing that changes anything.")
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -102,11 +104,20 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.start}…)"
 
     @classmethod
-    def issue(cls, user: User, name: str, expires_at: datetime | None = None) -> "tuple[ApiKey, str]":
+    def issue(
+        cls, user: User, name: str, expires_at: datetime | None = None, *, read_only: bool = False
+    ) -> "tuple[ApiKey, str]":
         """Make a key and give it with its secret, which cannot be read again."""
         secret = f"key_{secrets.token_urlsafe(32)}"
         # 256 random bits cannot be guessed, so the hash needs to be neither slow nor salted.
-        key = cls.objects.create(user=user, name=name, start=secret[:8], digest=cls.hash(secret), expires_at=expires_at)
+        key = cls.objects.create(
+            user=user,
+            name=name,
+            start=secret[:8],
+            digest=cls.hash(secret),
+            expires_at=expires_at,
+            read_only=read_only,
+        )
         return key, secret
 
     @staticmethod
@@ -115,12 +126,12 @@ class ApiKey(models.Model):
         return hashlib.sha256(secret.encode()).hexdigest()
 
     @classmethod
-    def owner_of(cls, secret: str) -> User | None:
-        """Give the person as whom a secret acts, and note its use; None when the secret opens nothing."""
+    def used(cls, secret: str) -> "ApiKey | None":
+        """Give the key with this secret, and note its use; None when the secret opens nothing."""
         key = cls.objects.valid().select_related("user").filter(digest=cls.hash(secret)).first()
         if key is None:
             return None
         now = timezone.now()
         if key.last_used_at is None or now - key.last_used_at > USE_IS_RECORDED_EVERY:
             cls.objects.filter(pk=key.pk).update(last_used_at=now)
-        return key.user
+        return key

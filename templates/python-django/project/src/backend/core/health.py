@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import structlog
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
@@ -27,18 +28,26 @@ class Probes:
 
 
 def ready() -> JsonResponse:
-    """Answer 503 until the database can be reached and holds every table this release needs."""
-    checks = {"database": "ok", "migrations": "ok"}
+    """Answer 503 until the database can be reached and holds every table this release needs, and pages have styles."""
+    checks = {"database": "ok", "migrations": "ok", "static files": _static_files()}
     try:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             checks["migrations"] = "pending"
     except (DatabaseError, InterfaceError) as error:
         log.warning("not ready", reason=str(error).strip())
-        checks = {"database": "unreachable", "migrations": "unknown"}
+        checks |= {"database": "unreachable", "migrations": "unknown"}
     complete = set(checks.values()) == {"ok"}
     return JsonResponse(
         {"status": "ok" if complete else "unavailable", "checks": checks},
         status=200 if complete else 503,
         headers={"Cache-Control": "no-store"},
     )
+
+
+def _static_files() -> str:
+    """Without the list that `collectstatic` writes, every page of the admin would be a server error."""
+    try:
+        return "not collected" if getattr(staticfiles_storage, "hashed_files", None) == {} else "ok"
+    except OSError:
+        return "unreadable"

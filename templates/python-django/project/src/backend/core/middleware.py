@@ -101,7 +101,10 @@ class ApiProblems:
 
 
 class BodyLimit:
-    """Refuse a body by its announced length, before a byte of it is read."""
+    """Refuse a body by its announced length, before a byte of it is read.
+
+    Only the operations that take files let a large one through, and those ask who is there before they read it.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -109,9 +112,9 @@ class BodyLimit:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request, unless it announces too much."""
         announced = request.META.get("CONTENT_LENGTH") or "0"
-        is_form = request.content_type == "multipart/form-data"
+        is_upload = request.content_type == "multipart/form-data" and request.path in settings.UPLOAD_PATHS
         # A form wraps its file in a few lines of its own.
-        allowed = settings.MAX_UPLOAD_BYTES + 65_536 if is_form else settings.MAX_BODY_BYTES
+        allowed = settings.MAX_UPLOAD_BYTES + 65_536 if is_upload else settings.MAX_BODY_BYTES
         if announced.isdigit() and int(announced) > allowed:
             return problem(request, 413, f"The request is larger than {allowed} bytes.")
         return self.get_response(request)

@@ -14,6 +14,8 @@ from backend.datasets.plots import plot
 from backend.datasets.tasks import profile_dataset
 
 COLOURS = {Status.PENDING: "neutral", Status.PROFILING: "busy", Status.READY: "good", Status.FAILED: "bad"}
+# A page with more drawings than this is slow in every browser.
+DRAWN = 200
 
 
 @admin.register(Dataset)
@@ -69,9 +71,10 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
     def distributions(self, dataset: Dataset) -> str:
         """Draw each column."""
         found = dataset.found
+        columns = found.columns if found else []
         # Safe: `plot` escapes every text it draws.
-        drawn = [(column, mark_safe(plot(column))) for column in found.columns] if found else []  # noqa: S308
-        return render_to_string("datasets/profile.html", {"columns": drawn})
+        drawn = [(column, mark_safe(plot(column))) for column in columns[:DRAWN]]  # noqa: S308
+        return render_to_string("datasets/profile.html", {"columns": drawn, "more": len(columns[DRAWN:])})
 
     @admin.action(description="Profile the selected data sets again", permissions=["change"])
     def profile_again(self, request: HttpRequest, datasets: QuerySet[Dataset]) -> None:

@@ -5,8 +5,9 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Literal
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
 from django.http import FileResponse, HttpRequest, HttpResponse
 from ninja import Field, File, Form, Query, Router, Schema, UploadedFile
 from ninja.pagination import paginate
@@ -22,7 +23,7 @@ from backend.datasets.plots import plot
 from backend.datasets.profile import Column, Profile
 from backend.datasets.tasks import profile_dataset
 from backend.teams.access import require, team_for
-from backend.teams.models import Role
+from backend.teams.models import Role, Team
 
 router = Router(tags=["data sets"])
 
@@ -79,7 +80,7 @@ def list_datasets(request: HttpRequest, filters: Annotated[Filters, Query()]) ->
     return datasets.order_by(filters.order, "id")
 
 
-@router.post("", response={202: DatasetOut, **responses(400, 401, 403, 404, 413, 415, 422)})
+@router.post("", response={202: DatasetOut, **responses(400, 401, 403, 404, 409, 413, 415, 422)})
 def upload_dataset(
     request: HttpRequest, fields: Annotated[DatasetIn, Form()], file: Annotated[UploadedFile, File()]
 ) -> object:
@@ -88,6 +89,7 @@ def upload_dataset(
     file_format = _format_of(file)
     name = fields.name or PurePath(file.name or "data").stem[:200]
     with transaction.atomic():
+        _check_quota(team, file.size or 0)
         dataset = Dataset.upload(team, current_user(request), file, name=name, file_format=file_format)
         profile_dataset.enqueue(str(dataset.pk))
     return Answer(202, dataset)
@@ -141,9 +143,9 @@ def get_profile(request: HttpRequest, dataset_id: uuid.UUID) -> object:
 def export_profile(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Give the profile as a table for a spreadsheet."""
     columns = _profile_for(request, dataset_id).columns
-    fields = [name for name in Column.model_fields if name not in {"top", "histogram"}]
-    rows = [[getattr(column, field) for field in fields] for column in columns]
-    return _download(to_csv([fields, *rows]), "text/csv; charset=utf-8", f"profile-{dataset_id}.csv")
+    fields = [name for name in Column.model_fields if name not in {"top", "histogram", "notes"}]
+    rows = [[*(getattr(column, field) for field in fields), " ".join(column.notes)] for column in columns]
+    return _download(to_csv([[*fields, "notes"], *rows]), "text/csv; charset=utf-8", f"profile-{dataset_id}.csv")
 
 
 @router.get(
@@ -158,7 +160,10 @@ def get_plot(request: HttpRequest, dataset_id: uuid.UUID, position: int) -> Http
     columns = _profile_for(request, dataset_id).columns
     if position >= len(columns):
         raise Refused(404, f"The data set has {len(columns)} columns.")
-    return HttpResponse(plot(columns[position]), content_type="image/svg+xml")
+    drawing = HttpResponse(plot(columns[position], alone=True), content_type="image/svg+xml")
+    # It has a style for light and dark of its own, and nothing else that could act.
+    drawing["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    return drawing
 
 
 @router.get(
@@ -188,6 +193,17 @@ def _dataset_for(request: HttpRequest, dataset_id: uuid.UUID, needed: Role = Rol
     dataset = Dataset.objects.visible_to(current_user(request)).get(pk=dataset_id)
     require(Role(dataset.role), needed)
     return dataset
+
+
+def _check_quota(team: Team, size: int) -> None:
+    """Refuse what a team may not keep; the lock lets no two uploads use the same room."""
+    Team.objects.select_for_update().get(pk=team.pk)
+    kept = team.datasets.aggregate(count=Count("pk"), bytes=Sum("size", default=0))
+    if kept["count"] >= settings.MAX_TEAM_DATASETS:
+        raise Refused(409, f"The team has {kept['count']} data sets, and may not have more: delete one first.")
+    if kept["bytes"] + size > settings.MAX_TEAM_BYTES:
+        left = max(0, settings.MAX_TEAM_BYTES - kept["bytes"])
+        raise Refused(409, f"The team has room for {left} more bytes: delete a data set first.")
 
 
 def _profile_for(request: HttpRequest, dataset_id: uuid.UUID) -> Profile:

@@ -1,18 +1,37 @@
-"""From a file to its profile, in memory that does not grow with the file."""
+"""A profile by a process of its own, which cannot take the worker's memory with it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
-from backend.datasets import engine
-from backend.datasets.profile import Facts, Profile
+from backend.datasets.profile import REFUSED, TOO_LARGE, FileProblem, Profile
+
+MEBIBYTES = 300
+SECONDS = 1800
+# How Linux and Rust end a process that takes too much memory, and Linux one that takes too much time.
+KILLED, ABORTED, OUT_OF_TIME = -9, -6, -24
 
 
 def profile(path: Path, file_format: str) -> Profile:
-    """Read the file twice: once for what is in its columns, and once more to see how the numbers spread."""
-    columns: dict[str, Facts] = {}
-    for batch in engine.facts(path, file_format):
-        for name, facts in batch.items():
-            columns.setdefault(name, Facts()).add(facts)
-    spans = {name: facts.span for name, facts in columns.items() if facts.span}
-    counts = engine.histograms(path, file_format, spans)
-    rows = max((facts.rows for facts in columns.values()), default=0)
-    return Profile(rows=rows, columns=[facts.column(name, counts.get(name)) for name, facts in columns.items()])
+    """Read a file in bounded memory and time; whatever it does to the one who reads it is the file's problem."""
+    command = [sys.executable, "-m", "backend.datasets.reader", str(path), file_format, str(MEBIBYTES), str(SECONDS)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 - no shell
+    except subprocess.TimeoutExpired:
+        raise FileProblem(_too_long()) from None
+    errors = done.stderr.decode(errors="replace")
+    if done.returncode == 0:
+        return Profile.model_validate_json(done.stdout)
+    if done.returncode == REFUSED:
+        raise FileProblem(done.stdout.decode())
+    if done.returncode == OUT_OF_TIME:
+        raise FileProblem(_too_long())
+    if done.returncode in {TOO_LARGE, KILLED, ABORTED} or "MemoryError" in errors:
+        msg = f"Reading the file takes more than {MEBIBYTES} MiB of memory: write shorter values or smaller row groups."
+        raise FileProblem(msg)
+    msg = f"The reader ended with {done.returncode}: {errors[-2000:]}"
+    raise RuntimeError(msg)
+
+
+def _too_long() -> str:
+    return f"Reading the file takes longer than {SECONDS // 60} minutes."

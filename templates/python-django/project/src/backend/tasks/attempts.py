@@ -5,7 +5,12 @@ owner. Every result is written on condition that the row still belongs to the on
 believed dead and comes back late changes nothing.
 """
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from traceback import format_exception
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -26,6 +31,14 @@ class WorkerDiedError(Exception):
     """The worker that had the task was not heard of again: killed, out of memory, or cut off from the database."""
 
 
+class WorkerDiedAgainError(WorkerDiedError):
+    """The task has cost a worker its life twice in a row, and is not given to a third."""
+
+
+class TaskTookTooLongError(Exception):
+    """The task was still running after its `max_seconds`."""
+
+
 def run(row: DBTaskResult) -> None:
     """Run a task that this worker has claimed, and record what came of it."""
     structlog.contextvars.bind_contextvars(task_id=str(row.pk), task=row.task_path, attempt=len(row.worker_ids))
@@ -34,7 +47,8 @@ def run(row: DBTaskResult) -> None:
         result = row.task_result
         task_started.send(sender=Backend, task_result=result)
         context = (TaskContext(task_result=result),) if task.takes_context else ()
-        value = task.call(*context, *result.args, **result.kwargs)
+        with _at_most(task.max_seconds if isinstance(task, RetriedTask) else 0):
+            value = task.call(*context, *result.args, **result.kwargs)
     except Exception as error:  # noqa: BLE001 - whatever a task raises is its result
         failed(row, error)
     except BaseException:
@@ -60,15 +74,35 @@ def succeeded(row: DBTaskResult, value: Any) -> None:
         task_finished.send(sender=Backend, task_result=row.task_result)
 
 
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Interrupt what takes longer, where the system can: in the main thread of a process that has alarms."""
+    if not seconds or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        msg = f"the task was still running after {seconds:g} seconds"
+        raise TaskTookTooLongError(msg)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def failed(row: DBTaskResult, error: BaseException) -> None:
     """Put the task back for another attempt, or record that the last one has failed."""
     report = {
-        "exception_class_path": f"{type(error).__module__}.{type(error).__qualname__}",
+        "exception_class_path": _path(type(error)),
         "traceback": "".join(format_exception(error)),
     }
     attempt = len(row.worker_ids)
     task = _known_task(row)
-    if task and attempt < task.max_attempts:
+    if task and attempt < task.max_attempts and not isinstance(error, WorkerDiedAgainError):
         wait = task.wait_after(attempt)
         log.warning("task will be tried again", error=repr(error), seconds=wait.total_seconds())
         _write(row, **report, status=TaskResultStatus.READY, run_after=timezone.now() + wait)
@@ -84,8 +118,15 @@ def recover() -> int:
     lost = [row for row in DBTaskResult.objects.running() if not row.worker_ids or row.worker_ids[-1] not in alive]
     for row in lost:
         log.warning("worker died", task_id=str(row.pk), worker=row.worker_ids[-1:])
-        failed(row, WorkerDiedError("the worker was not heard of within its lease"))
+        # The row still tells how the attempt before has ended.
+        again = row.exception_class_path == _path(WorkerDiedError)
+        died = WorkerDiedAgainError if again else WorkerDiedError
+        failed(row, died("the worker was not heard of within its lease"))
     return len(lost)
+
+
+def _path(error: type[BaseException]) -> str:
+    return f"{error.__module__}.{error.__qualname__}"
 
 
 def _known_task(row: DBTaskResult) -> RetriedTask[..., Any] | None:

@@ -13,10 +13,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetriedTask(Task[P, T]):
-    """A task that is tried again after a failure, each time after a longer wait."""
+    """A task that is tried again after a failure, each time after a longer wait, and that ends in time."""
 
     max_attempts: int = 3
     backoff_seconds: float = 10.0
+    max_seconds: float = 3600.0
 
     def wait_after(self, attempt: int) -> timedelta:
         """Give the time to wait after a failed attempt: the first wait, twice that, four times, up to an hour."""
@@ -25,6 +26,6 @@ class RetriedTask(Task[P, T]):
 
 
 class Backend(DatabaseBackend):  # type: ignore[misc] # django_tasks_db is not typed
-    """The backend of the setting TASKS: `@task(max_attempts=5, backoff_seconds=60)`."""
+    """The backend of the setting TASKS: `@task(max_attempts=5, backoff_seconds=60, max_seconds=600)`."""
 
     task_class = RetriedTask

@@ -1,7 +1,10 @@
 """A worker's second thread: it says that the process lives, and looks after the tasks of those that do not."""
 
+import os
+import signal
 import socket
 import threading
+from collections.abc import Callable
 
 import structlog
 from django.conf import settings
@@ -12,6 +15,7 @@ from backend.tasks import attempts, schedules
 from backend.tasks.models import Worker
 
 log = structlog.get_logger(__name__)
+BEATS = 4
 
 
 class Heartbeat(threading.Thread):
@@ -21,19 +25,41 @@ class Heartbeat(threading.Thread):
         super().__init__(name="heartbeat", daemon=True)
         self.worker_id = worker_id
         self.stopping = threading.Event()
+        self.failures = 0
+        self.missed = 0
 
     def run(self) -> None:
         """Beat until stopped."""
-        interval = settings.TASK_LEASE.total_seconds() / 4
+        interval = settings.TASK_LEASE.total_seconds() / BEATS
         while not self.stopping.wait(interval):
-            try:
-                self.beat()
-                attempts.recover()
-                schedules.enqueue_due()
-            except (DatabaseError, InterfaceError) as error:
-                log.warning("heartbeat missed", error=str(error).strip())
-                connection.close()
+            self.turn()
         connection.close()
+
+    def turn(self) -> None:
+        """Do what is due, each thing for itself: what fails here must not keep the rest from being done."""
+        if self._guarded(self.beat):
+            self.missed = 0
+        self._guarded(attempts.recover)
+        self._guarded(schedules.enqueue_due)
+        if self.missed == BEATS:
+            # The others take this worker for dead by now. One that is wrong about itself is of no use: start afresh.
+            log.error("the worker cannot say that it lives, and ends", failures=self.failures)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _guarded(self, job: Callable[[], object]) -> bool:
+        try:
+            job()
+        except (DatabaseError, InterfaceError) as error:
+            # The database may come back, and the worker waits for it, too.
+            log.warning("heartbeat missed", error=str(error).strip())
+            connection.close()
+        except Exception:  # a thread that ends by one is missed by nobody
+            self.failures += 1
+            self.missed += job == self.beat
+            log.exception("heartbeat failed", failures=self.failures)
+        else:
+            return True
+        return False
 
     def beat(self) -> None:
         """Write that the worker lives."""

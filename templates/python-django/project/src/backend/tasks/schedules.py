@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import structlog
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -29,9 +30,20 @@ SCHEDULES: Mapping[str, Turn] = {
 
 def enqueue_due(schedules: Mapping[str, Turn] = SCHEDULES) -> list[str]:
     """Enqueue every task whose turn has come, and give their names."""
-    now = timezone.now()
-    due = [name for name, turn in schedules.items() if Schedule.claim(name, turn.every, now)]
-    for name in due:
-        import_string(schedules[name].task).enqueue()
-        log.info("scheduled task enqueued", schedule=name)
-    return due
+    return [name for name, turn in schedules.items() if _enqueue(name, turn)]
+
+
+def _enqueue(name: str, turn: Turn) -> bool:
+    try:
+        # Both or neither: a turn that was taken and not enqueued would be lost.
+        with transaction.atomic():
+            if not Schedule.claim(name, turn.every, timezone.now()):
+                return False
+            import_string(turn.task).enqueue()
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception:  # one schedule with a fault must not hold up the others
+        log.exception("schedule failed", schedule=name)
+        return False
+    log.info("scheduled task enqueued", schedule=name)
+    return True

@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from backend.teams.models import Membership, Team
+from backend.core.admin import ReadOnlyAdmin
+from backend.teams.models import Invitation, Membership, Team
 
 
 class MembershipInline(admin.TabularInline[Membership, Team]):
@@ -25,9 +26,18 @@ class TeamAdmin(admin.ModelAdmin[Team]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         """Count the members in the same statement."""
-        return super().get_queryset(request).annotate(size=Count("members"))
+        return super().get_queryset(request).annotate(size=Count("members", distinct=True))
 
     @admin.display(description="members", ordering="size")
     def size(self, team: Team) -> int:
         """Tell how many belong to it."""
         return int(getattr(team, "size", 0))
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin[Invitation]):
+    """Who has been invited; the teams' owners invite, and take back."""
+
+    list_display = ("email", "team", "role", "invited_by", "created_at")
+    list_select_related = ("team", "invited_by")
+    search_fields = ("email", "team__name")

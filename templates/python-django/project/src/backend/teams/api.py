@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Router, Schema
@@ -11,10 +11,9 @@ from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 
 from backend.accounts.auth import current_user
-from backend.accounts.models import User
-from backend.core.fields import Email, Pagination, Text
+from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
-from backend.teams.access import team_for
+from backend.teams.access import check_room, team_for
 from backend.teams.models import Membership, Role, Team
 
 router = Router(tags=["teams"])
@@ -48,13 +47,6 @@ class MemberOut(Schema):
         return membership.user.email
 
 
-class MemberIn(Schema):
-    """Whom to add, and as what."""
-
-    email: Email
-    role: Role = Role.VIEWER
-
-
 class RoleIn(Schema):
     """A member's new role."""
 
@@ -68,10 +60,12 @@ def list_teams(request: HttpRequest) -> QuerySet[Team]:
     return Team.objects.of(current_user(request))
 
 
-@router.post("", response={201: TeamOut, **responses(400, 401, 403, 413, 422)})
+@router.post("", response={201: TeamOut, **responses(400, 401, 403, 409, 413, 422)})
 def create_team(request: HttpRequest, new: TeamIn) -> object:
     """Start a team, and own it."""
-    team = Team.start(new.name, current_user(request))
+    user = current_user(request)
+    check_room(user)
+    team = Team.start(new.name, user)
     return Answer(201, team_for(request, team.pk))
 
 
@@ -105,20 +99,6 @@ def delete_team(request: HttpRequest, team_id: uuid.UUID) -> object:
 def list_members(request: HttpRequest, team_id: uuid.UUID) -> QuerySet[Membership]:
     """List a team's members."""
     return team_for(request, team_id).memberships.select_related("user")
-
-
-@router.post("/{uuid:team_id}/members", response={201: MemberOut, **responses(400, 401, 403, 404, 409, 413, 422)})
-def add_member(request: HttpRequest, team_id: uuid.UUID, new: MemberIn) -> object:
-    """Add a person who has an account; the team's owners may."""
-    team = team_for(request, team_id, Role.OWNER)
-    user = User.objects.filter(email=new.email, is_active=True).first()
-    if user is None:
-        raise Refused(422, "Nobody has an account with this e-mail address: ask them to sign up first.")
-    try:
-        with transaction.atomic():
-            return Answer(201, Membership.objects.create(team=team, user=user, role=new.role))
-    except IntegrityError:
-        raise Refused(409, "This person is a member already.") from None
 
 
 @router.patch(

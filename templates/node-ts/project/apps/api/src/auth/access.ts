@@ -73,7 +73,7 @@ async function ofAddress(
   const { userId, organizationId, role } = membership;
   // One that the caller does not belong to is not there either: its existence is nobody's business.
   if (organizationId === null || role === null) {
-    throw new ProblemError(404, 'organization_not_found', 'There is no such organization');
+    throw organizationNotFound();
   }
   return { userId, organizationId, role };
 }
@@ -94,6 +94,11 @@ async function ofSession(
     throw new ProblemError(403, 'not_a_member', 'You no longer belong to it');
   }
   return { userId, organizationId, role };
+}
+
+/** Also for what is created while its organization is deleted: `isForeignKeyViolation` tells. */
+export function organizationNotFound(): ProblemError {
+  return new ProblemError(404, 'organization_not_found', 'There is no such organization');
 }
 
 function unauthenticated(): ProblemError {

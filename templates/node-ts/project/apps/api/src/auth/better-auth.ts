@@ -40,6 +40,8 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
     basePath: AUTH_PATH,
     secret: config.AUTH_SECRET,
     trustedOrigins: [new URL(config.APP_URL).origin, ...config.CORS_ORIGINS],
+    // With a session it would tell of any number of passwords whether they are right.
+    disabledPaths: ['/verify-password'],
     telemetry: { enabled: false },
     logger: { log: libraryLog('better-auth', log) },
     // To our own handler: better-auth would print it with all values, and answer 500 to everything.
@@ -117,11 +119,9 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
         // Inviting again replaces an invitation whose inviter has gone.
         cancelPendingInvitationsOnReInvite: true,
         organizationHooks: {
-          afterCreateOrganization: ({ organization: { id }, user }) =>
-            limits.keepOrganization(user, id),
-          afterAcceptInvitation: ({ invitation, member }) =>
-            limits.keepMember(member, invitation.id),
-          afterCreateInvitation: ({ invitation }) => limits.keepInvitation(invitation),
+          afterCreateOrganization: ({ user }) => limits.limitOrganizations(user),
+          afterAcceptInvitation: ({ organization: { id } }) => limits.limitMembers(id),
+          afterCreateInvitation: ({ organization: { id } }) => limits.limitInvitations(id),
           beforeAcceptInvitation: ({ invitation }) => rules.refuseWithoutInviter(invitation),
           beforeDeleteOrganization: ({ organization: { id } }) => rules.deleteWhole(id),
         },

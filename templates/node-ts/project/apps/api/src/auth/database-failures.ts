@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { drizzleAdapter } from 'better-auth/adapters/drizzle';
-import { isFailure } from '../db/errors.ts';
+import { isFailure, isUniqueViolation } from '../db/errors.ts';
+import { identifyCurrent } from '../http/logging.ts';
 
 type CreateAdapter = ReturnType<typeof drizzleAdapter>;
 
@@ -31,14 +32,25 @@ function watch<Watched extends object>(adapter: Watched): Watched {
       if (typeof member !== 'function') return member;
       return async (...given: unknown[]) => {
         try {
-          return await member.apply(target, name === 'transaction' ? given.map(watchWork) : given);
+          const work = name === 'transaction' ? given.map(watchWork) : given;
+          const found: unknown = await member.apply(target, work);
+          if (name === 'findOne') noteUser(given[0], found);
+          return found;
         } catch (error) {
-          if (isFailure(error)) current.getStore()?.push(error);
+          // Of two who want the same name at once, one is told that it is taken.
+          if (isFailure(error) || isUniqueViolation(error)) current.getStore()?.push(error);
           throw error;
         }
       };
     },
   });
+}
+
+/** The first session that a request reads is its own: from then on its log lines say whose it is. */
+function noteUser(asked: unknown, found: unknown): void {
+  const { model } = asked as { model: string };
+  const { userId } = (found ?? {}) as { userId?: string };
+  if (model === 'session' && userId !== undefined) identifyCurrent(userId);
 }
 
 /** A transaction hands its work an adapter of its own. */

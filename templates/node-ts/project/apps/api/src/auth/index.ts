@@ -1,14 +1,16 @@
 import { STATUS_CODES } from 'node:http';
 import { finished } from 'node:stream/promises';
+import type { BetterAuthOptions } from 'better-auth';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
-import { isCheckViolation, isUniqueViolation } from '../db/errors.ts';
+import { isCheckViolation, isForeignKeyViolation, isUniqueViolation } from '../db/errors.ts';
 import type { App } from '../http/app.ts';
 import { problems } from '../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../http/problems.ts';
 import type { Outbox } from '../mail/outbox.ts';
+import { atomically } from './atomic.ts';
 import type { Attempts } from './attempts.ts';
 import { AUTH_PATH, type Auth, CLIENT_IP_HEADER } from './better-auth.ts';
 import { orDatabaseFailure } from './database-failures.ts';
@@ -78,6 +80,9 @@ function registerDescribed(scope: App, services: AuthServices): void {
   }
 }
 
+/** Where a provider such as Google sends people back to. */
+const CALLBACK = /^\/api\/auth\/callback\/([^/?]*)/;
+
 /** better-auth's other routes, which only have to be harmless. */
 function registerRest(scope: App, services: AuthServices): void {
   scope.addContentTypeParser<string>(
@@ -85,6 +90,13 @@ function registerRest(scope: App, services: AuthServices): void {
     { parseAs: 'string', bodyLimit: limitOf(services) },
     (_request, body, done) => (holdsNul(body) ? done(nulRefused()) : done(null, body)),
   );
+  const { socialProviders = {} } = services.auth.options as BetterAuthOptions;
+  scope.addHook('onRequest', async ({ url }) => {
+    const [, provider] = CALLBACK.exec(url) ?? [];
+    if (provider !== undefined && !Object.hasOwn(socialProviders, provider)) {
+      throw new ProblemError(404, 'not_found', 'There is nothing at this address');
+    }
+  });
   scope.route<{ Body: string | undefined }>({
     method: ['GET', 'POST'],
     url: `${AUTH_PATH}/*`,
@@ -119,24 +131,26 @@ function createAccountLimit({ config, database, auth, attempts }: AuthServices) 
 interface Target {
   readonly url: string;
   readonly body: string | undefined;
+  readonly atomic?: true | undefined;
 }
 
 /** What the contract knows of a request, and nothing else. */
 function checked(route: AuthRoute, request: FastifyRequest): Target {
   const query = route.query ? new URLSearchParams(request.query as Record<string, string>) : '';
   const body = route.body ? JSON.stringify(request.body) : undefined;
-  return { url: `${AUTH_PATH}${route.path}?${query}`, body };
+  return { url: `${AUTH_PATH}${route.path}?${query}`, body, atomic: route.atomic };
 }
 
 async function answer(
-  { auth, config, outbox }: AuthServices,
+  { auth, config, database, outbox }: AuthServices,
   request: FastifyRequest,
   reply: FastifyReply,
   target: Target,
 ) {
   const webRequest = toWebRequest(request, config.PUBLIC_URL, target);
+  const ask = () => orDatabaseFailure(() => auth.handler(webRequest));
   const response = await outbox.hold(finished(reply.raw), () =>
-    orDatabaseFailure(() => auth.handler(webRequest)),
+    target.atomic ? atomically(database, ask) : ask(),
   );
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
@@ -156,7 +170,8 @@ function toWebRequest(request: FastifyRequest, publicUrl: string, { url, body }:
   }
   headers.set(CLIENT_IP_HEADER, request.ip);
   return new Request(new URL(url, publicUrl), {
-    method: request.method,
+    // Fastify leaves the body out by itself.
+    method: request.method === 'HEAD' ? 'GET' : request.method,
     headers,
     ...(body && { body }),
   });
@@ -189,6 +204,9 @@ function parseError(text: string): { code?: string; message?: string } {
 function toExpected(error: FastifyError): FastifyError {
   if (isUniqueViolation(error)) {
     return new ProblemError(409, 'already_exists', 'Somebody else was faster: it is there already');
+  }
+  if (isForeignKeyViolation(error)) {
+    return new ProblemError(409, 'deleted_meanwhile', 'What it belongs to has been deleted');
   }
   if (isCheckViolation(error)) {
     return new ProblemError(409, 'last_owner', 'An organization keeps at least one owner');

@@ -28,6 +28,7 @@ export interface DatabaseSettings {
   readonly DATABASE_STATEMENT_TIMEOUT_MS: number;
   readonly DATABASE_LOCK_TIMEOUT_MS: number;
   readonly DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: number;
+  readonly DATABASE_ANSWER_TIMEOUT_MS: number;
 }
 
 /** Names and values: `{ role: 'reader' }`. */

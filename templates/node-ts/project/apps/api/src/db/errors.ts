@@ -1,6 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 
 const UNIQUE_VIOLATION = '23505';
+const FOREIGN_KEY_VIOLATION = '23503';
 const CHECK_VIOLATION = '23514';
 
 /** PostgreSQL's five-character error code or Node's, which drizzle keeps in the cause. */
@@ -16,6 +17,11 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === UNIQUE_VIOLATION;
 }
 
+/** Whether what a row belongs to is not there, or not any more. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return sqlState(error) === FOREIGN_KEY_VIOLATION;
+}
+
 /** Whether the database refused a row for what it holds. */
 export function isCheckViolation(error: unknown): boolean {
   return sqlState(error) === CHECK_VIOLATION;
@@ -27,7 +33,7 @@ const UNAVAILABLE =
   /^(08...|57P0[1-5]|53300|25P03|ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(HOST|NET)UNREACH|ENOTFOUND|EAI_AGAIN)$/;
 // What pg raises by itself has no code.
 const UNAVAILABLE_MESSAGE =
-  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered a connection error|was closed) and is not queryable)/;
+  /^(Connection terminated|timeout e(xceeded when trying to connect|xpired)|Query read timeout|Client (has encountered a connection error|was closed) and is not queryable)/;
 
 /** Whether the database could not be asked at all: away, restarting, frozen, or out of connections. */
 export function isUnavailable(error: unknown): boolean {
@@ -53,6 +59,15 @@ const REFUSED = /^2[23][0-9A-Z]{3}$/;
 export function isFailure(error: unknown): boolean {
   if (isUnavailable(error) || isBusy(error)) return true;
   return error instanceof DrizzleQueryError && !REFUSED.test(sqlState(error) ?? '');
+}
+
+/** A statement failed, its error was caught, and the transaction went on: nothing of it was kept. */
+export class RolledBackError extends Error {
+  override readonly name = 'RolledBackError';
+
+  constructor() {
+    super('Rolled back: a statement of this transaction failed before (use a savepoint to go on)');
+  }
 }
 
 function causes(error: unknown): Error[] {

@@ -75,11 +75,14 @@ async function createTenantRole(db: Db): Promise<void> {
   }
 }
 
+// Since 16, who creates a role administers it, and may still not become it; before, there was no `set`.
+const BECOME = sql`case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end`;
+
 async function joinTenants(db: Db, user: SQL | Name): Promise<void> {
   const name = user instanceof Name ? sql`${user.value}` : user;
   const [membership] = await rows<{ member: boolean }>(
     db,
-    sql`select pg_has_role(${name}, ${TENANT_ROLE}, 'member') as member`,
+    sql`select pg_has_role(${name}, ${TENANT_ROLE}, ${BECOME}) as member`,
   );
   if (membership?.member) return;
   await db.execute(sql`grant ${sql.identifier(TENANT_ROLE)} to ${user}`);

@@ -3,7 +3,7 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { PgDialect, type PgTransactionConfig } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import type { Database, DatabaseSettings, Settings } from './database.ts';
-import { isUnavailable } from './errors.ts';
+import { isUnavailable, RolledBackError } from './errors.ts';
 
 // Any number does, as long as every process of this application uses the same one.
 const MIGRATION_LOCK = 7_215_048_331;
@@ -44,7 +44,7 @@ function poolOptions(url: string, settings: DatabaseSettings): pg.PoolConfig {
     lock_timeout: settings.DATABASE_LOCK_TIMEOUT_MS,
     idle_in_transaction_session_timeout: settings.DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
     // A server that is frozen or cut off cannot keep its own limits.
-    ...(statement > 0 && { query_timeout: statement + GRACE_MS }),
+    query_timeout: Math.max(settings.DATABASE_ANSWER_TIMEOUT_MS, statement && statement + GRACE_MS),
     keepAlive: true,
   };
 }
@@ -85,7 +85,7 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
     try {
       await client.query(start);
       const result = await work(tx);
-      await client.query('commit');
+      assertCommitted(await client.query('commit'));
       return result;
     } catch (error) {
       // Nothing more can be said to a server that does not answer, and what was said may still happen.
@@ -97,6 +97,11 @@ class PooledSession extends NodePgSession<NoSchema, NoSchema> {
       client.release(lost || client.getTransactionStatus() !== 'I');
     }
   }
+}
+
+/** PostgreSQL says ROLLBACK to a commit after an error that was caught on the way. */
+function assertCommitted({ command }: pg.QueryResult): void {
+  if (command !== 'COMMIT') throw new RolledBackError();
 }
 
 /** Several statements go out as one only without parameters, so the values stand in the text. */
@@ -115,11 +120,14 @@ async function withMigrationLock(
 ): Promise<void> {
   const client = new pg.Client({
     connectionString: settings.MIGRATION_DATABASE_URL ?? url,
+    connectionTimeoutMillis: settings.DATABASE_CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
   client.on('error', () => undefined);
   await client.connect();
   try {
+    // The role may have a limit, and others may migrate for longer than that.
+    await client.query('set statement_timeout = 0');
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await client.query(`set lock_timeout = ${MIGRATION_LOCK_TIMEOUT_MS}`);
     const dialect = new PgDialect();

@@ -26,7 +26,8 @@ export function describeError(error: unknown): ErrorLine {
     if (!(each instanceof Error)) return describeOther(each, hide);
     if (seen.has(each)) return { type: each.constructor.name, message: 'told above', stack: '' };
     seen.add(each);
-    const message = hide(messageOf(each));
+    // drizzle's holds the statement, whose own words a value may repeat.
+    const message = each instanceof DrizzleQueryError ? messageOf(each) : hide(messageOf(each));
     const { code } = each as { code?: unknown };
     return {
       type: each.constructor.name,

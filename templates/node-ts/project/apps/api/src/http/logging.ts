@@ -9,6 +9,7 @@ import {
   LogController,
 } from 'fastify';
 import type { Config } from '../config.ts';
+import { isUniqueViolation } from '../db/errors.ts';
 import type { App } from './app.ts';
 import { describeError } from './error-lines.ts';
 
@@ -57,7 +58,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): LoggerOptions 
       err: describeError,
       req: (request: FastifyRequest) => ({
         method: request.method,
-        url: withoutTokens(request.url),
+        url: withoutValues(request.url),
         ip: request.ip,
       }),
     },
@@ -85,10 +86,10 @@ export class RequestLines extends LogController {
   }
 }
 
-/** Links in mails carry tokens in the query or, to reset a password, in the path. */
-export function withoutTokens(url: string): string {
+/** People search for names, and links in mails carry tokens: in the query or, to reset a password, in the path. */
+export function withoutValues(url: string): string {
   return url
-    .replaceAll(/([?&](?:token|code|secret)=)[^&#]*/gi, '$1[redacted]')
+    .replaceAll(/([?&][^=&#]*=)[^&#]*/g, '$1[redacted]')
     .replace(/(\/reset-password\/)[^/?#]+/, '$1[redacted]');
 }
 
@@ -100,6 +101,8 @@ export function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
+const identified = new WeakSet<FastifyRequest>();
+
 /** Who asks, for whose data: every later line of the request says so. */
 export function identify(
   request: FastifyRequest,
@@ -107,22 +110,34 @@ export function identify(
   { userId, organizationId }: { readonly userId: string; readonly organizationId?: string },
 ): void {
   const known = { userId, ...(organizationId && { organizationId }) };
+  identified.add(request);
   request.log = request.log.child(known);
   reply.log = request.log;
 }
 
-const current = new AsyncLocalStorage<FastifyRequest>();
+interface Current {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+const current = new AsyncLocalStorage<Current>();
 
 /** Lets `currentLog` find the request that it is called in. */
 export function registerCurrentRequest(app: App): void {
-  app.addHook('onRequest', (request, _reply, done) => current.run(request, done));
+  app.addHook('onRequest', (request, reply, done) => current.run({ request, reply }, done));
   // Reading a body goes on in the connection's events, which know nothing of the request.
-  app.addHook('preValidation', (request, _reply, done) => current.run(request, done));
+  app.addHook('preValidation', (request, reply, done) => current.run({ request, reply }, done));
+}
+
+/** The same as `identify`, for code that is not handed the request. */
+export function identifyCurrent(userId: string): void {
+  const now = current.getStore();
+  if (now && !identified.has(now.request)) identify(now.request, now.reply, { userId });
 }
 
 /** The log of the request that is being answered, for code that is not handed it; else `otherwise`. */
 export function currentLog(otherwise: FastifyBaseLogger): FastifyBaseLogger {
-  return current.getStore()?.log ?? otherwise;
+  return current.getStore()?.request.log ?? otherwise;
 }
 
 /**
@@ -141,6 +156,7 @@ export function libraryLog(from: string, log: FastifyBaseLogger) {
 }
 
 function isCallersMistake(error: Error): boolean {
+  if (isUniqueViolation(error)) return true;
   const { statusCode } = error as { statusCode?: unknown };
   return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500;
 }

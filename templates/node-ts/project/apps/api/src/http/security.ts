@@ -7,6 +7,8 @@ import type { Config } from '../config.ts';
 import type { App } from './app.ts';
 import { ProblemError } from './problems.ts';
 
+/** What Sec-Fetch-Site says of pages that are not our own. */
+const ELSEWHERE = ['cross-site', 'same-site'];
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
 /** Headers, CORS, rate limit and the check of origins: for every route, whoever adds it. */
@@ -55,8 +57,10 @@ function securityHeaders({ PUBLIC_URL }: Config): OutgoingHttpHeaders {
 /** Browsers name the page that writes: one that we do not know may not use our cookies. */
 function registerOriginCheck(app: App, known: ReadonlySet<string>): void {
   app.addHook('onRequest', async (request) => {
-    const { origin } = request.headers;
-    if (origin === undefined || SAFE_METHODS.includes(request.method) || known.has(origin)) return;
+    const { origin, 'sec-fetch-site': site } = request.headers;
+    if (SAFE_METHODS.includes(request.method)) return;
+    // Without either header it is no browser, and nobody else's cookies can be misused.
+    if (origin === undefined ? !ELSEWHERE.includes(`${site}`) : known.has(origin)) return;
     throw new ProblemError(403, 'unknown_origin', 'This origin may not change anything here');
   });
 }

@@ -17,6 +17,12 @@ const DEFAULTS: OutboxOptions = {
   pausesMs: [1_000, 10_000, 60_000],
 };
 
+/** What one request has posted. Its caller may hang up, and so release it, while it still runs. */
+interface Held {
+  readonly mails: Mail[];
+  released: boolean;
+}
+
 /**
  * Sends mail behind the caller's back, so that no answer waits for a mail server. It lives in memory:
  * what a process has not sent when it is killed is lost.
@@ -27,9 +33,10 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #queue: Mail[] = [];
   readonly #hurry = new AbortController();
+  readonly #over = new AbortController();
   readonly #senders = new Set<Promise<void>>();
   readonly #underway = new Set<Mail>();
-  readonly #held = new AsyncLocalStorage<Mail[]>();
+  readonly #held = new AsyncLocalStorage<Held>();
   #lost = 0;
 
   constructor(mailer: Mailer, log: FastifyBaseLogger, options: Partial<OutboxOptions> = {}) {
@@ -46,21 +53,26 @@ export class Outbox {
   /** Takes the mail and returns at once. */
   post(mail: Mail): void {
     const held = this.#held.getStore();
-    if (held) held.push(mail);
+    if (held && !held.released) held.mails.push(mail);
     else this.#add(mail);
   }
 
   /** Mails posted by `work` begin their way when `end` has come: so a mail costs an answer no time. */
   hold<Result>(end: Promise<unknown>, work: () => Promise<Result>): Promise<Result> {
-    const mails: Mail[] = [];
+    const held: Held = { mails: [], released: false };
     const release = () => {
-      for (const mail of mails) this.#add(mail);
+      held.released = true;
+      for (const mail of held.mails) this.#add(mail);
     };
     void end.then(release, release);
-    return this.#held.run(mails, work);
+    return this.#held.run(held, work);
   }
 
   #add(mail: Mail): void {
+    if (this.#over.signal.aborted) {
+      this.#lose('the process stops');
+      return;
+    }
     if (this.#queue.length >= this.#options.capacity) {
       this.#lose('too many mails are waiting');
       return;
@@ -74,10 +86,14 @@ export class Outbox {
   /** Waits for what is still to be sent, without pauses and no longer than that. */
   async close(deadlineMs: number): Promise<void> {
     this.#hurry.abort();
-    const deadline = new AbortController();
-    const late = sleep(deadlineMs, undefined, deadline).catch(() => undefined);
+    const late = sleep(deadlineMs, undefined, this.#over).catch(() => undefined);
     await Promise.race([Promise.all(this.#senders), late]);
-    deadline.abort();
+    this.giveUp();
+  }
+
+  /** Counts what is not sent as lost, and from now on all that is posted. */
+  giveUp(): void {
+    this.#over.abort();
     for (const _ of [...this.#underway, ...this.#queue.splice(0)]) this.#lose('the process stops');
     this.#underway.clear();
   }

@@ -21,6 +21,10 @@ export class DatabaseProxy {
 
   async start(): Promise<string> {
     await once(this.#server.listen(0, '127.0.0.1'), 'listening');
+    return this.address();
+  }
+
+  address(): string {
     const url = new URL(this.#target);
     url.hostname = '127.0.0.1';
     url.port = String((this.#server.address() as AddressInfo).port);

@@ -4,14 +4,22 @@ import { defineModule } from '../../src/module.ts';
 import { modules } from '../../src/modules/index.ts';
 import { serve } from '../../src/serve.ts';
 
-/** The real server with one route more, which takes as many milliseconds as it is told. */
+/** The real server with routes that take as many milliseconds as they are told, hold a transaction, and post a mail. */
 const slow = defineModule({
   name: 'slow',
-  register(app) {
+  register(app, { database, outbox }) {
     app.get<{ Params: { milliseconds: string } }>('/slow/:milliseconds', async (request) => {
       request.log.info('slow request begun');
       await sleep(Number(request.params.milliseconds));
       return { done: true };
+    });
+    app.get('/stuck', async (request) => {
+      request.log.info('slow request begun');
+      await database.db.transaction(() => sleep(60_000));
+    });
+    app.get('/mail', async () => {
+      outbox.post({ to: 'ada@example.com', subject: 'Hello', text: 'A message' });
+      return {};
     });
   },
 });

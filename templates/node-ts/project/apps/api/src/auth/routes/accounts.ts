@@ -28,6 +28,7 @@ export const accounts: readonly AuthRoute[] = [
     summary: 'Make an account and sign in',
     body: SignUp,
     answer: SignedIn,
+    atomic: true,
     open: true,
     limit: 'mail',
   },
@@ -75,6 +76,7 @@ export const accounts: readonly AuthRoute[] = [
     summary: 'Choose a new password, which ends all sessions',
     body: PasswordReset,
     answer: Done,
+    atomic: true,
     open: true,
     limit: 'password',
   },
@@ -85,6 +87,7 @@ export const accounts: readonly AuthRoute[] = [
     summary: 'Change the password, which ends all other sessions',
     body: PasswordChange,
     answer: SignedIn,
+    atomic: true,
     limit: 'password',
   },
   {

@@ -30,6 +30,7 @@ export const organizations: readonly AuthRoute[] = [
     summary: 'Make an organization, with the caller as its owner',
     body: NewOrganization,
     answer: Organization,
+    atomic: true,
   },
   {
     method: 'POST',
@@ -46,6 +47,7 @@ export const organizations: readonly AuthRoute[] = [
     summary: 'Delete an organization with all that it has',
     body: OrganizationId,
     answer: Organization,
+    atomic: true,
   },
   {
     method: 'POST',
@@ -100,6 +102,7 @@ export const organizations: readonly AuthRoute[] = [
     summary: 'Remove a member',
     body: MemberRemoval,
     answer: z.looseObject({ member: Member }),
+    atomic: true,
   },
   {
     method: 'POST',
@@ -108,6 +111,7 @@ export const organizations: readonly AuthRoute[] = [
     summary: 'Leave an organization',
     body: OrganizationId,
     answer: Member,
+    atomic: true,
   },
   {
     method: 'POST',
@@ -116,6 +120,7 @@ export const organizations: readonly AuthRoute[] = [
     summary: 'Invite somebody by mail',
     body: NewInvitation,
     answer: Invitation,
+    atomic: true,
     limit: 'mail',
   },
   {
@@ -141,6 +146,7 @@ export const organizations: readonly AuthRoute[] = [
     summary: 'Join an organization',
     body: InvitationId,
     answer: Accepted,
+    atomic: true,
   },
   {
     method: 'POST',

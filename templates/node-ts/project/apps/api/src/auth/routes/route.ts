@@ -12,6 +12,8 @@ export interface AuthRoute {
   readonly query?: z.ZodType;
   /** Open to callers without a session. */
   readonly open?: true;
+  /** Writes several rows: all of them or none. It holds a connection while it works. */
+  readonly atomic?: true;
   /** Where something could be guessed or mailboxes filled: limited for each account too. */
   readonly limit?: 'password' | 'mail';
 }

@@ -3,6 +3,7 @@ import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
 import { contains } from '../../db/like.ts';
 import { decodeCursor, encodeCursor } from '../../http/cursor.ts';
+import type { Versions } from '../../http/etag.ts';
 import { projects } from './schema.ts';
 
 export type ProjectRow = typeof projects.$inferSelect;
@@ -42,25 +43,35 @@ export async function insertProject(tx: Transaction, values: NewProject): Promis
 export async function updateProject(
   tx: Transaction,
   id: string,
-  versions: readonly number[] | 'any',
+  versions: Versions,
   changes: ProjectChanges,
 ): Promise<ProjectRow | undefined> {
   const [row] = await tx
     .update(projects)
     .set({ ...changes, version: sql`${projects.version} + 1`, updatedAt: new Date() })
-    .where(
-      and(
-        eq(projects.id, id),
-        versions === 'any' ? undefined : inArray(projects.version, [...versions]),
-      ),
-    )
+    .where(inVersion(id, versions))
     .returning();
   return row;
 }
 
-export async function deleteProject(tx: Transaction, id: string): Promise<boolean> {
-  const rows = await tx.delete(projects).where(eq(projects.id, id)).returning({ id: projects.id });
+/** Deletes the row if it has one of the versions; false means that it has not. */
+export async function deleteProject(
+  tx: Transaction,
+  id: string,
+  versions: Versions,
+): Promise<boolean> {
+  const rows = await tx
+    .delete(projects)
+    .where(inVersion(id, versions))
+    .returning({ id: projects.id });
   return rows.length > 0;
+}
+
+function inVersion(id: string, versions: Versions) {
+  return and(
+    eq(projects.id, id),
+    versions === 'any' ? undefined : inArray(projects.version, [...versions]),
+  );
 }
 
 function olderThan(cursor: string) {

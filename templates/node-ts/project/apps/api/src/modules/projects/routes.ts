@@ -7,8 +7,13 @@ import {
   ProjectQuery,
 } from '@app/contracts';
 import { z } from 'zod';
-import { accessOf, ORGANIZATION_PATH, organizationPath } from '../../auth/access.ts';
-import { isUniqueViolation } from '../../db/errors.ts';
+import {
+  accessOf,
+  ORGANIZATION_PATH,
+  organizationNotFound,
+  organizationPath,
+} from '../../auth/access.ts';
+import { isForeignKeyViolation, isUniqueViolation } from '../../db/errors.ts';
 import { withTenant } from '../../db/tenant.ts';
 import type { App } from '../../http/app.ts';
 import { etagOf, versionsOf } from '../../http/etag.ts';
@@ -27,6 +32,7 @@ import {
 const PATH = `${ORGANIZATION_PATH}/projects`;
 
 const Params = OrganizationParams.extend({ id: z.uuid() });
+const IfMatch = z.object({ 'if-match': z.string().optional().describe('The ETag as read') });
 const base = { tags: ['projects'], security: [{ session: [] }] };
 
 /** All routes of the resource, in the order of the OpenAPI document. */
@@ -80,7 +86,7 @@ function registerCreate(app: App, { database, requires }: Services): void {
     async (request, reply) => {
       const row = await withTenant(database, accessOf(request).organizationId, (tx) =>
         insertProject(tx, request.body),
-      ).catch(nameTaken);
+      ).catch(refused);
       const location = `${organizationPath(request.params)}/projects/${row.id}`;
       reply.header('location', location).header('etag', etagOf(row));
       return reply.code(201).send(toProject(row));
@@ -121,7 +127,7 @@ function registerUpdate(app: App, { database, requires }: Services): void {
         operationId: 'updateProject',
         summary: 'Change a project that nobody else has changed since it was read',
         params: Params,
-        headers: z.object({ 'if-match': z.string().optional().describe('The ETag as read') }),
+        headers: IfMatch,
         body: ProjectChanges,
         response: {
           200: Project,
@@ -136,7 +142,7 @@ function registerUpdate(app: App, { database, requires }: Services): void {
         const updated = await updateProject(tx, id, versions, request.body);
         if (updated) return updated;
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
-      }).catch(nameTaken);
+      }).catch(refused);
       return reply.code(200).header('etag', etagOf(row)).send(toProject(row));
     },
   );
@@ -152,14 +158,18 @@ function registerDelete(app: App, { database, requires }: Services): void {
         operationId: 'deleteProject',
         summary: 'Delete a project',
         params: Params,
-        response: { 204: z.undefined(), ...problems(400, 401, 403, 404, 429) },
+        headers: IfMatch,
+        response: { 204: z.undefined(), ...problems(400, 401, 403, 404, 412, 429) },
       },
     },
     async (request, reply) => {
-      const deleted = await withTenant(database, accessOf(request).organizationId, (tx) =>
-        deleteProject(tx, request.params.id),
-      );
-      if (!deleted) throw notFound();
+      const ifMatch = request.headers['if-match'];
+      const versions = ifMatch === undefined ? 'any' : versionsOf(ifMatch);
+      const { id } = request.params;
+      await withTenant(database, accessOf(request).organizationId, async (tx) => {
+        if (await deleteProject(tx, id, versions)) return;
+        throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
+      });
       return reply.code(204).send();
     },
   );
@@ -179,7 +189,11 @@ function changedMeanwhile(): ProblemError {
   return new ProblemError(412, 'stale_version', 'Somebody has changed it: read it again');
 }
 
-function nameTaken(error: unknown): never {
-  if (!isUniqueViolation(error)) throw error;
-  throw new ProblemError(409, 'name_taken', 'A project with this name already exists');
+function refused(error: unknown): never {
+  if (isUniqueViolation(error)) {
+    throw new ProblemError(409, 'name_taken', 'A project with this name already exists');
+  }
+  // Deleted since `requires` found it.
+  if (isForeignKeyViolation(error)) throw organizationNotFound();
+  throw error;
 }

@@ -1,0 +1,81 @@
+"""How a run ends other than well: signals, and what the machine refuses, as expected failures with their codes."""
+
+import errno
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from stackgen.errors import DestinationError, StackgenError
+
+INTERRUPTED = 130
+HUNG_UP = 129
+_received: list[int] = []
+_at_a_prompt: list[Callable[[], None]] = []
+_OUTPUT_GONE = 128 + 13  # as if SIGPIPE had ended it
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.EFBIG}
+
+
+def watch() -> None:
+    """Let SIGTERM and SIGHUP end the run as Ctrl-C does, so that nothing half-written stays."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
+        signal.signal(signal.SIGHUP, _interrupt)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _received.append(INTERRUPTED if number == signal.SIGTERM else HUNG_UP)
+    if not _at_a_prompt:
+        raise KeyboardInterrupt
+    _at_a_prompt[-1]()
+
+
+@contextmanager
+def told_to(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` for a signal that comes meanwhile, and raise the `KeyboardInterrupt` afterwards.
+
+    An event loop cannot be left by an exception that a signal raises anywhere in it: in a callback of the garbage
+    collector's, Python prints it and goes on.
+    """
+    _at_a_prompt.append(stop)
+    try:
+        _raise_if_received()  # an exception that was lost in the same way before
+        yield
+    finally:
+        _at_a_prompt.remove(stop)
+        _raise_if_received()
+
+
+def _raise_if_received() -> None:
+    if _received:
+        raise KeyboardInterrupt
+
+
+def code_of_interrupt() -> int:
+    """Give the exit code of a run that was interrupted."""
+    return _received[0] if _received else INTERRUPTED
+
+
+def of_the_machine(error: OSError) -> StackgenError | None:
+    """Give the expected failure behind an error of the machine's, None where it may be a bug of ours."""
+    if isinstance(error, FileNotFoundError) and _is_nowhere():
+        return DestinationError("the folder that you are in was deleted", "change to one that exists")
+    if error.errno in _MACHINE:
+        where = f": {error.filename}" if error.filename else ""
+        return DestinationError(f"{error.strerror}{where}", "make room, or choose another place, and try again")
+    return None
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - the question is whether it can be asked
+    except OSError:
+        return True
+    return False
+
+
+def output_gone() -> int:
+    """Give the code of a run whose reader went away, and let Python end without a word about it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return _OUTPUT_GONE

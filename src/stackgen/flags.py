@@ -1,0 +1,54 @@
+"""The flags that several commands share: what each is called, takes and completes to.
+
+Like `cli`, it imports everything but typer where it is used.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from typer.models import OptionInfo
+
+
+def _complete(key: str) -> Callable[[str], list[str]]:
+    def values(incomplete: str) -> list[str]:
+        from stackgen.choices import DOMAINS, Stack
+
+        domain = Stack if key == "stack" else DOMAINS[key]
+        return [member.value for member in domain if member.value.startswith(incomplete)]
+
+    return values
+
+
+def _choice(key: str, text: str) -> OptionInfo:
+    option: OptionInfo = typer.Option(
+        f"--{key}", metavar="VALUE", help=text, autocompletion=_complete(key), show_default=False
+    )
+    return option
+
+
+PRODUCTS = "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool or microservice."
+AI_ROLES = "none (default), feature (calls a model somebody else serves) or core (our own model is the product)."
+BOTTLENECKS = "What the work waits for: io (default) or cpu."
+TEAMS = "What the team knows best: mixed (default), typescript, python or go. Never decides alone."
+STACKS = "Insist on node-ts, hybrid-node-python-ml, python-django or go instead of the recommended one."
+
+ProductFlag = Annotated[str | None, _choice("product", PRODUCTS)]
+AiFlag = Annotated[str | None, _choice("ai", AI_ROLES)]
+BottleneckFlag = Annotated[str | None, _choice("bottleneck", BOTTLENECKS)]
+TeamFlag = Annotated[str | None, _choice("team", TEAMS)]
+StackFlag = Annotated[str | None, _choice("stack", STACKS)]
+AnswersFlag = Annotated[
+    str | None, typer.Option("--answers", metavar="FILE|-", help="Read choices and answers from YAML or JSON.")
+]
+DataFlag = Annotated[
+    list[str] | None, typer.Option("--data", "-d", metavar="KEY=VALUE", help="One choice or answer; repeatable.")
+]
+YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: defaults for all that is not given.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
+TemplateFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--template", envvar="STACKGEN_TEMPLATE", metavar="SOURCE", help="Another template: a git URL or a path."
+    ),
+]

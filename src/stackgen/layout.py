@@ -1,0 +1,94 @@
+"""How text fits a terminal: emphasis, wrapped lines, and tables that stay readable when there is little room."""
+
+import os
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
+
+USUAL_WIDTH = 88
+MOST_READABLE = 89
+NARROWEST_TABLE = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Puts emphasis on text where the terminal shows it, and keeps to its width."""
+
+    color: bool = False
+    width: int = USUAL_WIDTH
+
+    def bold(self, text: str) -> str:
+        """Give the text in bold."""
+        return self._wrap("1", text)
+
+    def accent(self, text: str) -> str:
+        """Give the text in the accent colour."""
+        return self._wrap("36", text)
+
+    def _wrap(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
+
+
+def style_of(stream: object) -> Style:
+    """Give the style of a stream: colours and its own width on a terminal, neither anywhere else."""
+    if not getattr(stream, "isatty", lambda: False)():
+        return Style()
+    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Style(color=color, width=shutil.get_terminal_size().columns)
+
+
+def bullets(lines: Iterable[str], style: Style, mark: str = "-") -> Iterator[str]:
+    """Give each line behind a mark, wrapped."""
+    for line in lines:
+        yield wrapped(line, style, f"  {mark} ")
+
+
+def wrapped(line: str, style: Style, start: str = "") -> str:
+    """Give a line as lines of the terminal's width; no word is broken, and no line is longer than is good to read."""
+    return textwrap.fill(
+        line,
+        max(min(style.width, MOST_READABLE) - 1, 20),
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def table(rows: Sequence[Sequence[str]], style: Style) -> Iterator[str]:
+    """Give rows below a header as columns, or one below the other where the terminal is too narrow for that."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    if sum(widths) + 2 * len(widths) <= style.width:
+        for index, row in enumerate(rows):
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            yield style.bold(line) if index == 0 else line
+    elif style.width >= NARROWEST_TABLE:
+        yield from _wrapped_table(rows, style)
+    else:
+        yield from _stacked(rows, style)
+
+
+def _wrapped_table(rows: Sequence[Sequence[str]], style: Style) -> Iterator[str]:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*rows[0], box=None, padding=(0, 2, 1, 0), pad_edge=False)
+    for row in rows[1:]:
+        shown.add_row(*(Text(cell) for cell in row))
+    with StringIO() as file:
+        Console(file=file, width=style.width - 1, color_system=None).print(shown)
+        lines = [line.rstrip() for line in file.getvalue().rstrip().splitlines()]
+    yield style.bold(lines[0])
+    yield from lines[1:]
+
+
+def _stacked(rows: Sequence[Sequence[str]], style: Style) -> Iterator[str]:
+    header = rows[0]
+    for row in rows[1:]:
+        yield style.bold(row[0])
+        for title, cell in zip(header[1:], row[1:], strict=True):
+            if cell:
+                yield wrapped(f"{title}: {cell}" if title else cell, style, "  ")

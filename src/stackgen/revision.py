@@ -1,0 +1,225 @@
+"""What an update would do to a project, thought through to the last byte before anything is touched."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from stackgen import merge, pins, policies, render, source
+from stackgen.errors import DestinationError
+from stackgen.merge import Store
+from stackgen.policies import Aligned
+from stackgen.project import ANSWERS_FILE, Project, require_known
+from stackgen.repository import Entry, Repository, readable
+
+FATES = (
+    "added", "changed", "merged", "united", "moved", "removed", "conflict", "kept", "stays deleted", "generated",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a project is to become; None stands for what it is, and no version for the newest one.
+
+    Other answers alone keep the release.
+    """
+
+    data: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    version: str | None = None
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file that an update touches, or leaves alone for a reason: what becomes of it, and a word on that."""
+
+    path: str
+    fate: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An update that could be written as it stands.
+
+    `template` is the old release as it was rendered, `changes` what each file becomes (None: it goes), `given_up` the
+    lines of a file that make way for newer pins or answers.
+    """
+
+    project: Project
+    repository: Repository
+    store: Store
+    template: Path
+    to_version: str
+    files: tuple[File, ...]
+    ours: Mapping[str, Entry]
+    changes: Mapping[str, Entry | None]
+    conflicts: Mapping[str, Mapping[int, Entry]]
+    given_up: Mapping[str, tuple[bytes, ...]]
+
+    @property
+    def digest(self) -> str:
+        """Give a name to exactly this update of exactly this commit."""
+        changes = sorted((path, entry.mode, entry.id) if entry else (path,) for path, entry in self.changes.items())
+        about = [self.repository.head, self.project.version, self.to_version, changes, sorted(self.conflicts)]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+
+    def diff(self) -> bytes:
+        """Give what changes as git shows it."""
+        after = {**self.ours, **self.changes}
+        return self.store.diff(self.ours, {path: entry for path, entry in after.items() if entry})
+
+
+def make(
+    project: Project, home: Repository, wish: Wish, environment: Mapping[str, str], folder: Path
+) -> Revision | None:
+    """Plan an update in an empty folder that has to outlive it; None when there is nothing to do."""
+    origin, where, version = _target(project, wish, environment)
+    if _is_there(project, wish, version):
+        return None
+    render.refuse_unknown(where, version, set(wish.data) - {"decision"})
+    old = render.old(project, source.refresh(project.source, environment)[0], folder / "old")
+    new = render.new(project, render.Target(where, origin, version, wish.data), folder / "new")
+    return _revise(project, home, merge.open_store(folder / "store", home), old, new)
+
+
+def _is_there(project: Project, wish: Wish, version: str) -> bool:
+    same = all(project.answers.get(key) == value for key, value in wish.data.items())
+    return same and version == project.version and not wish.template
+
+
+def _target(project: Project, wish: Wish, environment: Mapping[str, str]) -> tuple[str, str, str]:
+    """Give the template as it is recorded, where it is, and the version to render."""
+    origin = source.spelled(wish.template) if wish.template else project.source
+    where, releases = source.refresh(origin, environment)
+    if wish.version:
+        return origin, where, f"v{wish.version}" if f"v{wish.version}" in releases else wish.version
+    if origin == project.source:
+        if wish.data:
+            return origin, where, project.version
+        if not source.is_release(project.version):
+            return origin, where, source.HEAD
+        require_known(project, releases)
+    return origin, where, releases[-1] if releases else source.HEAD
+
+
+def _revise(project: Project, home: Repository, store: Store, old: Path, new: Path) -> Revision:
+    base, ours, theirs = store.take(old), home.tree(), store.take(new)
+    trees = policies.align(base, ours, theirs, store.renames(base, ours), store.renames(base, theirs))
+    _refuse(trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
+    given_up = _level(store, trees)
+    merged = store.merge(trees.base, trees.ours, trees.theirs)
+    for path, entry in trees.union.items():
+        merged.tree[path] = _united(store, trees.ours[path], entry)
+    given_up |= _settle_answers(store, trees, merged)
+    names = ours.keys() | merged.tree.keys()
+    changes = {name: merged.tree.get(name) for name in sorted(names) if ours.get(name) != merged.tree.get(name)}
+    _refuse_hidden(home, ours, changes)
+    after = render.version_of(new)
+    files = tuple(_files(trees, ours, changes, merged.conflicts))
+    return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up)
+
+
+def _level(store: Store, trees: Aligned) -> dict[str, tuple[bytes, ...]]:
+    """Give both releases what is no difference to speak of: the user's line ends, and his newer pins.
+
+    Give the lines with older pins of his, which make way.
+    """
+    given_up: dict[str, tuple[bytes, ...]] = {}
+    for path in list(trees.both_changed()):
+        entries = trees.base[path], trees.theirs[path]
+        has = store.blob(trees.ours[path])
+        base, theirs = (_with_line_ends_of(has, store.blob(entry)) for entry in entries)
+        level = pins.level(path, base, has, theirs)
+        for tree, entry, content in zip((trees.base, trees.theirs), entries, (level.base, level.theirs), strict=True):
+            tree[path] = Entry(entry.mode, store.put(content))
+        given_up |= {path: level.given_up} if level.given_up else {}
+    return given_up
+
+
+def _with_line_ends_of(has: bytes, content: bytes) -> bytes:
+    ends = has.count(b"\r\n") == has.count(b"\n") > 0
+    return content.replace(b"\n", b"\r\n") if ends and b"\r" not in content and b"\0" not in has else content
+
+
+def _united(store: Store, ours: Entry, theirs: Entry) -> Entry:
+    """Give the lines of both, in order where they were."""
+    lines = store.blob(ours).splitlines(keepends=True)
+    more = [line for line in store.blob(theirs).splitlines(keepends=True) if line not in set(lines)]
+    return Entry(ours.mode, store.put(b"".join(sorted(lines + more) if lines == sorted(lines) else lines + more)))
+
+
+def _settle_answers(store: Store, trees: Aligned, merged: merge.Merged) -> dict[str, tuple[bytes, ...]]:
+    """Let the new answers win: a file of answers with markers in it could not be read. Give the lines that went."""
+    if ANSWERS_FILE not in merged.conflicts:
+        return {}
+    del merged.conflicts[ANSWERS_FILE]
+    merged.tree[ANSWERS_FILE] = trees.theirs[ANSWERS_FILE]
+    there = set(store.blob(trees.theirs[ANSWERS_FILE]).splitlines())
+    had = store.blob(trees.ours[ANSWERS_FILE]).splitlines()
+    return {ANSWERS_FILE: tuple(line for line in had if line not in there)}
+
+
+def _refuse(names: set[str], problem: str, hint: str) -> None:
+    if names:
+        raise DestinationError(f"{problem} {', '.join(map(readable, sorted(names)))}", hint)
+
+
+def _refuse_hidden(home: Repository, ours: Mapping[str, Entry], changes: Mapping[str, Entry | None]) -> None:
+    """Refuse what would overwrite something that no commit holds."""
+    hint = "undo that with `git update-index --no-skip-worktree --no-assume-unchanged FILE`, and commit"
+    _refuse(set(home.hidden()) & changes.keys(), "git was told not to look at changes in", hint)
+    new = {name for name, entry in changes.items() if entry and name not in ours}
+    taken = {
+        name for name in new if _is_taken(home.path / name, name, changes) or _leads_away(home.path, name, changes)
+    }
+    hint = "move it away or commit it, then update again"
+    _refuse(taken, "the update brings files that are there already, but not in git:", hint)
+
+
+def _is_taken(path: Path, name: str, changes: Mapping[str, Entry | None]) -> bool:
+    """Tell whether something stands there that stays: of a folder, the files that the update does not remove."""
+    if path.is_dir() and not path.is_symlink():
+        inside = (f"{name}/{inner.relative_to(path).as_posix()}" for inner in path.rglob("*") if not inner.is_dir())
+        return any(inner not in changes for inner in inside)
+    return os.path.lexists(path)
+
+
+def _leads_away(project: Path, name: str, changes: Mapping[str, Entry | None]) -> bool:
+    """Tell whether a file's folder is none, a link, or another repository."""
+    for folder in policies.folders(name):
+        path = project / folder
+        if os.path.lexists(path) and folder not in changes:
+            return path.is_symlink() or not path.is_dir() or os.path.lexists(path / ".git")
+    return False
+
+
+def _files(
+    trees: Aligned,
+    ours: Mapping[str, Entry],
+    changes: Mapping[str, Entry | None],
+    conflicts: Mapping[str, Mapping[int, Entry]],
+) -> Iterator[File]:
+    origins = {new: old for old, new in trees.moved.items()}
+    followed = {new: old for old, new in trees.followed.items()}
+    for path, entry in changes.items():
+        if path in conflicts:
+            yield File(path, "conflict")
+        elif path in trees.union:
+            yield File(path, "united", trees.generated[path])
+        elif path in origins:
+            yield File(path, "moved", f"from {origins[path]}")
+        elif entry is None:
+            yield File(path, "moved", f"to {trees.moved[path]}") if path in trees.moved else File(path, "removed")
+        elif path not in ours:
+            yield File(path, "added", f"in the place of {followed[path]}" if path in followed else "")
+        else:
+            own = ours[path] != trees.base.get(path)
+            yield File(path, "merged" if own else "changed", f"was {followed[path]}" if path in followed else "")
+    yield from (File(path, "conflict") for path in sorted(conflicts.keys() - changes.keys()))
+    yield from (File(path, "kept") for path in sorted(trees.kept))
+    yield from (File(path, "stays deleted") for path in sorted(trees.deleted))
+    yield from (File(path, "generated", text) for path, text in sorted(trees.generated.items()) if path not in changes)

@@ -1,0 +1,194 @@
+"""Carries a project to another release, other answers or another template: planned first, then written, then proven."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackgen import journal, proof, render, repository, revision
+from stackgen.errors import DestinationError, LossError
+from stackgen.journal import Journal
+from stackgen.project import Project
+from stackgen.repository import Repository
+from stackgen.revision import File, Revision, Wish
+
+BEFORE = "refs/stackgen/before-update"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an update has done, or a plan would do.
+
+    `given_up` are lines of a file that make way for newer pins, or for the new answers.
+    """
+
+    path: Path
+    from_version: str
+    to_version: str
+    files: tuple[File, ...] = ()
+    given_up: tuple[tuple[str, str], ...] = ()
+    digest: str = ""
+
+    def of(self, *fates: str) -> tuple[str, ...]:
+        """Give the files that meet one of these fates."""
+        return tuple(file.path for file in self.files if file.fate in fates)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Give every file that is not as it was."""
+        return self.of("added", "changed", "merged", "conflict", "moved", "removed", "united")
+
+    @property
+    def moved(self) -> Mapping[str, str]:
+        """Give the files of the user's that went where the template has put them, with their new places."""
+        return {
+            f.path: f.note.removeprefix("to ") for f in self.files if f.fate == "moved" and f.note.startswith("to ")
+        }
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Give the files that the template drops, but which the user had changed."""
+        return self.of("kept")
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """Give the files that only a person can settle."""
+        return self.of("conflict")
+
+
+def run(
+    project: Project,
+    data: Mapping[str, object],
+    environment: Mapping[str, str],
+    version: str | None = None,
+) -> Report:
+    """Carry a project to `version` (None: the newest release), or to other answers, or both."""
+    return carry(project, Wish(data, version), environment)
+
+
+def look(project: Project, wish: Wish, environment: Mapping[str, str]) -> tuple[Report, bytes]:
+    """Give what an update would do, and as a diff, without touching anything."""
+    with _planned(project, wish, environment) as plan:
+        if plan is None:
+            return Report(project.path, project.version, project.version), b""
+        return _report(plan), plan.diff()
+
+
+def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected: str | None = None) -> Report:
+    """Update a project; with `expected`, only if the plan is still the one that has this digest."""
+    with _planned(project, wish, environment) as plan:
+        if plan is None:
+            return Report(project.path, project.version, project.version)
+        if expected not in {None, plan.digest}:
+            message = f"the plan {expected} is out of date: the update would now be {plan.digest}"
+            raise DestinationError(message, "look at the new one with `stackgen update --plan`")
+        apply(plan)
+        return _report(plan)
+
+
+@contextmanager
+def _planned(project: Project, wish: Wish, environment: Mapping[str, str]) -> Iterator[Revision | None]:
+    repository.require_merges()
+    home = repository.find(project.path)
+    with render.terminable(), journal.locked(home):
+        _refuse_unfinished(home)
+        repository.require_ready(home)
+        with tempfile.TemporaryDirectory(prefix="stackgen-", ignore_cleanup_errors=True) as folder:
+            yield revision.make(project, home, wish, environment, Path(folder))
+
+
+def apply(plan: Revision) -> None:
+    """Write the update whole or not at all."""
+    home = plan.repository
+    home.mark(BEFORE)
+    before = proof.Proof(home.path, plan.template, (name for name in plan.changes if name in plan.ours))
+    versions = (plan.project.version, plan.to_version)
+    written = journal.prepare(home, plan.changes, plan.conflicts, plan.store.objects, versions)
+    try:
+        _prove(before, written.root / "out" / home.prefix, plan)
+    except BaseException:
+        journal.discard(written)
+        raise
+    journal.begin(written)
+    try:
+        journal.go_on(home, written)
+        _prove(before, home.path, plan)
+        _prove_alone(home, plan)
+        journal.finish(home, written)
+    except BaseException:
+        journal.take_back(home, written)
+        raise
+
+
+def _prove(before: proof.Proof, after: Path, plan: Revision) -> None:
+    for loss in before.losses(after, plan.changes, plan.given_up):
+        message = (
+            f"the update would have lost line {loss.line} of {repository.readable(loss.file)}: {loss.text.strip()!r}"
+        )
+        raise LossError(message, "everything is as it was; please report it")
+
+
+def _prove_alone(home: Repository, plan: Revision) -> None:
+    strangers = sorted(home.changed().keys() - plan.changes.keys() - plan.conflicts.keys())
+    if strangers:
+        message = (
+            f"files changed that the update did not mean to touch: {', '.join(map(repository.readable, strangers))}"
+        )
+        raise LossError(message, "everything else is as it was; see whether something else is writing there")
+
+
+def _report(plan: Revision) -> Report:
+    given_up = tuple(
+        (path, line.decode(errors="backslashreplace").strip())
+        for path, lines in plan.given_up.items()
+        for line in lines
+    )
+    return Report(plan.project.path, plan.project.version, plan.to_version, plan.files, given_up, plan.digest)
+
+
+def _refuse_unfinished(home: Repository) -> None:
+    unfinished = journal.load(home)
+    if unfinished and unfinished.phase == journal.WRITING:
+        message = f"an update of {home.path} to {unfinished.after} was interrupted"
+        raise DestinationError(message, "end it with `stackgen update --continue`, or take it back with `--abort`")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An update that was ended or taken back; `put_aside` are files that had been changed since it began."""
+
+    path: Path
+    from_version: str
+    to_version: str
+    put_aside: tuple[str, ...]
+    conflicts: tuple[str, ...] = ()
+
+
+def end(path: Path) -> Ended:
+    """End an update that was interrupted."""
+    with _journal(path) as (home, unfinished):
+        if not unfinished or unfinished.phase != journal.WRITING:
+            raise DestinationError(f"no update of {path} was interrupted", "start one with `stackgen update`")
+        if not journal.can_go_on(home, unfinished):
+            message = f"the update of {path} was being taken back when it was interrupted"
+            raise DestinationError(message, "run `stackgen update --abort`")
+        aside = journal.go_on(home, unfinished)
+        journal.finish(home, unfinished)
+        return Ended(path, unfinished.before, unfinished.after, aside, tuple(sorted(unfinished.stages)))
+
+
+def take_back(path: Path) -> Ended:
+    """Take an update back that was interrupted, or not committed yet."""
+    with _journal(path) as (home, last):
+        if not last or (last.phase == journal.DONE and last.head != home.head):
+            message = f"there is no update of {path} to take back"
+            raise DestinationError(message, "one that was committed is taken back with `git revert`")
+        return Ended(path, last.before, last.after, journal.take_back(home, last))
+
+
+@contextmanager
+def _journal(path: Path) -> Iterator[tuple[Repository, Journal | None]]:
+    home = repository.find(path)
+    with render.terminable(), journal.locked(home):
+        yield home, journal.load(home)

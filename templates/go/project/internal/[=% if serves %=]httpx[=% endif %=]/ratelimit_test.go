@@ -1,0 +1,55 @@
+package httpx
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+func TestAnIPv6ClientOwnsItsNetwork(t *testing.T) {
+	t.Parallel()
+	limit := RateLimit(0.001, 1, nil, never)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for _, step := range []struct {
+		remote string
+		status int
+	}{
+		{"[2001:db8:1:2::1]:1000", http.StatusOK},
+		{"[2001:db8:1:2:ffff::2]:1000", http.StatusTooManyRequests},
+		{"[2001:db8:1:3::1]:1000", http.StatusOK},
+		{"192.0.2.1:1000", http.StatusOK},
+		{"192.0.2.1:2000", http.StatusTooManyRequests},
+		{"192.0.2.2:1000", http.StatusOK},
+		{"[::ffff:192.0.2.2]:1000", http.StatusTooManyRequests},
+	} {
+		got := httptest.NewRecorder()
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		req.RemoteAddr = step.remote
+		limit.ServeHTTP(got, req)
+		if got.Code != step.status {
+			t.Errorf("%s: answered %d, want %d", step.remote, got.Code, step.status)
+		}
+	}
+}
+
+func TestClientsCannotMakeTheLimiterGrowWithoutEnd(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	clients := &clientLimiters{limit: rate.Limit(1), burst: 1, current: map[netip.Addr]*rate.Limiter{}, turned: now}
+	first := netip.MustParseAddr("10.0.0.0")
+	greedy := clients.get(first, now)
+	client := first
+	for range maxClients + 10 {
+		client = client.Next()
+		clients.get(client, now)
+		if len(clients.current) > maxClients {
+			t.Fatalf("%d clients are remembered at once", len(clients.current))
+		}
+	}
+	if clients.get(first, now) != greedy {
+		t.Error("a client got a new budget because others came")
+	}
+}

@@ -1,0 +1,11 @@
+-- +goose Up
+ALTER TABLE targets ADD COLUMN failed_at INTEGER;
+ALTER TABLE targets ADD COLUMN webhook_gone_at INTEGER;
+ALTER TABLE targets ADD COLUMN certificate_warned INTEGER;
+ALTER TABLE results ADD COLUMN certificate_expires_at INTEGER;
+
+-- +goose Down
+ALTER TABLE results DROP COLUMN certificate_expires_at;
+ALTER TABLE targets DROP COLUMN certificate_warned;
+ALTER TABLE targets DROP COLUMN webhook_gone_at;
+ALTER TABLE targets DROP COLUMN failed_at;

@@ -1,0 +1,278 @@
+"""Breaks put into a go project by hand: each must turn the one generated test red that is there for it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import processes
+import pytest
+
+pytestmark = pytest.mark.full
+
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Break:
+    """A text of one file that is replaced by another, and the test that must notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+    package: str = ""
+    on_postgresql: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+MONITOR = "internal/monitor"
+HTTPX = "internal/httpx"
+APP = "internal/app"
+STORE = "internal/store"
+
+BREAKS = (
+    Break(
+        "the scheduler never prunes",
+        f"{MONITOR}/schedule.go",
+        "if s.Retention > 0 {",
+        "if s.Retention < 0 {",
+        "TestOldResultsAreRemovedFromTheStartOnAndInBatches",
+    ),
+    Break(
+        "old results go in one piece",
+        f"{MONITOR}/schedule.go",
+        "pruneBatch = 1000",
+        "pruneBatch = 1000000",
+        "TestOldResultsAreRemovedFromTheStartOnAndInBatches",
+    ),
+    Break(
+        "intervals drift",
+        f"{STORE}/sqlite/queries.sql.go",
+        "THEN targets.next_check_at ELSE",
+        "THEN ?1 ELSE",
+        "TestSQLite/a_due_time_stays_what_it_was,_give_or_take",
+        STORE,
+    ),
+    Break(
+        "targets made together stay together",
+        f"{STORE}/sqlite/queries.sql.go",
+        "abs(random() % (targets.interval_ms * 100))",
+        "targets.interval_ms * 50",
+        "TestSQLite/a_due_time_stays_what_it_was,_give_or_take",
+        STORE,
+    ),
+    Break(
+        "a probe goes over a kept connection",
+        "internal/netguard/netguard.go",
+        "transport.DisableKeepAlives = true",
+        "transport.DisableKeepAlives = false",
+        "TestAProbeSeesWhatNewClientsSee",
+        MONITOR,
+    ),
+    Break(
+        "a result of an older version counts",
+        f"{MONITOR}/service.go",
+        "if current.Version != t.Version {",
+        "if false {",
+        "TestAResultOfWhatIsNotWantedAnyMoreCountsForNothing",
+    ),
+    Break(
+        "a disabled target stays down",
+        f"{MONITOR}/service.go",
+        "if !spec.Enabled {",
+        "if false {",
+        "TestAResultOfWhatIsNotWantedAnyMoreCountsForNothing",
+    ),
+    Break(
+        "a changed target waits for its turn",
+        f"{MONITOR}/service.go",
+        "t.NextCheckAt = t.UpdatedAt",
+        "_ = t.NextCheckAt",
+        "TestAChangedTargetIsDueAtOnce",
+    ),
+    Break(
+        "two failures at once are two",
+        f"{MONITOR}/monitor.go",
+        ".Abs() >= t.Interval/2",
+        ".Abs() >= 0",
+        "TestAfterRaisesOneEventPerChange",
+    ),
+    Break(
+        "only as many alerts as there are slots are sent",
+        f"{MONITOR}/alert.go",
+        "if err != nil || !waiting {",
+        "if _ = waiting; true {",
+        "TestEveryAlertThatIsDueIsSent",
+    ),
+    Break(
+        "one host may take every slot",
+        f"{MONITOR}/alert.go",
+        "alertsPerHost = 4",
+        "alertsPerHost = 1000",
+        "TestAReceiverThatHangsHoldsUpNoOther",
+    ),
+    Break(
+        "Retry-After is not obeyed",
+        f"{MONITOR}/alert.go",
+        "max(backoff(a.Attempts), retryAfter(err))",
+        "max(backoff(a.Attempts), 0)",
+        "TestAReceiverIsLeftAloneForAsLongAsItAsks",
+    ),
+    Break(
+        "webhooks follow redirects",
+        "internal/webhook/webhook.go",
+        "return http.ErrUseLastResponse",
+        "return nil",
+        "TestAnswersThatAreNoSuccessAreToldApart",
+    ),
+    Break(
+        "the key is the text of the secret",
+        "internal/webhook/webhook.go",
+        "if key, err = base64.StdEncoding.DecodeString(encoded); err != nil",
+        "if _, err = base64.StdEncoding.DecodeString(encoded); err != nil",
+        "TestSignaturesAreThoseOfTheSpecification",
+    ),
+    Break(
+        "a check does not lock its row",
+        f"{STORE}/postgres/queries.sql.go",
+        "WHERE id = $1 FOR UPDATE\n",
+        "WHERE id = $1\n",
+        "TestPostgres/a_locked_target_waits_for_the_one_who_locked_it",
+        STORE,
+        on_postgresql=True,
+    ),
+    Break(
+        "an event is told before its transaction commits",
+        f"{STORE}/sqlite/topics.go",
+        "tx.announced = append(tx.announced, announcement{topic, message})",
+        "for l := range s.topics.listeners {\nif _ = tx; l.topic == topic {\nl.each(message)\n}\n}",
+        "TestSQLite/what_is_announced_is_heard_in_order,_once_it_is_committed",
+        STORE,
+    ),
+    Break(
+        "an instance tells its own probes alone",
+        f"{STORE}/postgres/topics.go",
+        '"LISTEN "+pgx.Identifier{topic}.Sanitize()',
+        '"LISTEN "+pgx.Identifier{topic+"s"}.Sanitize()',
+        "TestEveryInstanceTellsAllProbesInOneOrder",
+        APP,
+        on_postgresql=True,
+    ),
+    Break(
+        "a stream too many is an empty one",
+        f"{MONITOR}/api.go",
+        "_ = huma.WriteErr(api,",
+        "_ = func(...any) error { return nil }(api,",
+        "TestAStreamTooManyIsRefused",
+        APP,
+    ),
+    Break(
+        "a quiet stream is silent",
+        f"{MONITOR}/api.go",
+        "case <-beat.C:",
+        "case <-make(chan bool):",
+        "TestAQuietStreamBeats",
+    ),
+    Break(
+        "a body may be as long as one likes",
+        f"{MONITOR}/api.go",
+        'OperationID: "create-target",',
+        'OperationID: "create-target", MaxBodyBytes: -1,',
+        "TestMalformedRequestsAreRefusedAsProblems/a_body_too_large",
+        APP,
+    ),
+    Break(
+        "an IPv6 client has a budget for each address",
+        f"{HTTPX}/ratelimit.go",
+        "addr.Prefix(64)",
+        "addr.Prefix(128)",
+        "TestAnIPv6ClientOwnsItsNetwork",
+    ),
+    Break(
+        "the limiter remembers everybody",
+        f"{HTTPX}/ratelimit.go",
+        "len(c.current) >= maxClients || ",
+        "",
+        "TestClientsCannotMakeTheLimiterGrowWithoutEnd",
+    ),
+    Break(
+        "browsers may guess what an answer is",
+        f"{HTTPX}/middleware.go",
+        'header["X-Content-Type-Options"] = contentTypeOptions',
+        "_ = contentTypeOptions",
+        "TestAPanicIsAnsweredAndLogged",
+    ),
+    Break(
+        "a panic answers nothing",
+        f"{HTTPX}/middleware.go",
+        "if recorder.status != 0 {",
+        "if true {",
+        "TestAPanicIsAnsweredAndLogged",
+    ),
+    Break(
+        "a lock of another process is a fault of ours",
+        f"{STORE}/sqlite/store.go",
+        "case isLocked(err):",
+        "case false:",
+        "TestALockOfAnotherProcessIsNoFaultOfOurs",
+        APP,
+    ),
+    Break(
+        "any valid token may do anything",
+        f"{HTTPX}/auth.go",
+        "return a.scopes.allow(sent.scopes(), reads)",
+        "return nil",
+        "TestATokenNeedsTheScopeForWhatItDoes",
+        APP,
+    ),
+    Break(
+        "the log does not tell who it was",
+        f"{HTTPX}/auth.go",
+        "	setSubject(ctx, sent.Subject)\n",
+        "",
+        "TestATokenNeedsTheScopeForWhatItDoes",
+        APP,
+    ),
+    Break(
+        "a second signal is ignored",
+        f"{APP}/app.go",
+        "	context.AfterFunc(ctx, stop) // a second signal ends the process at once\n",
+        "",
+        "TestASecondSignalEndsItAtOnce",
+        "cmd/uptime",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def project(render: Callable[..., Path], tools: Environment) -> Path:
+    """A fresh project with its modules downloaded."""
+    made = render("go", "uptime")
+    processes.sh("go mod download", made, tools)
+    return made
+
+
+@pytest.mark.parametrize("broken", BREAKS, ids=str)
+def test_a_break_turns_its_test_red(
+    request: pytest.FixtureRequest, project: Path, tools: Environment, broken: Break
+) -> None:
+    environment = {**tools, "CGO_ENABLED": "0"}
+    if broken.on_postgresql:
+        environment["TEST_DATABASE_URL"] = request.getfixturevalue("postgres_url")
+    file = project / broken.file
+    whole = file.read_text(encoding="utf-8")
+    assert whole.count(broken.old) == 1, f"{broken.file} has no place for this break any more"
+    file.write_text(whole.replace(broken.old, broken.new), encoding="utf-8")
+    package = broken.package or str(Path(broken.file).parent)
+    names = "/".join(f"^{name}$" for name in broken.test.split("/"))
+    try:
+        ran = processes.sh(
+            f"go test -count=1 -timeout=120s -run '{names}' ./{package}", project, environment, timeout=900, check=False
+        )
+    finally:
+        file.write_text(whole, encoding="utf-8")
+    assert ran.returncode, ran.stdout[-3000:]
+    assert f"--- FAIL: {broken.test}" in ran.stdout, ran.stdout[-3000:]

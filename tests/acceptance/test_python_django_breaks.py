@@ -1,0 +1,169 @@
+"""Breaks put into a python-django project by hand: each must turn the one generated test red that is there for it."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import processes
+import pytest
+
+pytestmark = pytest.mark.full
+
+Environment = Mapping[str, str]
+SRC = "src/backend"
+
+
+@dataclass(frozen=True)
+class Break:
+    """A text of one file that is replaced by another, and the test that must notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+    on_postgresql: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BREAKS = (
+    Break(
+        "nothing bounds the number of keys",
+        f"{SRC}/accounts/api.py",
+        ">= MAX_KEYS",
+        ">= 10**9",
+        "test_auth.py::test_nobody_has_more_keys_than_the_limit",
+    ),
+    Break(
+        "an upload is kept although its task is not",
+        f"{SRC}/datasets/api.py",
+        "    with transaction.atomic():\n        _check_quota",
+        "    if True:\n        _check_quota",
+        "test_datasets.py::test_an_upload_whose_task_cannot_be_enqueued_leaves_nothing",
+    ),
+    Break(
+        "two owners step down at once",
+        f"{SRC}/teams/api.py",
+        ".select_for_update()",
+        "",
+        "test_teams.py::test_of_two_owners_who_leave_at_the_same_moment_one_stays",
+        on_postgresql=True,
+    ),
+    Break(
+        "the proxies in front are not counted",
+        f"{SRC}/settings.py",
+        "ALLAUTH_TRUSTED_PROXY_COUNT = env.trusted_proxies",
+        "ALLAUTH_TRUSTED_PROXY_COUNT = 0",
+        "test_site.py::test_what_proxies_say_is_believed_as_far_as_there_are_some",
+    ),
+    Break(
+        "X-Forwarded-Proto is always believed",
+        f"{SRC}/settings.py",
+        " if env.trusted_proxies else None\nX_FRAME",
+        "\nX_FRAME",
+        "test_site.py::test_what_proxies_say_is_believed_as_far_as_there_are_some",
+    ),
+    Break(
+        "an editor may not delete",
+        f"{SRC}/datasets/api.py",
+        "_dataset_for(request, dataset_id, Role.EDITOR).delete()",
+        "_dataset_for(request, dataset_id, Role.OWNER).delete()",
+        "test_datasets.py::test_a_viewer_reads_and_an_editor_changes",
+    ),
+    Break(
+        "any staff may run tasks again",
+        f"{SRC}/tasks/admin.py",
+        "if not request.user.is_superuser:",
+        "if not request.user.is_staff:",
+        "test_admin.py::test_staff_who_may_look_at_tasks_may_not_run_them_again",
+    ),
+    Break(
+        "the heartbeat forgets the schedules",
+        f"{SRC}/tasks/heartbeat.py",
+        "        self._guarded(schedules.enqueue_due)\n",
+        "",
+        "test_tasks.py::test_what_fails_in_one_job_of_the_heartbeat_keeps_no_other_from_being_done",
+    ),
+    Break(
+        "the use of a key is noted once",
+        f"{SRC}/accounts/models.py",
+        "if key.last_used_at is None or now - key.last_used_at > USE_IS_RECORDED_EVERY:",
+        "if key.last_used_at is None:",
+        "test_auth.py::test_the_use_of_a_key_is_noted_again_after_a_minute",
+    ),
+    Break(
+        "a forged cookie has its form read",
+        f"{SRC}/accounts/auth.py",
+        "if not request.user.is_authenticated:",
+        "if False:",
+        "test_site.py::test_a_form_of_somebody_with_a_forged_cookie_is_refused_unread",
+    ),
+    Break(
+        "the limiter forgets whom it has blocked",
+        f"{SRC}/settings.py",
+        '"MAX_ENTRIES": 100_000',
+        '"MAX_ENTRIES": 300',
+        "test_site.py::test_the_limiter_remembers_whom_it_has_blocked_through_many_other_failures",
+    ),
+    Break(
+        "mails have no page to point to",
+        f"{SRC}/settings.py",
+        "HEADLESS_FRONTEND_URLS = {",
+        "NOT_USED = {",
+        "test_allauth.py::test_signing_up_does_not_tell_who_has_an_account",
+    ),
+    Break(
+        "a key that only reads may write",
+        f"{SRC}/accounts/auth.py",
+        "if key and key.read_only and",
+        "if False and",
+        "test_auth.py::test_a_key_that_reads_changes_nothing",
+    ),
+    Break(
+        "a task that kills its workers goes on",
+        f"{SRC}/tasks/attempts.py",
+        "again = row.exception_class_path == _path(WorkerDiedError)",
+        "again = False",
+        "test_tasks.py::test_a_task_that_kills_its_worker_twice_in_a_row_is_given_to_no_third",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def environment(with_python: Callable[[str], dict[str, str]]) -> Environment:
+    """The environment of the project's commands."""
+    return with_python(sys.executable)
+
+
+@pytest.fixture(scope="module")
+def project(render: Callable[..., Path], environment: Environment) -> Path:
+    """A fresh project with its packages installed."""
+    made = render("python-django")
+    processes.sh("uv venv", made, environment)
+    processes.sh("uv pip sync --python .venv --require-hashes requirements-dev.txt", made, environment, timeout=300)
+    processes.sh("uv pip install --python .venv --no-deps --editable .", made, environment)
+    return made
+
+
+@pytest.mark.parametrize("broken", BREAKS, ids=str)
+def test_a_break_turns_its_test_red(
+    request: pytest.FixtureRequest, project: Path, environment: Environment, broken: Break
+) -> None:
+    settings = dict(environment)
+    if broken.on_postgresql:
+        settings["TEST_DATABASE_URL"] = request.getfixturevalue("postgres_url")
+    file = project / broken.file
+    whole = file.read_text(encoding="utf-8")
+    assert whole.count(broken.old) == 1, f"{broken.file} has no place for this break any more"
+    command = [".venv/bin/python", "-m", "pytest", "-q", "-x", f"tests/{broken.test}"]
+    file.write_text(whole.replace(broken.old, broken.new), encoding="utf-8")
+    try:
+        ran = processes.sh(command, project, settings, check=False)
+    finally:
+        file.write_text(whole, encoding="utf-8")
+    # 1: a test has failed; anything else would be a project that does not even begin.
+    assert ran.returncode == 1, ran.stdout
+    assert "1 failed" in ran.stdout, ran.stdout

@@ -1,0 +1,109 @@
+"""A person at a pseudo-terminal who knows what to answer, whatever is asked and in whichever order."""
+
+import os
+import re
+import signal
+import sys
+import termios
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pexpect
+
+from stackgen.choices import DOMAINS, MEANINGS, Stack
+
+DOWN, ENTER, SPACE, CLEAR = "\x1b[B", "\r", " ", "\x15"
+SUBMIT = "\x1b\r"  # a text of several lines ends with Escape, Enter
+CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+
+
+def spawn(folder: Path, *arguments: str, size: tuple[int, int] = (50, 160), **variables: str) -> "pexpect.spawn[str]":
+    """Run stackgen on a pseudo-terminal in `folder`."""
+    # xdist tells its processes of a width, which would count for more than the terminal's.
+    inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    environment = {**inherited, "TERM": "xterm-256color", **variables}
+    if "NO_COLOR" not in variables:
+        environment.pop("NO_COLOR", None)
+    command = ["-m", "stackgen", *arguments]
+    return pexpect.spawn(
+        sys.executable,
+        command,
+        cwd=str(folder),
+        env=environment,
+        encoding="utf-8",
+        timeout=300,
+        dimensions=size,
+        preexec_fn=partial(_prepare, size),
+    )
+
+
+def _prepare(size: tuple[int, int]) -> None:
+    """Give the terminal its size before the command can ask for it, and undo what a nohup around the tests hands on."""
+    termios.tcsetwinsize(0, size)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def finish(child: "pexpect.spawn[str]") -> str:
+    """Wait for the end, and give what was printed since the last answer."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return str(child.before)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a question looks like, and the keys that give an answer to it."""
+
+    text: str
+    keys: str
+
+
+@dataclass
+class Player:
+    """Answers each question when it appears, by its text; `asked` are the keys of those that did."""
+
+    questions: Mapping[str, Asked]
+    asked: list[str] = field(default_factory=list)
+    exit_code: int | None = None
+
+    def play(self, child: "pexpect.spawn[str]") -> str:
+        """Answer until the command ends, and give all that was shown; a question that was not foreseen is a failure."""
+        shown = ""
+        while True:
+            waiting = [key for key in self.questions if key not in self.asked]
+            texts = [re.escape(self.questions[key].text) for key in waiting]
+            found = child.expect([*texts, pexpect.EOF])
+            shown += str(child.before)
+            if found == len(waiting):
+                child.close()
+                self.exit_code = child.exitstatus
+                return shown
+            self.asked.append(waiting[found])
+            child.send(self.questions[waiting[found]].keys)
+
+
+def pick(values: list[object], default: object, wanted: object) -> str:
+    """Give the keys that move a list's pointer from its default to the wanted value, and take it."""
+    start = values.index(default) if default in values else 0
+    return DOWN * ((values.index(wanted) - start) % len(values)) + ENTER
+
+
+def check_boxes(values: list[object], default: list[object], wanted: list[object]) -> str:
+    """Give the keys that tick exactly the wanted boxes."""
+    return DOWN.join(SPACE if (value in default) != (value in wanted) else "" for value in values) + ENTER
+
+
+def write(text: str) -> str:
+    """Give the keys that replace what stands in a line."""
+    return CLEAR + text + ENTER
+
+
+def the_choices(stack: Stack) -> dict[str, Asked]:
+    """Give the choices, answered with their defaults, the stack that is insisted on, and the yes at the end."""
+    asked = {key: Asked(MEANINGS[key], ENTER) for key in DOMAINS}
+    recommended, rest = Stack.NODE, [other for other in Stack if other is not Stack.NODE]
+    keys = pick([recommended, *rest], recommended, stack)
+    page = Asked("Shall it be created?", ENTER)
+    return {**asked, "stack": Asked("Which stack shall it be?", keys), "page": page}

@@ -1,0 +1,196 @@
+"""Doors that open, and refusals that say why: odd folders, streams, encodings, addresses and machines."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import museum
+import pytest
+import templating
+import terminals
+from running import Run
+
+Stackgen = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return templating.every_kind(tmp_path_factory.mktemp("kinds") / "template")
+
+
+def run(
+    place: Path, *arguments: str, environment: Mapping[str, str] | None = None, redirect: str = "", stdin: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command as a shell does, with its redirections."""
+    command = ["sh", "-c", f'exec "$0" -m stackgen "$@" {redirect}', sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=place, input=stdin, capture_output=True, env={**os.environ, **(environment or {})}, check=False
+    )
+
+
+def refusal(done: "subprocess.CompletedProcess[bytes]", code: int) -> str:
+    """Give the one line, having seen that it is one, with the code that is documented."""
+    err = done.stderr.decode()
+    assert done.returncode == code, err
+    assert len(err.splitlines()) <= 2
+    assert max(map(len, err.splitlines())) < 250
+    return err
+
+
+def files(folder: Path) -> set[str]:
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path.as_posix() for path in found if path.parts[0] != ".git"}
+
+
+def test_a_fresh_clone_is_filled_and_keeps_what_it_has(tmp_path: Path, template: Path) -> None:
+    clone = tmp_path / "shop"
+    clone.mkdir()
+    museum.git(clone, "init", "--quiet")
+    (clone / "README.md").write_text("mine\n")
+    (clone / ".gitignore").write_text("mine/\n")
+    (clone / "summary.txt").write_text("in the way\n")
+    assert "it holds summary.txt" in refusal(run(clone, "new", ".", "--yes", "--template", str(template)), 3)
+    assert files(clone) == {"README.md", ".gitignore", "summary.txt"}
+    (clone / "summary.txt").unlink()
+    done = run(clone, "new", ".", "--yes", "--template", str(template), "--json")
+    assert done.returncode == 0, done.stdout
+    result = json.loads(done.stdout)["result"]
+    assert (result["kept"], result["git"]) == ([".gitignore", "README.md"], False)
+    assert result["command"].startswith("stackgen new . --yes")
+    assert files(clone) == {"README.md", ".gitignore", "summary.txt", ".copier-answers.yml"}
+    assert (clone / "README.md").read_text() == "mine\n"
+    assert (clone / "summary.txt").read_text().startswith("2 of shop")
+
+
+def test_a_clones_readme_stays_and_its_gitignore_gets_the_projects_lines(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "my-shop").mkdir()
+    (tmp_path / "my-shop/README").write_text("mine\n")
+    (tmp_path / "my-shop/README.md").write_text("mine, too\n")
+    (tmp_path / "my-shop/.gitignore").write_text("mine/\nnode_modules/")
+    made = stackgen("new", "my-shop", "--json")
+    assert made.code == 0
+    assert made.json["result"]["kept"] == ["README", "README.md"]
+    assert (tmp_path / "my-shop/README.md").read_text() == "mine, too\n"
+    ignored = (tmp_path / "my-shop/.gitignore").read_text().splitlines()
+    assert ignored[:2] == ["mine/", "node_modules/"]
+    assert ".env" in ignored
+    assert ignored.count("node_modules/") == 1
+    assert museum.git(tmp_path / "my-shop", "status", "--porcelain") == ""
+    assert "mine, too" in museum.git(tmp_path / "my-shop", "show", "HEAD:README.md")
+
+
+def test_a_template_whose_projects_could_not_be_updated_writes_none(tmp_path: Path, template: Path) -> None:
+    plain = tmp_path / "plain"
+    shutil.copytree(template, plain, ignore=shutil.ignore_patterns(".git"))
+    assert "cannot be updated" in refusal(run(tmp_path, "new", "shop", "--yes", "--template", str(plain)), 3)
+    assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+
+
+def test_the_folder_that_somebody_stands_in_stays_the_same_folder(tmp_path: Path, template: Path) -> None:
+    place = tmp_path / "shop"
+    place.mkdir()
+    before = place.stat().st_ino
+    assert run(place, "new", "shop", "-o", "..", "--yes", "--template", str(template)).returncode == 0
+    assert place.stat().st_ino == before
+    assert (place / "summary.txt").exists()
+
+
+def test_a_folder_whose_name_cannot_be_used_says_how_to_name_the_project(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "My Shop").mkdir()
+    os.chdir(tmp_path / "My Shop")
+    refused = stackgen("new", ".", "--yes")
+    assert refused.code == 2
+    assert "stackgen new . --data name=" in refused.err
+    assert stackgen("new", ".", "--yes", "--dry-run", "--data", "name=my-shop").code == 0
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8"])
+def test_output_fits_every_encoding(tmp_path: Path, encoding: str) -> None:
+    environment = {"PYTHONIOENCODING": encoding}
+    done = run(tmp_path, "recommend", "--yes", environment=environment)
+    assert done.returncode == 0
+    assert ("→" if encoding == "utf-8" else "->") in done.stdout.decode(encoding)
+    shown = ["new", "my-shop", "--dry-run", "--json", "-d", "owner=Söhne 🛒", "--data", "ci=nosuch →"]
+    refused = run(tmp_path, *shown, environment=environment)
+    assert refused.returncode == 2
+    assert "nosuch →" in json.loads(refused.stdout.decode(encoding))["error"]["message"]
+
+
+def test_a_repository_is_a_template_however_its_address_is_written(tmp_path: Path, template: Path) -> None:
+    repository = tmp_path / "our templates"
+    subprocess.run(["cp", "-r", str(template), str(repository)], check=True)
+    address = repository.as_uri()
+    done = run(tmp_path, "new", "shop", "--yes", "--template", address)
+    assert done.returncode == 0, done.stderr
+    assert f"_src_path: git+{address}" in (tmp_path / "shop/.copier-answers.yml").read_text()
+    refused = run(tmp_path, "new", "other", "--yes", "--template", "ssh://git@127.0.0.1:1/templates")
+    assert "cannot be read" in refusal(refused, 4)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "is empty"),
+        (b"# only a comment\n", "is empty"),
+        (b"name: shop\nci: no\n", "line 2: ci: 'no' is not one of github, gitlab, none"),
+        (b"name: shop\nowner: " + b"x" * 30_000_000, "larger than a million bytes"),
+        (b"name: shop\nowner: " + b"x" * 300_000, "line 2: owner: "),
+        (b"owner: S\xf6hne\n", "line 1 is not UTF-8"),
+        (b"name: " + b"x" * 300, "line 1: name: "),
+        (b"? [a]\n: b\n", "neither YAML nor JSON"),
+    ],
+    ids=["empty", "comment", "no", "large", "long", "Latin", "name", "key"],
+)
+@pytest.mark.parametrize("by", ["file", "standard input"])
+def test_answers_that_cannot_be_used_are_refused_at_once(tmp_path: Path, body: bytes, reason: str, by: str) -> None:
+    place = tmp_path / "empty"
+    place.mkdir()
+    (tmp_path / "answers.yml").write_bytes(body)
+    given = ["--answers", "-" if by == "standard input" else "../answers.yml"]
+    done = run(place, "new", "--yes", *given, stdin=body if by == "standard input" else b"")
+    assert reason in refusal(done, 2)
+    assert list(place.iterdir()) == []
+
+
+def test_streams_that_are_closed_or_full_are_no_traceback(tmp_path: Path) -> None:
+    assert "it is closed" in refusal(run(tmp_path, "recommend", "--answers", "-", redirect="<&-"), 2)
+    assert "No space left on device" in refusal(run(tmp_path, "recommend", "--yes", redirect="> /dev/full"), 3)
+    assert run(tmp_path, "recommend", "--yes", redirect=">&-").returncode == 0
+    assert run(tmp_path, "recommend", "--yes", redirect="2>&-").returncode == 0
+    for device in ("/dev/zero", "/dev/null"):
+        assert "it is a device" in refusal(run(tmp_path, "recommend", "--answers", device), 2)
+
+
+def test_a_folder_that_was_deleted_is_named(tmp_path: Path) -> None:
+    command = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" -m stackgen new my-shop --yes'
+    done = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, capture_output=True, check=False)
+    assert "the folder that you are in was deleted" in refusal(done, 3)
+
+
+def test_a_machine_without_git_or_with_a_broken_setting_is_told_so(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stackgen", "new", "my-shop", "--yes"]
+    environment = {**os.environ, "PATH": "/nowhere"}
+    bare = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert "git is not installed" in refusal(bare, 4)
+    (tmp_path / "settings").write_text("[broken\n")
+    place = tmp_path / "place"
+    place.mkdir()
+    done = run(place, "new", "my-shop", "--yes", environment={"GIT_CONFIG_GLOBAL": str(tmp_path / "settings")})
+    assert "put git's configuration right" in refusal(done, 4)
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 130), (signal.SIGHUP, 129)])
+def test_a_signal_at_a_question_is_a_documented_end(tmp_path: Path, how: signal.Signals, code: int) -> None:
+    child = terminals.spawn(tmp_path, "new", "my-shop")
+    child.expect_exact("What are you building?")
+    child.kill(how)
+    shown = terminals.finish(child)
+    assert child.exitstatus == code, shown
+    assert "Traceback" not in shown
+    assert list(tmp_path.iterdir()) == []

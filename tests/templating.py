@@ -1,0 +1,105 @@
+"""Small templates with questions of every kind, for tests of what is asked."""
+
+import shutil
+from pathlib import Path
+
+import museum
+
+ROOT = Path(__file__).parents[1]
+ANSWERS_FILE = "[= _copier_conf.answers_file =].jinja"
+
+EVERY_KIND = """\
+_subdirectory: "templates/[= stack =]/project"
+_templates_suffix: .jinja
+_envops:
+  variable_start_string: "[="
+  variable_end_string: "=]"
+  block_start_string: "[=%"
+  block_end_string: "%=]"
+  comment_start_string: "[=#"
+  comment_end_string: "#=]"
+  undefined: jinja2.StrictUndefined
+_secret_questions: [pin]
+
+stack: {type: str, help: "Which stack?", choices: {The one: node-ts, Another: go}, default: node-ts}
+name: {type: str, help: "What is it called?"}
+regions:
+  type: str
+  help: "Where does it run?"
+  multiselect: true
+  choices: {Europe: eu, America: us, Asia: asia}
+  default: [eu]
+home:
+  type: str
+  help: "Where does its data live?"
+  choices: "[= regions|tojson =]"
+  default: "[= regions[0] if regions else UNSET =]"
+  when: "[= regions|length > 1 =]"
+replicas:
+  type: int
+  help: "How many of it?"
+  default: 2
+  validator: "[=% if replicas < 1 %=]must be at least 1[=% endif %=]"
+rate: {type: float, help: "Which share is sampled?", default: 0.5}
+cache: {type: bool, help: "With a cache?", default: true}
+size:
+  type: int
+  help: "How large is the cache?"
+  choices:
+    Small: 1
+    Large: 64
+    Huge: {value: 512, validator: "[=% if replicas > 2 %=]too much for so many[=% endif %=]"}
+  default: 1
+  when: "[= cache =]"
+tier: {type: str, help: "Who pays?", choices: [free, paid], default: free}
+seats: {type: int, help: "How many seats?", when: "[= tier == 'paid' and cache =]"}
+support:
+  type: str
+  help: "How is help given?"
+  choices: "[= ['mail'] if tier == 'free' else ['mail', 'phone'] =]"
+  default: mail
+busy: {type: bool, help: "Is it busy?", default: "[= replicas > 1 =]"}
+labels: {type: yaml, help: "Which labels?", default: {team: core}, multiline: false}
+limits: {type: json, help: "Which limits?", default: '{"cpu": 1}', multiline: false}
+certificate: {type: path, help: "Where is the certificate?", default: cert.pem}
+motto: {type: str, help: "What is its motto?", default: "one\\ntwo", multiline: true}
+token: {type: str, help: "What is the token?", default: none, secret: true}
+pin: {type: str, help: "What is the pin?", default: "1234"}
+quiet: {type: bool, help: "Never asked?", default: true, ask: false}
+only_go: {type: str, help: "What is only for Go?", when: "[= stack == 'go' =]"}
+summary: {type: str, when: false, default: "[= replicas =] of [= name =]"}
+"""
+
+
+def every_kind(folder: Path) -> Path:
+    """Make a template whose questions are of every type that copier has."""
+    folder.mkdir()
+    (folder / "copier.yml").write_text(EVERY_KIND, encoding="utf-8")
+    for stack in ("node-ts", "go"):
+        _project(folder, stack).joinpath("summary.txt.jinja").write_text("[= summary =] [= token =]\n")
+    return _committed(folder)
+
+
+def questions_alone(folder: Path) -> Path:
+    """Copy this repository's questions into a template that writes nothing but the answers."""
+    for path in [ROOT / "copier.yml", *ROOT.glob("templates/*/*.yml")]:
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    for stack in ROOT.glob("templates/*/questions.yml"):
+        _project(folder, stack.parent.name)
+    return _committed(folder)
+
+
+def _committed(folder: Path) -> Path:
+    museum.git(folder, "init", "--quiet", "--initial-branch=main")
+    museum.git(folder, "add", "--all")
+    museum.git(folder, "commit", "--quiet", "--message", "Templates")
+    return folder
+
+
+def _project(folder: Path, stack: str) -> Path:
+    project = folder / "templates" / stack / "project"
+    project.mkdir(parents=True, exist_ok=True)
+    (project / ANSWERS_FILE).write_text("[= _copier_answers|to_nice_yaml =]")
+    return project

@@ -1,0 +1,62 @@
+"""Names and whole files, settled before any line is merged."""
+
+from stackgen import policies
+from stackgen.repository import Entry, Tree
+
+
+def tree(**files: str) -> Tree:
+    return {name.replace("__", "/"): Entry("100644", content) for name, content in files.items()}
+
+
+def test_where_both_renamed_a_file_the_users_name_wins() -> None:
+    base, ours, theirs = tree(old="a"), tree(mine="b"), tree(its="c")
+    aligned = policies.align(base, ours, theirs, {"old": "mine"}, {"old": "its"})
+    assert (aligned.base, aligned.ours, aligned.theirs) == (tree(mine="a"), tree(mine="b"), tree(mine="c"))
+
+
+def test_a_file_that_the_template_dropped_stays_if_it_was_renamed_or_changed() -> None:
+    base, ours = tree(same="a", changed="b", renamed="c"), tree(same="a", changed="B", new="c")
+    aligned = policies.align(base, ours, {}, {"renamed": "new"}, {})
+    assert aligned.kept == {"changed", "new"}
+    assert aligned.theirs == tree(changed="b")
+    assert aligned.base == tree(same="a", changed="b")
+
+
+def test_a_deleted_file_stays_away_under_any_name_and_only_news_is_listed() -> None:
+    base, theirs = tree(d__a="a", d__b="b", e="e"), tree(d__a="a", f__b="b", d__new="n", e="e")
+    aligned = policies.align(base, tree(e="e"), theirs, {}, {"d/b": "f/b"})
+    assert aligned.theirs == tree(e="e")
+    assert aligned.deleted == {"d/new", "f/b"}
+
+
+def test_a_new_file_goes_where_most_of_its_folder_went() -> None:
+    base, theirs = tree(d__a="a", d__b="b", d__c="c"), tree(d__a="a", d__b="b", d__c="c", d__new="n")
+    mine = {"d/a": "e/a", "d/b": "e/b", "d/c": "f/c"}
+    aligned = policies.align(base, tree(e__a="a", e__b="b", f__c="c"), theirs, mine, {})
+    assert aligned.theirs == tree(e__a="a", e__b="b", f__c="c", e__new="n")
+
+
+def test_a_generated_file_that_both_changed_is_the_users() -> None:
+    names = ("package-lock.json", "tools/contract/package-lock.json", "tools/go.sum", "requirements-dev.txt")
+    base, ours, theirs = ({name: Entry("100644", content) for name in names} for content in "abc")
+    aligned = policies.align(base, ours, theirs, {}, {})
+    assert aligned.theirs == base
+    assert aligned.generated == {
+        "package-lock.json": "npm install",
+        "tools/contract/package-lock.json": "npm install --prefix tools/contract",
+        "tools/go.sum": "go mod tidy -C tools",
+        "requirements-dev.txt": "uv run python dependencies.py",
+    }
+    assert set(aligned.union) == {"tools/go.sum"}
+
+
+def test_a_link_that_one_of_the_two_made_is_not_merged_as_text() -> None:
+    base, theirs = tree(file="a"), tree(file="b")
+    ours = {"file": Entry("120000", "target")}
+    aligned = policies.align(base, ours, theirs, {}, {})
+    assert (aligned.theirs, aligned.kept) == (base, {"file"})
+
+
+def test_a_new_file_that_cannot_stand_where_the_users_do_is_blocked() -> None:
+    ours = tree(a="mine", b__c="mine")
+    assert policies.align({}, ours, tree(a__x="x", b="b", d="d"), {}, {}).blocked == {"a/x", "b"}
