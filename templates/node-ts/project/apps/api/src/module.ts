@@ -4,17 +4,12 @@ import type { Auth } from './auth/better-auth.ts';
 import type { Config, ConfiguredModule } from './config.ts';
 import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
-import type { Mailer } from './mail/mailer.ts';
-import type { Outbox } from './mail/outbox.ts';
 import type { JobHandler } from './queue/job.ts';
 
 /** What the application hands to a module. */
 export interface Services {
   readonly config: Config;
   readonly database: Database;
-  readonly mailer: Mailer;
-  /** Sends a mail after the answer: `outbox.post(mail)`. */
-  readonly outbox: Outbox;
   readonly auth: Auth;
   /** `requires('project:read')` is the hook that guards a route. */
   readonly requires: Requires;

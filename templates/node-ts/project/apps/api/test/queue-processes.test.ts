@@ -2,9 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { ORIGIN, PASSWORD } from './support/app.ts';
 import { createPostgres, loadDump } from './support/database.ts';
+import { MailServer, SILENT } from './support/mail-server.ts';
 import { ServerProcess } from './support/process.ts';
 
+const ADA = 'ada@example.com';
+const PATIENCE = { timeout: 90_000 };
 const directory = mkdtempSync(join(tmpdir(), 'api-queue-'));
 const template = inject('template');
 const running: ServerProcess[] = [];
@@ -35,15 +39,30 @@ async function start(extra: Record<string, string> = {}) {
 const post = async (url: string, number: number) =>
   (await fetch(`${url}/work/${number}`, { method: 'POST' })).status;
 
-it('loses no job when the process that runs it is killed', async () => {
-  const first = await start({ HANG: 'true' });
+async function signUp(url: string): Promise<number> {
+  const body = JSON.stringify({ email: ADA, name: 'Ada', password: PASSWORD });
+  const headers = { origin: ORIGIN, 'content-type': 'application/json' };
+  return (await fetch(`${url}/api/auth/sign-up/email`, { method: 'POST', headers, body })).status;
+}
+
+it('loses no job and no mail when the process that is at it is killed', async () => {
+  const mails = new MailServer();
+  const MAIL_URL = await mails.start();
+  mails.answers = SILENT;
+  const first = await start({ HANG: 'true', MAIL_URL, CORS_ORIGINS: ORIGIN });
   for (const number of [1, 2, 3]) expect(await post(first.url, number)).toBe(202);
+  expect(await signUp(first.url)).toBe(200);
   await first.server.waitFor(/work 1 begun/);
+  await expect.poll(() => mails.connections, PATIENCE).toBe(1);
   await first.server.kill();
   expect(first.server.output).not.toContain('ended');
 
-  const { server } = await start();
+  mails.answers = {};
+  const { server } = await start({ MAIL_URL });
   for (const number of [1, 2, 3]) await server.waitFor(new RegExp(`work ${number} ended`));
+  await expect.poll(() => mails.messages.length, PATIENCE).toBe(1);
+  expect(mails.messages[0]).toContain(`To: ${ADA}`);
+  await mails.stop();
   server.child.kill('SIGTERM');
   expect(await server.exit()).toBe(0);
 });

@@ -1,5 +1,4 @@
 import { STATUS_CODES } from 'node:http';
-import { finished } from 'node:stream/promises';
 import type { BetterAuthOptions } from 'better-auth';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
@@ -9,11 +8,11 @@ import { isCheckViolation, isForeignKeyViolation, isUniqueViolation } from '../d
 import type { App } from '../http/app.ts';
 import { problems } from '../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../http/problems.ts';
-import type { Outbox } from '../mail/outbox.ts';
 import { atomically } from './atomic.ts';
 import type { Attempts } from './attempts.ts';
 import { AUTH_PATH, type Auth, CLIENT_IP_HEADER } from './better-auth.ts';
 import { orDatabaseFailure } from './database-failures.ts';
+import type { Postbox } from './postbox.ts';
 import { routes } from './routes/index.ts';
 import type { AuthRoute } from './routes/route.ts';
 import { createReadMembership } from './session.ts';
@@ -26,7 +25,7 @@ export interface AuthServices {
   readonly database: Database;
   readonly auth: Auth;
   readonly attempts: Attempts;
-  readonly outbox: Outbox;
+  readonly postbox: Postbox;
 }
 
 /** Everything below /api/auth is better-auth's, and passes through all of our hooks. */
@@ -132,26 +131,27 @@ interface Target {
   readonly url: string;
   readonly body: string | undefined;
   readonly atomic?: true | undefined;
+  readonly alike?: true | undefined;
 }
 
 /** What the contract knows of a request, and nothing else. */
 function checked(route: AuthRoute, request: FastifyRequest): Target {
   const query = route.query ? new URLSearchParams(request.query as Record<string, string>) : '';
   const body = route.body ? JSON.stringify(request.body) : undefined;
-  return { url: `${AUTH_PATH}${route.path}?${query}`, body, atomic: route.atomic };
+  const { atomic, alike } = route;
+  return { url: `${AUTH_PATH}${route.path}?${query}`, body, atomic, alike };
 }
 
 async function answer(
-  { auth, config, database, outbox }: AuthServices,
+  { auth, config, database, postbox }: AuthServices,
   request: FastifyRequest,
   reply: FastifyReply,
   target: Target,
 ) {
   const webRequest = toWebRequest(request, config.PUBLIC_URL, target);
   const ask = () => orDatabaseFailure(() => auth.handler(webRequest));
-  const response = await outbox.hold(finished(reply.raw), () =>
-    target.atomic ? atomically(database, ask) : ask(),
-  );
+  const work = target.alike ? () => postbox.alike(ask) : ask;
+  const response = target.atomic ? await atomically(database, work) : await work();
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
   const text = await response.text();

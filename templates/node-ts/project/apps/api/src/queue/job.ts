@@ -9,8 +9,10 @@ export interface JobOptions<Payload extends z.ZodType> {
   readonly payload: Payload;
   /** How often to try again after a failure; then the job is a dead letter. 10 unless given. */
   readonly retries?: number;
-  /** How long to wait before the first retry: doubled each time, with jitter, up to an hour. 2 unless given. */
+  /** How long to wait before the first retry: doubled each time, with jitter. 2 unless given. */
   readonly retryAfterSeconds?: number;
+  /** How long to wait at most. An hour unless given. */
+  readonly longestPauseSeconds?: number;
   /** A run that takes longer counts as failed. A quarter of an hour unless given. */
   readonly timeoutSeconds?: number;
   /** How long a job that is done stays in the database. A day unless given. */
@@ -48,7 +50,6 @@ export interface JobHandler {
 export const DEAD_LETTERS = 'dead-letters';
 /** A worker that says nothing for so long is gone, and its jobs are tried again. */
 const HEARTBEAT_SECONDS = 30;
-const LONGEST_PAUSE_SECONDS = 3_600;
 const YEAR_SECONDS = 31_536_000;
 
 export function defineJob<const Payload extends z.ZodType>(
@@ -62,7 +63,7 @@ function settingsOf(options: JobOptions<z.ZodType>) {
     retryLimit: options.retries ?? 10,
     retryDelay: options.retryAfterSeconds ?? 2,
     retryBackoff: true,
-    retryDelayMax: LONGEST_PAUSE_SECONDS,
+    retryDelayMax: options.longestPauseSeconds ?? 3_600,
     expireInSeconds: options.timeoutSeconds ?? 900,
     deleteAfterSeconds: options.keepSeconds ?? 86_400,
     // pg-boss deletes what has waited for so long, however good the reason.
