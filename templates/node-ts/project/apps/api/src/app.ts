@@ -10,6 +10,7 @@ import { joining } from './auth/atomic.ts';
 import { createAttempts } from './auth/attempts.ts';
 import { createAuth } from './auth/better-auth.ts';
 import { registerAuth } from './auth/index.ts';
+import { authJobs } from './auth/jobs.ts';
 import { createPostbox } from './auth/postbox.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/database.ts';
@@ -65,13 +66,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await registerOverload(app, config, database);
   await registerOpenApi(app);
   if (options.authRoutes ?? true) {
-    await registerAuth(app, { config, database, auth, attempts, postbox });
+    await registerAuth(app, { config, database, auth, attempts });
   }
   for (const module of options.modules) {
     const env = { ...config.modules[module.name] };
     await app.register(async (scope: App) => module.register(scope, services, env));
   }
-  registerJobs(app, [sendWith(mailer), ...jobsOf(services, options)], options);
+  const own = [sendWith(mailer), ...authJobs({ auth, config, database })];
+  registerJobs(app, [...own, ...jobsOf(services, options)], options);
   answerOtherMethods();
   return app;
 }

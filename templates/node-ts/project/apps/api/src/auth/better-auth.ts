@@ -14,6 +14,7 @@ import { linkIntoApp } from './links.ts';
 import { invitationMail, resetPasswordMail, verificationMail } from './mails.ts';
 import { createOrganizationLimits, PER_ORGANIZATION } from './organization-limits.ts';
 import { createOrganizationRules } from './organization-rules.ts';
+import { deferReset, isResetDue } from './password-resets.ts';
 import { accessControl, roles } from './permissions.ts';
 import type { Postbox } from './postbox.ts';
 import * as schema from './schema.ts';
@@ -86,6 +87,10 @@ export function createAuth({ config, database, attempts, postbox, log }: AuthPar
     },
     hooks: {
       before: createAuthMiddleware(async (context) => {
+        if (context.path === '/request-password-reset' && !isResetDue()) {
+          const language = languageOf(context.headers?.get('accept-language'));
+          return deferReset(database, { ...context.body, language });
+        }
         if (context.path !== '/change-password') return;
         // Whoever changes it may do so because somebody else knows it.
         return { context: { body: { ...context.body, revokeOtherSessions: true } } };

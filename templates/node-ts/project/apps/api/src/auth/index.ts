@@ -12,7 +12,6 @@ import { atomically } from './atomic.ts';
 import type { Attempts } from './attempts.ts';
 import { AUTH_PATH, type Auth, CLIENT_IP_HEADER } from './better-auth.ts';
 import { orDatabaseFailure } from './database-failures.ts';
-import type { Postbox } from './postbox.ts';
 import { routes } from './routes/index.ts';
 import type { AuthRoute } from './routes/route.ts';
 import { createReadMembership } from './session.ts';
@@ -25,7 +24,6 @@ export interface AuthServices {
   readonly database: Database;
   readonly auth: Auth;
   readonly attempts: Attempts;
-  readonly postbox: Postbox;
 }
 
 /** Everything below /api/auth is better-auth's, and passes through all of our hooks. */
@@ -131,27 +129,24 @@ interface Target {
   readonly url: string;
   readonly body: string | undefined;
   readonly atomic?: true | undefined;
-  readonly alike?: true | undefined;
 }
 
 /** What the contract knows of a request, and nothing else. */
 function checked(route: AuthRoute, request: FastifyRequest): Target {
   const query = route.query ? new URLSearchParams(request.query as Record<string, string>) : '';
   const body = route.body ? JSON.stringify(request.body) : undefined;
-  const { atomic, alike } = route;
-  return { url: `${AUTH_PATH}${route.path}?${query}`, body, atomic, alike };
+  return { url: `${AUTH_PATH}${route.path}?${query}`, body, atomic: route.atomic };
 }
 
 async function answer(
-  { auth, config, database, postbox }: AuthServices,
+  { auth, config, database }: AuthServices,
   request: FastifyRequest,
   reply: FastifyReply,
   target: Target,
 ) {
   const webRequest = toWebRequest(request, config.PUBLIC_URL, target);
   const ask = () => orDatabaseFailure(() => auth.handler(webRequest));
-  const work = target.alike ? () => postbox.alike(ask) : ask;
-  const response = target.atomic ? await atomically(database, work) : await work();
+  const response = await (target.atomic ? atomically(database, ask) : ask());
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
   const text = await response.text();

@@ -8,9 +8,8 @@ import { MailError, type Mailer } from './mailer.ts';
 const sendMail = defineJob({
   name: 'mail.send',
   payload: z.object({
-    /** Null for nobody: see `postToNobody`. */
-    to: z.string().nullable(),
-    letter: Letter.nullable(),
+    to: z.string(),
+    letter: Letter,
   }),
   retries: 150,
   longestPauseSeconds: 600,
@@ -27,14 +26,8 @@ export async function postMail(tx: Db | Transaction, to: string, letter: Letter)
   await enqueue(tx, sendMail, { to, letter });
 }
 
-/** Does what `postMail` does, and nothing comes of it: for answers that must not tell them apart. */
-export async function postToNobody(tx: Db | Transaction): Promise<void> {
-  await enqueue(tx, sendMail, { to: null, letter: null });
-}
-
 export function sendWith(mailer: Mailer): JobHandler {
   return handle(sendMail, async ({ to, letter }, { id }) => {
-    if (to === null || letter === null) return;
     try {
       await mailer.send({ id, to, ...write(letter) });
     } catch (error) {

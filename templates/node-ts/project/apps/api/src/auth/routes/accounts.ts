@@ -66,8 +66,6 @@ export const accounts: readonly AuthRoute[] = [
     summary: 'Have a link sent by which a new password can be chosen',
     body: PasswordResetRequest,
     answer: Done,
-    atomic: true,
-    alike: true,
     open: true,
     limit: 'mail',
   },

@@ -14,8 +14,6 @@ export interface AuthRoute {
   readonly open?: true;
   /** Writes several rows: all of them or none. It holds a connection while it works. */
   readonly atomic?: true;
-  /** Whether it sends a mail must not be told by how long it takes. */
-  readonly alike?: true;
   /** Where something could be guessed or mailboxes filled: limited for each account too. */
   readonly limit?: 'password' | 'mail';
 }
