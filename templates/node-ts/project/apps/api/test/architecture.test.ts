@@ -13,6 +13,7 @@ const ORDER = [
   ['queue/'],
   ['mail/'],
   ['auth/'],
+  ['idempotency/'],
   ['module.ts'],
   ['modules/'],
   ['modules/index.ts', 'app.ts', 'serve.ts'],
