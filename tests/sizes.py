@@ -105,7 +105,7 @@ class Size:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         write = terminalreporter.write_line
         if self.size == "all":
-            write(f"{SEED}={seed()} repeats the choice of releases that projects were updated from")
+            write(f"{SEED}={seed()} repeats what this run chose: releases to update from, breaks")
         if self.size:
             terminalreporter.section("minutes of each file")
             for part, seconds in self.seconds.most_common():

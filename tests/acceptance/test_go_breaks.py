@@ -1,32 +1,15 @@
 """Breaks put into a go project by hand: each must turn the one generated test red that is there for it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import processes
 import pytest
+from breaks import Break, a_dozen_by_seed, assert_all_have_a_place
 
 pytestmark = pytest.mark.full
 
 Environment = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Break:
-    """A text of one file that is replaced by another, and the test that must notice."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    test: str
-    package: str = ""
-    on_postgresql: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
 
 MONITOR = "internal/monitor"
 HTTPX = "internal/httpx"
@@ -237,6 +220,14 @@ BREAKS = (
         APP,
     ),
     Break(
+        "a key that the provider changed is refused",
+        f"{HTTPX}/auth.go",
+        "RateLimitWaitMax:  fetchTimeout",
+        "RateLimitWaitMax:  time.Millisecond",
+        "TestAnIdentityProviderThatIsAwayAndOneThatChangesItsKeys",
+        APP,
+    ),
+    Break(
         "a second signal is ignored",
         f"{APP}/app.go",
         "	context.AfterFunc(ctx, stop) // a second signal ends the process at once\n",
@@ -255,24 +246,22 @@ def project(render: Callable[..., Path], tools: Environment) -> Path:
     return made
 
 
-@pytest.mark.parametrize("broken", BREAKS, ids=str)
+def test_each_break_has_its_place(project: Path) -> None:
+    assert_all_have_a_place(BREAKS, project)
+
+
+@pytest.mark.parametrize("broken", a_dozen_by_seed(BREAKS), ids=str)
 def test_a_break_turns_its_test_red(
     request: pytest.FixtureRequest, project: Path, tools: Environment, broken: Break
 ) -> None:
     environment = {**tools, "CGO_ENABLED": "0"}
     if broken.on_postgresql:
         environment["TEST_DATABASE_URL"] = request.getfixturevalue("postgres_url")
-    file = project / broken.file
-    whole = file.read_text(encoding="utf-8")
-    assert whole.count(broken.old) == 1, f"{broken.file} has no place for this break any more"
-    file.write_text(whole.replace(broken.old, broken.new), encoding="utf-8")
-    package = broken.package or str(Path(broken.file).parent)
+    package = broken.where or str(Path(broken.file).parent)
     names = "/".join(f"^{name}$" for name in broken.test.split("/"))
-    try:
+    with broken.within(project):
         ran = processes.sh(
             f"go test -count=1 -timeout=120s -run '{names}' ./{package}", project, environment, timeout=900, check=False
         )
-    finally:
-        file.write_text(whole, encoding="utf-8")
     assert ran.returncode, ran.stdout[-3000:]
     assert f"--- FAIL: {broken.test}" in ran.stdout, ran.stdout[-3000:]

@@ -2,32 +2,16 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import processes
 import pytest
+from breaks import Break, a_dozen_by_seed, assert_all_have_a_place
 
 pytestmark = pytest.mark.full
 
 Environment = Mapping[str, str]
 SRC = "src/backend"
-
-
-@dataclass(frozen=True)
-class Break:
-    """A text of one file that is replaced by another, and the test that must notice."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    test: str
-    on_postgresql: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
 
 BREAKS = (
     Break(
@@ -148,22 +132,20 @@ def project(render: Callable[..., Path], environment: Environment) -> Path:
     return made
 
 
-@pytest.mark.parametrize("broken", BREAKS, ids=str)
+def test_each_break_has_its_place(project: Path) -> None:
+    assert_all_have_a_place(BREAKS, project)
+
+
+@pytest.mark.parametrize("broken", a_dozen_by_seed(BREAKS), ids=str)
 def test_a_break_turns_its_test_red(
     request: pytest.FixtureRequest, project: Path, environment: Environment, broken: Break
 ) -> None:
     settings = dict(environment)
     if broken.on_postgresql:
         settings["TEST_DATABASE_URL"] = request.getfixturevalue("postgres_url")
-    file = project / broken.file
-    whole = file.read_text(encoding="utf-8")
-    assert whole.count(broken.old) == 1, f"{broken.file} has no place for this break any more"
     command = [".venv/bin/python", "-m", "pytest", "-q", "-x", f"tests/{broken.test}"]
-    file.write_text(whole.replace(broken.old, broken.new), encoding="utf-8")
-    try:
+    with broken.within(project):
         ran = processes.sh(command, project, settings, check=False)
-    finally:
-        file.write_text(whole, encoding="utf-8")
     # 1: a test has failed; anything else would be a project that does not even begin.
     assert ran.returncode == 1, ran.stdout
     assert "1 failed" in ran.stdout, ran.stdout

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/time/rate"
 )
 
 // Authenticator verifies bearer tokens against the keys that the identity provider publishes.
@@ -20,20 +22,35 @@ type Authenticator struct {
 	keys   keyfunc.Keyfunc
 	parser *jwt.Parser
 	scopes Scopes
+	// away is whether the provider did not give its keys when it was last asked.
+	away *atomic.Bool
 }
 
 // Scopes are what a token must have to read and to change; empty ones are not asked for. Who may change may read.
 type Scopes struct{ Read, Write string }
 
-// NewAuthenticator fetches the keys and refreshes them until ctx ends; a provider that is down is tried again.
+const (
+	fetchTimeout = 5 * time.Second
+	// fetchAgainAfter bounds how often tokens with unknown keys, which anybody can make up, have the provider asked.
+	fetchAgainAfter = 10 * time.Second
+)
+
+// NewAuthenticator fetches the keys and refreshes them until ctx ends, also when a token comes with one that is not
+// among them; a provider that is down is tried again.
 func NewAuthenticator(ctx context.Context, log *slog.Logger, jwksURL, issuer, audience string, scopes Scopes) (*Authenticator, error) {
+	away := new(atomic.Bool)
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{jwksURL}, keyfunc.Override{
-		HTTPTimeout:     10 * time.Second,
-		RefreshInterval: 15 * time.Minute,
-		// A token with an unknown key must not make the request wait for the next refresh.
-		RateLimitWaitMax: time.Millisecond,
+		Client:            &http.Client{Transport: fetch{away}},
+		HTTPTimeout:       fetchTimeout,
+		RefreshInterval:   15 * time.Minute,
+		RateLimitWaitMax:  fetchTimeout, // of the fetch, too
+		RefreshUnknownKID: rate.NewLimiter(rate.Every(fetchAgainAfter), 1),
 		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
 			return func(ctx context.Context, err error) {
+				if errors.Is(err, context.Canceled) {
+					return
+				}
+				away.Store(true)
 				log.ErrorContext(ctx, "could not fetch the signing keys; trying again", "error", err)
 			}
 		},
@@ -41,10 +58,21 @@ func NewAuthenticator(ctx context.Context, log *slog.Logger, jwksURL, issuer, au
 	if err != nil {
 		return nil, fmt.Errorf("fetch signing keys: %w", err)
 	}
-	return &Authenticator{keys: keys, scopes: scopes, parser: jwt.NewParser(
+	return &Authenticator{keys: keys, scopes: scopes, away: away, parser: jwt.NewParser(
 		jwt.WithValidMethods([]string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}),
 		jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired(), jwt.WithLeeway(30*time.Second),
 	)}, nil
+}
+
+// fetch notes that the provider answers; whether with keys, the library judges afterwards.
+type fetch struct{ away *atomic.Bool }
+
+func (f fetch) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil {
+		f.away.Store(false)
+	}
+	return resp, err
 }
 
 // caller is filled in when the request's token has been verified, so that the middleware outside can tell who it was.
@@ -66,7 +94,10 @@ func setSubject(ctx context.Context, subject string) {
 	}
 }
 
-var errNoToken = errors.New("a bearer token is needed")
+var (
+	errNoToken  = errors.New("a bearer token is needed")
+	errKeysAway = errors.New("the identity provider's keys cannot be had now")
+)
 
 func (a *Authenticator) middleware(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
@@ -75,6 +106,11 @@ func (a *Authenticator) middleware(api huma.API) func(huma.Context, func(huma.Co
 		if scope, lacks := errors.AsType[*scopeError](err); lacks {
 			ctx.SetHeader("WWW-Authenticate", fmt.Sprintf(`Bearer error="insufficient_scope", scope=%q`, scope.needed))
 			_ = huma.WriteErr(api, ctx, http.StatusForbidden, err.Error())
+			return
+		}
+		if errors.Is(err, errKeysAway) {
+			ctx.SetHeader("Retry-After", "10") // fetchAgainAfter
+			_ = huma.WriteErr(api, ctx, http.StatusServiceUnavailable, err.Error())
 			return
 		}
 		if err != nil {
@@ -130,6 +166,9 @@ func (a *Authenticator) verify(ctx context.Context, header string, reads bool) e
 	}
 	sent := new(claims)
 	if _, err := a.parser.ParseWithClaims(raw, sent, a.keys.KeyfuncCtx(ctx)); err != nil {
+		if errors.Is(err, jwt.ErrTokenUnverifiable) && a.away.Load() {
+			return errKeysAway // it may well be genuine
+		}
 		return err
 	}
 	setSubject(ctx, sent.Subject)

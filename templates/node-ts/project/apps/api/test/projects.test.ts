@@ -218,11 +218,13 @@ describe('bad input', () => {
   });
 
   it('refuses a change of nothing, of the version, and an id that is none', async () => {
-    const { id } = await create('Steady');
-    expect((await change(id, '"1"', {})).statusCode).toBe(400);
-    expect((await change(id, '"1"', { version: 7 })).statusCode).toBe(400);
-    const response = await owner.get(`${PATH}/1`);
-    expect(response.json<Problem>().errors).toMatchObject([{ in: 'params', path: '/id' }]);
+    const steady = await create('Steady');
+    expect((await change(steady.id, '"1"', {})).statusCode).toBe(400);
+    expect((await change(steady.id, '"1"', { version: 7 })).statusCode).toBe(400);
+    for (const id of ['1', 'x'.repeat(500)]) {
+      const response = await owner.get(`${PATH}/${id}`);
+      expect(response.json<Problem>().errors).toMatchObject([{ in: 'params', path: '/id' }]);
+    }
   });
 });
 

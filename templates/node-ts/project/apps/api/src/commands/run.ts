@@ -4,6 +4,7 @@ import { sqlState } from '../db/errors.ts';
 import { TenantRoleError } from '../db/grants.ts';
 import { describeError } from '../http/error-lines.ts';
 
+const SETTING = 'DATABASE_URL (for migrations MIGRATION_DATABASE_URL, where it is set)';
 const EXPLAINED = [ConfigError, DatabaseInUseError, TenantRoleError];
 
 /** Runs a program; what its operator can repair is told in plain words, without a stack trace. */
@@ -25,11 +26,11 @@ function explain(error: unknown): string | undefined {
       return `${(error as Error).message}: another process has this port; set PORT to a free one`;
     case 'ECONNREFUSED':
     case 'ENOTFOUND':
-      return 'The database cannot be reached: is DATABASE_URL right, and PostgreSQL running?';
+      return `The database cannot be reached: is ${SETTING} right, and PostgreSQL running?`;
     case '28P01':
     case '28000':
     case '3D000':
-      return `PostgreSQL refuses DATABASE_URL: ${rootCause(error).message}`;
+      return `PostgreSQL refuses ${SETTING}: ${rootCause(error).message}`;
     default:
       return undefined;
   }

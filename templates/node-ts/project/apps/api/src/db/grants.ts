@@ -4,9 +4,13 @@ import { sqlState } from './errors.ts';
 import { TENANT_ROLE } from './tenant-role.ts';
 
 const ROLE_EXISTS = ['42710', '23505'];
+// PostgreSQL cuts a long policy's name as it cuts any `name`.
 const TENANT_TABLES = sql`select format('%I.%I', n.nspname, c.relname)
   from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = 'public' and p.polname = c.relname || '_of_tenant'`;
+  where n.nspname = 'public' and p.polname = (c.relname || '_of_tenant')::name`;
+const sequencesOf = (table: string) => sql`select format('%s', objid::regclass)
+  from pg_depend where refobjid = ${table}::regclass and deptype = 'a'
+    and objid in (select oid from pg_class where relkind = 'S')`;
 /** What tenants may ask for without the rights to do it themselves. */
 const DEFINER_FUNCTIONS = sql`select p.oid::regprocedure::text as format
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
@@ -15,8 +19,9 @@ const DEFINER_FUNCTIONS = sql`select p.oid::regprocedure::text as format
 /**
  * Gives each role what it needs and no more; it runs after the migrations, and again changes nothing.
  * Tenants may use the tables made with `tenantTable`, whose policies FORCE makes binding for their
- * owner too, and call the functions that run with their owner's rights (SECURITY DEFINER). Where requests are served by a role of their own, it may use all tables, read which
- * migrations ran, and become a tenant; it can change no table and pass by no policy.
+ * owner too, and call the functions that run with their owner's rights (SECURITY DEFINER). Where
+ * requests are served by a role of their own, it may use all tables, read which migrations ran, and
+ * become a tenant; it can change no table and pass by no policy.
  */
 export async function grantAccess({ db, runtimeRole }: Migrator): Promise<void> {
   await ensureTenantRole(db);
@@ -25,6 +30,9 @@ export async function grantAccess({ db, runtimeRole }: Migrator): Promise<void> 
   for (const table of await names(db, TENANT_TABLES)) {
     await forceRowSecurity(db, table);
     await db.execute(sql`grant select, insert, update, delete on ${sql.raw(table)} to ${tenant}`);
+    for (const sequence of await names(db, sequencesOf(table))) {
+      await db.execute(sql`grant usage on sequence ${sql.raw(sequence)} to ${tenant}`);
+    }
   }
   for (const name of await names(db, DEFINER_FUNCTIONS)) {
     await db.execute(sql`revoke execute on function ${sql.raw(name)} from public`);
