@@ -211,8 +211,8 @@ BREAKS = (
     Break(
         "a sign-up that is cut off leaves an account without a password",
         f"{API}/auth/index.ts",
-        "target.atomic ? atomically(database, ask) : ask(),",
-        "ask(),",
+        "target.atomic ? atomically(database, ask) : ask()",
+        "ask()",
         "leaves nothing behind and can be tried again: a sign-up",
         "auth-atomic",
     ),
