@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 STACKGEN = str(BIN / "stackgen")
 ROUNDS = 9
@@ -105,17 +106,57 @@ def generation(work: Path) -> list[tuple[str, float, float]]:
     base = samples["copier"]
     peak = max(sample.peak for name in ("new", "new with git") for sample in samples[name])
     return [
-        ("new --yes --no-git / copier copy (wall)", wall(samples["new"]) / wall(base), 1.15),
-        ("new --yes --no-git / copier copy (CPU)", cpu(samples["new"]) / cpu(base), 1.15),
-        ("new --yes, first commit included / copier copy (wall)", wall(samples["new with git"]) / wall(base), 1.5),
+        ("new --yes --no-git / copier copy (wall)", wall(samples["new"]) / wall(base), 0.85),
+        ("new --yes --no-git / copier copy (CPU)", cpu(samples["new"]) / cpu(base), 0.8),
+        ("new --yes, first commit included / copier copy (wall)", wall(samples["new with git"]) / wall(base), 1.0),
         (f"peak memory of new / {PEAK_BUDGET_MB} MB", peak / PEAK_BUDGET_MB, 1.0),
     ]
+
+
+def updates(work: Path) -> list[tuple[str, float, float]]:
+    """Compare `update` with copier updating the same unedited project from the newest release to the last commit."""
+    log = [
+        "git",
+        "-C",
+        str(ROOT),
+        "log",
+        "-1",
+        "--first-parent",
+        "--format=%H",
+        "-G^version = ",
+        "--",
+        "pyproject.toml",
+    ]
+    release = subprocess.run(log, check=True, capture_output=True, text=True).stdout.strip()
+    copier, old = str(BIN / "copier"), work / "old"
+    made = [
+        copier,
+        "copy",
+        "--quiet",
+        "--defaults",
+        "--vcs-ref",
+        release,
+        "--data",
+        "name=my-shop",
+        str(ROOT),
+        str(old),
+    ]
+    subprocess.run(made, check=True, capture_output=True)
+    commit = "git init -q && git add -A && git -c user.name=b -c user.email=b@b commit -qm Start"
+    subprocess.run(["sh", "-c", commit], cwd=old, check=True)
+    there = f"cp -a {old} PLACE/my-shop && cd PLACE/my-shop && exec"
+    commands: dict[str, Sequence[str]] = {
+        "copier": ["sh", "-c", f"{there} {copier} update --quiet --defaults --vcs-ref HEAD"],
+        "update": ["sh", "-c", f"{there} {STACKGEN} update --json"],
+    }
+    samples = interleaved(commands, work, rounds=3)
+    return [("update / copier update (CPU)", cpu(samples["update"]) / cpu(samples["copier"]), 0.4)]
 
 
 def main() -> None:
     """Print every ratio beside its budget."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*startup(Path(folder)), *generation(Path(folder))]
+        rows = [*startup(Path(folder)), *generation(Path(folder)), *updates(Path(folder))]
     for name, ratio, budget in rows:
         print(f"{name:58} {ratio:5.2f}  (at most {budget:.2f}){'' if ratio <= budget else '  EXCEEDED'}")
     if any(ratio > budget for _, ratio, budget in rows):

@@ -71,6 +71,17 @@ summary: {type: str, when: false, default: "[= replicas =] of [= name =]"}
 """
 
 
+def tree(folder: Path) -> dict[str, tuple[int, bytes | str | None]]:
+    """Give everything in a folder by its name: how it may be used, and what it holds."""
+    return {path.relative_to(folder).as_posix(): (path.lstat().st_mode, _content(path)) for path in folder.rglob("*")}
+
+
+def _content(path: Path) -> bytes | str | None:
+    if path.is_symlink():
+        return str(path.readlink())
+    return None if path.is_dir() else path.read_bytes()
+
+
 def every_kind(folder: Path) -> Path:
     """Make a template whose questions are of every type that copier has."""
     folder.mkdir()

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stackgen import destination, repository, source
+from stackgen import destination, repository, source, trim
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.project import ANSWERS_FILE, Project, read
 
@@ -100,11 +100,7 @@ def _digest(plan: "Plan", made: Path) -> str:
 def old(project: Project, where: str, folder: Path) -> Path:
     """Render what a project was made from into `folder`, under the project's name."""
     made = folder / project.path.name
-    with _copier() as options:
-        from copier import run_copy
-
-        answers = dict(project.answers)
-        run_copy(where, made, data=answers, vcs_ref=project.version, defaults=True, quiet=True, **options)
+    make(where, project.version, made, dict(project.answers))
     _record(made, where, project.source)
     return made
 
@@ -112,13 +108,7 @@ def old(project: Project, where: str, folder: Path) -> Path:
 def new(project: Project, target: Target, folder: Path) -> Path:
     """Render what a project is to become into `folder`: its answers, those given, and defaults for new questions."""
     made = folder / project.path.name
-    made.mkdir(parents=True)
-    shutil.copy(project.path / ANSWERS_FILE, made)
-    with _copier() as options:
-        from copier import run_copy
-
-        settings = {"defaults": True, "overwrite": True, "quiet": True, **options}
-        run_copy(target.where, made, data=dict(target.data), vcs_ref=target.version, **settings)
+    make(target.where, target.version, made, {"stack": project.stack, **target.data}, project.path / ANSWERS_FILE)
     _record(made, target.where, target.recorded)
     return made
 
@@ -148,23 +138,36 @@ def refuse_unknown(where: str, version: str, keys: set[str]) -> None:
 
 def _copy(plan: "Plan", made: Path) -> None:
     repository.attempt(made.parent, "--version")  # without git, copier would take the folder for one without history
-    with _copier() as options:
-        from copier import run_copy
-
-        run_copy(
-            plan.source,
-            made,
-            data=dict(plan.answers),
-            vcs_ref=plan.version,
-            defaults=True,
-            quiet=True,
-            # The workshop is removed anyway; copier's own clean-up would hide why it failed.
-            cleanup_on_error=False,
-            **options,
-        )
+    make(plan.source, plan.version, made, dict(plan.answers))
     if not (made / ".copier-answers.yml").exists():
         message = f"the template {plan.source} writes no .copier-answers.yml, so its projects could not be updated"
         raise SourceError(message, "add the answers file to the template")
+
+
+def make(where: str, version: str | None, made: Path, data: dict[str, object], recorded: Path | None = None) -> None:
+    """Render into a folder that is not there yet, `recorded` being the answers that a project has given before."""
+    with tempfile.TemporaryDirectory(prefix="stackgen-", ignore_cleanup_errors=True) as folder:
+        try:
+            short = trim.trim(where, version, data.get("stack"), Path(folder))
+            _copy_with_copier(str(short.folder), None, made, {**data, **short.data}, recorded)
+            short.complete(made)
+        except (trim.UnfitError, SourceError):  # a template that is broken is copier's to judge
+            shutil.rmtree(made, ignore_errors=True)
+            _copy_with_copier(where, version, made, data, recorded)
+
+
+def _copy_with_copier(
+    where: str, version: str | None, made: Path, data: dict[str, object], recorded: Path | None
+) -> None:
+    if recorded:
+        made.mkdir(parents=True)
+        shutil.copy(recorded, made / ANSWERS_FILE)
+    with _copier() as options:
+        from copier import run_copy
+
+        # Whoever called removes what was written; copier's own clean-up would hide why it failed.
+        settings = {"defaults": True, "overwrite": recorded is not None, "cleanup_on_error": False, **options}
+        run_copy(where, made, data=data, vcs_ref=version, quiet=True, **settings)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """What an update does, has done or would do, as text or as JSON data. Returns strings, never prints."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 
 from stackgen.console import Style
 from stackgen.repository import readable
-from stackgen.revision import FATES, File
+from stackgen.revision import FATES, Conflict, File
 from stackgen.standing import Standing
 from stackgen.update import Ended, Report
 
@@ -34,8 +35,21 @@ def data(report: Report) -> dict[str, object]:
         ],
         "files": [{"path": readable(f.path), "class": f.fate, "note": readable(f.note)} for f in report.files],
         "given_up": [{"path": readable(path), "line": line} for path, line in report.given_up],
+        "to_settle": [_conflict(conflict) for conflict in report.to_settle],
         "digest": report.digest,
     }
+
+
+def _conflict(conflict: Conflict) -> dict[str, object]:
+    """Give the three sides of a conflict as text, or all in base64 where one is none."""
+    sides = {"base": conflict.base, "ours": conflict.ours, "theirs": conflict.theirs}
+    try:
+        texts = {name: None if side is None else side.decode() for name, side in sides.items()}
+        encoding = "utf-8"
+    except UnicodeDecodeError:
+        texts = {name: None if side is None else b64encode(side).decode() for name, side in sides.items()}
+        encoding = "base64"
+    return {"path": readable(conflict.path), "encoding": encoding, **texts}
 
 
 def _names(names: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ from stackgen.errors import DestinationError
 from stackgen.merge import Store
 from stackgen.policies import Aligned
 from stackgen.project import ANSWERS_FILE, Project, require_known
-from stackgen.repository import Entry, Repository, readable
+from stackgen.repository import SUBMODULE, Entry, Repository, readable
 
 FATES = (
     "added", "changed", "merged", "united", "moved", "removed", "conflict", "kept", "stays deleted", "generated",
@@ -42,6 +42,16 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """A file that only a person can settle, as the merge was given it; None where one side has none."""
+
+    path: str
+    base: bytes | None
+    ours: bytes | None
+    theirs: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """An update that could be written as it stands.
 
@@ -66,6 +76,18 @@ class Revision:
         changes = sorted((path, entry.mode, entry.id) if entry else (path,) for path, entry in self.changes.items())
         about = [self.repository.head, self.project.version, self.to_version, changes, sorted(self.conflicts)]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+
+    def settle(self) -> tuple[Conflict, ...]:
+        """Give what a person has to settle."""
+        return tuple(
+            Conflict(path, *(self._side(sides.get(number)) for number in (1, 2, 3)))
+            for path, sides in sorted(self.conflicts.items())
+        )
+
+    def _side(self, entry: Entry | None) -> bytes | None:
+        if entry is None:
+            return None
+        return entry.id.encode() if entry.mode == SUBMODULE else self.store.blob(entry)
 
     def diff(self) -> bytes:
         """Give what changes as git shows it."""

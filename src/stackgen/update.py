@@ -11,7 +11,7 @@ from stackgen.errors import DestinationError, LossError
 from stackgen.journal import Journal
 from stackgen.project import Project
 from stackgen.repository import Repository
-from stackgen.revision import File, Revision, Wish
+from stackgen.revision import Conflict, File, Revision, Wish
 
 BEFORE = "refs/stackgen/before-update"
 
@@ -29,6 +29,7 @@ class Report:
     files: tuple[File, ...] = ()
     given_up: tuple[tuple[str, str], ...] = ()
     digest: str = ""
+    to_settle: tuple[Conflict, ...] = ()
 
     def of(self, *fates: str) -> tuple[str, ...]:
         """Give the files that meet one of these fates."""
@@ -144,7 +145,8 @@ def _report(plan: Revision) -> Report:
         for path, lines in plan.given_up.items()
         for line in lines
     )
-    return Report(plan.project.path, plan.project.version, plan.to_version, plan.files, given_up, plan.digest)
+    versions = plan.project.version, plan.to_version
+    return Report(plan.project.path, *versions, plan.files, given_up, plan.digest, plan.settle())
 
 
 def _refuse_unfinished(home: Repository) -> None:

@@ -8,9 +8,9 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import copier
 import processes
 import pytest
+from rendering import Render
 
 ROOT = Path(__file__).parents[2]
 PREFIXES_NOT_FOR_CHILDREN = ("npm_config_", "npm_", "PYTEST_", "COV_", "GIT_", "UV_PROJECT")
@@ -88,13 +88,11 @@ def with_python(tools: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def render(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Generate a project of a stack from this checkout, as a git repository of its own."""
 
     def make(stack: str, name: str = "my-shop", **answers: object) -> Path:
-        project = tmp_path_factory.mktemp(stack) / name
-        data = {"stack": stack, "name": name, **answers}
-        copier.run_copy(str(ROOT), project, data=data, vcs_ref="HEAD", defaults=True, quiet=True)
+        project = rendered(stack, tmp_path_factory.mktemp(stack) / name, name=name, **answers)
         for command in ("git init -q -b main", "git add -A", "git -c user.name=t -c user.email=t@t commit -qm Start"):
             subprocess.run(command.split(), cwd=project, check=True)
         return project

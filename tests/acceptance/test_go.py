@@ -15,6 +15,7 @@ import pytest
 from processes import Answer, free_port
 
 import hatch_build
+from stackgen.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 Sh = Callable[..., subprocess.CompletedProcess[str]]
@@ -432,7 +433,7 @@ def test_jobs_come_into_a_released_project_and_its_edits_stay(
     ],
 )
 def test_a_module_path_that_go_would_refuse_is_refused(path: str, render: Callable[..., Path]) -> None:
-    with pytest.raises(ValueError, match="module_path"):
+    with pytest.raises(UsageError, match="module_path"):
         render("go", NAME, module_path=path)
 
 

@@ -1,5 +1,6 @@
 """`stackgen update` in a project whose template has moved on."""
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,20 @@ def test_a_conflict_in_json_is_one_envelope_with_the_report_as_details(stackgen:
     assert run.code == 5
     assert run.json["error"]["code"] == "conflict"
     assert run.json["error"]["details"]["conflicts"] == ["readme.txt"]
+    (conflict,) = run.json["error"]["details"]["to_settle"]
+    base, ours, theirs = (conflict[side].splitlines()[2] for side in ("base", "ours", "theirs"))
+    assert (conflict["path"], conflict["encoding"], base, ours, theirs) == ("readme.txt", "utf-8", "one", "uno", "ONE")
+
+
+def test_a_conflict_that_is_no_text_is_given_in_base64_also_by_a_plan(stackgen: Stackgen, project: Path) -> None:
+    readme = project / "readme.txt"
+    mine = readme.read_bytes().replace(b"one\n", "uno é\n".encode("latin-1"))
+    readme.write_bytes(mine)
+    commit(project)
+    (conflict,) = stackgen("update", str(project), "--plan", "--json").json["result"]["to_settle"]
+    assert conflict["encoding"] == "base64"
+    assert base64.b64decode(conflict["ours"]) == mine
+    assert b"ONE" in base64.b64decode(conflict["theirs"])
 
 
 def test_uncommitted_work_is_never_touched(stackgen: Stackgen, project: Path) -> None:

@@ -2,11 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
+from operations_kubernetes import selects
 
+DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "smtp": 587, "smtps": 465}
+NAMES = 53
+NAME_LABEL = "app.kubernetes.io/name"
 # Set for PostgreSQL's own image, or by the image's author.
 NOT_OURS = re.compile(r"POSTGRES_(USER|DB)|PGDATA")
 
@@ -33,6 +38,58 @@ def manifest_ports(path: Path) -> set[int]:
     return ports | {int(data["PORT"]) for data in settings if "PORT" in data}
 
 
+def documented_ports(paths: Iterable[Path]) -> set[int]:
+    """Give the ports of the addresses that are documented, by their schemes where they say none."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    addresses = re.findall(rf"\b({'|'.join(DEFAULT_PORTS)})://(?:[\w.:-]+@)?[\w.-]*(?::(\d+))?", text)
+    return {int(port or DEFAULT_PORTS[scheme]) for scheme, port in addresses}
+
+
+def admitted_ports(path: Path, app: str) -> set[int]:
+    """Give the ports that an app's pods may reach, and those of its own that are open to other namespaces."""
+    documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    policies = [
+        document["spec"]
+        for document in documents
+        if document["kind"] == "NetworkPolicy" and selects(document["spec"]["podSelector"], {NAME_LABEL: app})
+    ]
+    (deployment,) = (one for one in documents if one["kind"] == "Deployment" and one["metadata"]["name"] == app)
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    own = {port["name"]: port["containerPort"] for container in containers for port in container.get("ports", [])}
+    rules = [
+        rule
+        for policy in policies
+        for rule in [*policy.get("egress", []), *filter(_from_outside, policy.get("ingress", []))]
+    ]
+    return {own.get(port["port"], port["port"]) for rule in rules for port in rule["ports"]}
+
+
+def _from_outside(rule: Mapping[str, Any]) -> bool:
+    return "from" not in rule or any("namespaceSelector" in peer for peer in rule["from"])
+
+
+def scraped_ports(path: Path) -> dict[str, int]:
+    """Give the port of each deployment whose pods ask to be scraped."""
+    documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    pods = {one["metadata"]["name"]: one["spec"]["template"] for one in documents if one["kind"] == "Deployment"}
+    notes = {name: pod["metadata"].get("annotations", {}) for name, pod in pods.items()}
+    return {name: int(note["prometheus.io/port"]) for name, note in notes.items() if "prometheus.io/port" in note}
+
+
+def asked_for_another(compose: Path, dockerfile: Path) -> list[str]:
+    """Give the services that run a command of their own, but are asked for the port that the image's command opens."""
+    asked = re.findall(r"^HEALTHCHECK (?:.*\\\n)*.*", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    services = yaml.safe_load(compose.read_text(encoding="utf-8"))["services"]
+    return [
+        name
+        for name, service in services.items()
+        if "http" in "".join(asked)
+        and service.get("build") == "."
+        and "command" in service
+        and not service.get("healthcheck")
+    ]
+
+
 def explained_settings(path: Path) -> set[str]:
     """Give the settings that .env.example explains, commented out or not."""
     return set(re.findall(r"^#? ?([A-Z][A-Z0-9_]*)=", path.read_text(encoding="utf-8"), re.MULTILINE))
@@ -42,6 +99,12 @@ def config_settings(paths: Iterable[Path]) -> set[str]:
     """Give the settings that the overlays' files make."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     return set(re.findall(r"^([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
+
+
+def trusted_networks(paths: Iterable[Path]) -> list[str]:
+    """Give the networks of a cluster's size in the overlays' settings: any pod in one could forge what a proxy says."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    return re.findall(r"^\w+=\S*/(?:\d|1\d)$", text, re.MULTILINE)
 
 
 def compose_settings(path: Path) -> set[str]:
@@ -87,3 +150,67 @@ def missing_scripts(paths: Iterable[Path], project: Path) -> list[str]:
         for script in re.findall(r"npm (?:run )?(test|(?<=run )[\w:-]+)", path.read_text(encoding="utf-8"))
         if script not in scripts
     ]
+
+
+def pythons(dockerfiles: Iterable[Path], pipelines: Iterable[Path]) -> tuple[set[str], set[str]]:
+    """Give the Pythons of the images, and those that the pipelines' jobs with uv take; the runner's own is `runner`."""
+    image = re.compile(r"python:(\d+\.\d+)")
+    ours = set(image.findall("".join(path.read_text(encoding="utf-8") for path in dockerfiles)))
+    theirs: set[str] = set()
+    for path in pipelines:
+        text = path.read_text(encoding="utf-8")
+        theirs |= set(image.findall(text))
+        for job in (yaml.safe_load(text).get("jobs") or {}).values():
+            steps = job.get("steps", [])
+            if any("uv==" in step.get("run", "") for step in steps):
+                chosen = [step["with"]["python-version"] for step in steps if "setup-python@" in step.get("uses", "")]
+                theirs |= {*chosen} or {"runner"}
+    return ours, theirs
+
+
+# A version at the end of a command or a setting; what an action is pinned to has a manager of Renovate's own.
+PIN = re.compile(r"[\w./-]+(?:==\d[\w.]*|@v\d[\w.]*)|\b\w+_VERSION: \d[\w.]*")
+
+
+def unwatched_pins(project: Path, files: Iterable[Path]) -> list[str]:
+    """Give the tools that are pinned in commands, and which no custom manager of Renovate finds, or more than one."""
+    renovate = json.loads((project / "renovate.json").read_text(encoding="utf-8"))
+    managers = renovate.get("customManagers", [])
+    found = []
+    for path in files:
+        name = path.relative_to(project).as_posix()
+        expressions = [
+            expression.replace("(?<", "(?P<")
+            for manager in managers
+            if any(re.search(pattern.strip("/"), name) for pattern in manager["managerFilePatterns"])
+            for expression in manager["matchStrings"]
+        ]
+        for line in path.read_text(encoding="utf-8").splitlines():
+            for pin in PIN.findall(line) if "uses:" not in line else ():
+                seen = [match for each in expressions for match in re.finditer(each, line) if match[0].endswith(pin)]
+                if len(seen) != 1 or not pin.endswith(seen[0]["currentValue"]):
+                    found.append(f"{name}: {pin}")
+    return found
+
+
+def own_images(project: Path) -> tuple[list[str], list[str]]:
+    """Give the images that only this project makes, and those of them that Renovate would look for."""
+    files = [project / "compose.yaml", *(project / "deploy").rglob("overlays/*/kustomization.yaml")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
+    images = [name for name in re.findall(r"(?:image|newName): \"?([\w./-]+)", text) if project_name(project) in name]
+    rules = json.loads((project / "renovate.json").read_text(encoding="utf-8"))["packageRules"]
+    left = [
+        pattern.strip("/")
+        for rule in rules
+        if rule.get("enabled") is False
+        and rule.get("matchDatasources") == ["docker"]
+        and "matchUpdateTypes" not in rule
+        for pattern in rule["matchPackageNames"]
+    ]
+    return images, [image for image in images if not any(re.search(pattern, image) for pattern in left)]
+
+
+def project_name(project: Path) -> str:
+    """Give the name of a project, as its compose file has it."""
+    name: str = yaml.safe_load((project / "compose.yaml").read_text(encoding="utf-8"))["name"]
+    return name

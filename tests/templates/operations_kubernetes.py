@@ -5,6 +5,7 @@ from typing import Any
 
 WORKLOADS = ("Deployment", "Job", "CronJob", "StatefulSet", "DaemonSet")
 LOWEST_USER = 10_000
+LIFE = ("startupProbe", "livenessProbe")
 
 Manifest = Mapping[str, Any]
 
@@ -16,12 +17,15 @@ def manifests(documents: list[Manifest], name: str) -> Iterator[str]:
         yield from (f"{label}: {problem}" for problem in _any_object(document, name))
         if document["kind"] in WORKLOADS:
             yield from (f"{label}: {problem}" for problem in _workload(document))
+        if document["kind"] == "CronJob" and document["metadata"]["name"] == "migrate":
+            yield from (f"{label}: {problem}" for problem in _migrations(document["spec"]))
         if document["kind"] == "Deployment":
             yield from (f"{label}: {problem}" for problem in _deployment(document, documents))
         if document["kind"] == "Service":
             yield from (f"{label}: {problem}" for problem in _service(document, documents))
-    if not _of_kind(documents, "Job"):
-        yield "nothing applies the migrations: a Job is missing"
+    yield from (f"Job {job['metadata']['name']}: cannot be applied twice" for job in _of_kind(documents, "Job"))
+    if "migrate" not in [cron["metadata"]["name"] for cron in _of_kind(documents, "CronJob")]:
+        yield "nothing applies the migrations: a CronJob to make Jobs from is missing"
 
 
 def _of_kind(documents: list[Manifest], kind: str) -> list[Manifest]:
@@ -55,6 +59,9 @@ def _workload(document: Manifest) -> Iterator[str]:
         yield "may make any system call"
     if pod.get("automountServiceAccountToken") is not False:
         yield "is given a token for the cluster's API"
+    kept = any("persistentVolumeClaim" in volume for volume in pod["volumes"])
+    if kept and context.get("fsGroupChangePolicy") != "OnRootMismatch":
+        yield "changes the owner of every file that is kept, at every start"
     for container in [*pod.get("initContainers", []), *pod["containers"]]:
         yield from (f"container {container['name']}: {problem}" for problem in _container(container))
 
@@ -80,22 +87,28 @@ def _container(container: Manifest) -> Iterator[str]:
         yield f"image {image} is not one release in a registry"
 
 
+def _migrations(spec: Manifest) -> Iterator[str]:
+    if spec.get("suspend") is not True:
+        yield "runs by the clock, and not when a release does"
+    if "activeDeadlineSeconds" not in spec["jobTemplate"]["spec"]:
+        yield "may never end, and who waits for it neither"
+
+
 def _deployment(document: Manifest, documents: list[Manifest]) -> Iterator[str]:
     template = _pod(document)
     labels = template["metadata"]["labels"]
-    if not any(_selects(policy["spec"]["podSelector"], labels) for policy in _of_kind(documents, "NetworkPolicy")):
+    if not any(selects(policy["spec"]["podSelector"], labels) for policy in _of_kind(documents, "NetworkPolicy")):
         yield "no NetworkPolicy selects it"
     for container in template["spec"]["containers"]:
-        if "ports" in container:
-            yield from _probed(container)
-            if any(service["spec"]["selector"].items() <= labels.items() for service in _of_kind(documents, "Service")):
-                yield from _served(container, template["spec"].get("terminationGracePeriodSeconds", 30))
-    if any("ports" in container for container in template["spec"]["containers"]):
-        yield from _availability(document, documents, labels)
+        yield from _probed(container)
+        if any(service["spec"]["selector"].items() <= labels.items() for service in _of_kind(documents, "Service")):
+            yield from _served(container, template["spec"].get("terminationGracePeriodSeconds", 30))
+    yield from _availability(document, documents, labels)
 
 
 def _probed(container: Manifest) -> Iterator[str]:
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+    # What no one connects to is ready once it has started.
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe") if "ports" in container else LIFE:
         if probe not in container:
             yield f"{probe} is missing"
     if container.get("livenessProbe", {}).get("httpGet", {}).get("path") == "/readyz":
@@ -109,7 +122,7 @@ def _served(container: Manifest, grace: int) -> Iterator[str]:
 
 
 def _availability(document: Manifest, documents: list[Manifest], labels: Mapping[str, str]) -> Iterator[str]:
-    if not any(_selects(budget["spec"]["selector"], labels) for budget in _of_kind(documents, "PodDisruptionBudget")):
+    if not any(selects(budget["spec"]["selector"], labels) for budget in _of_kind(documents, "PodDisruptionBudget")):
         yield "no PodDisruptionBudget selects it"
     name, replicas = document["metadata"]["name"], document["spec"].get("replicas")
     scaled = [scaler["spec"]["scaleTargetRef"]["name"] for scaler in _of_kind(documents, "HorizontalPodAutoscaler")]
@@ -123,7 +136,7 @@ def _service(document: Manifest, documents: list[Manifest]) -> Iterator[str]:
     selected = [
         _pod(deployment)
         for deployment in _of_kind(documents, "Deployment")
-        if _selects({"matchLabels": document["spec"]["selector"]}, _pod(deployment)["metadata"]["labels"])
+        if selects({"matchLabels": document["spec"]["selector"]}, _pod(deployment)["metadata"]["labels"])
     ]
     if len(selected) != 1:
         yield f"sends requests to {len(selected)} deployments"
@@ -138,7 +151,8 @@ def _service(document: Manifest, documents: list[Manifest]) -> Iterator[str]:
             yield f"no container has the port {port['targetPort']}"
 
 
-def _selects(selector: Manifest, labels: Mapping[str, str]) -> bool:
+def selects(selector: Manifest, labels: Mapping[str, str]) -> bool:
+    """Tell whether a selector takes pods with these labels."""
     exact = selector.get("matchLabels", {})
     one_of = [rule for rule in selector.get("matchExpressions", []) if rule["operator"] == "In"]
     return all(labels.get(key) == value for key, value in exact.items()) and all(

@@ -13,7 +13,8 @@ RENOVATE_KEYS = {
     "$schema", "description", "extends", "groupName", "labels", "lockFileMaintenance", "minimumReleaseAge",
     "packageRules", "prConcurrentLimit", "rangeStrategy", "schedule", "vulnerabilityAlerts",
     "enabled", "matchDatasources", "matchDepTypes", "matchManagers", "matchPackageNames", "matchUpdateTypes",
-    "allowedVersions", "enabledManagers", "ignorePaths", "managerFilePatterns", "pip-compile",
+    "allowedVersions", "customManagers", "customType", "datasourceTemplate", "depNameTemplate", "matchStrings",
+    "enabledManagers", "ignorePaths", "managerFilePatterns", "pip-compile",
 }  # fmt: skip
 SECRET = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|glpat-[\w-]{20}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
@@ -54,9 +55,19 @@ def _job(job: Mapping[str, Any], triggers: Any) -> Iterator[str]:
     for step in job["steps"]:
         if "${{" in step.get("run", ""):
             yield "puts an expression into a shell command instead of a variable"
+        yield from _told_to_the_public(step)
         checks_out = str(step.get("uses", "")).startswith("actions/checkout@")
         if checks_out and step.get("with", {}).get("persist-credentials") is not False:
             yield "leaves the token in the checkout"
+
+
+def _told_to_the_public(step: Mapping[str, Any]) -> Iterator[str]:
+    attests = str(step.get("uses", "")).startswith("actions/attest")
+    if attests and "!github.event.repository.private" not in str(step.get("if", "")):
+        yield "attests in a private repository, which GitHub refuses when all else is published"
+    signs = "goreleaser release" in step.get("run", "")
+    if signs and "repository.private && 'sign'" not in str(step.get("env", {})):
+        yield "signs without a key in a private repository, which writes its name into a public log"
 
 
 def gitlab(text: str) -> Iterator[str]:
@@ -68,7 +79,18 @@ def gitlab(text: str) -> Iterator[str]:
         yield "a branch with a merge request would run everything twice"
     for image in re.findall(r"^\s*(?:image|- name): (\S+)", text, re.MULTILINE):
         yield from _image(image)
+    for name, job in document.items():
+        if isinstance(job, dict):
+            yield from (f"job {name}: {problem}" for problem in _environment_of_python(job, document))
     yield from secrets(text)
+
+
+def _environment_of_python(job: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
+    job = {**document.get(job.get("extends", ""), {}), **job}
+    commands = yaml.safe_dump([job.get("before_script", []), job.get("script", [])], width=1000)
+    # Debian's Python comes without it, and so do images that only have Python beside what they are for.
+    if "-m venv" in commands and not str(job.get("image")).startswith("python:") and "python3-venv" not in commands:
+        yield "its Python cannot make an environment: python3-venv is not installed"
 
 
 def dockerfile(text: str) -> Iterator[str]:
@@ -145,11 +167,19 @@ def _service(service: Mapping[str, Any], one_shot: bool) -> Iterator[str]:
         yield from _image(service["image"])
         if "healthcheck" not in service:
             yield "nobody can tell when it is ready: healthcheck is missing"
-    if not one_shot and service.get("restart") != "unless-stopped":
-        yield "stays down after a crash: restart is missing"
+    if not one_shot:
+        yield from _lasting(service)
     for name, how in _conditions(service):
         if how not in {"service_healthy", "service_completed_successfully"}:
             yield f"does not wait until {name} is ready"
+
+
+def _lasting(service: Mapping[str, Any]) -> Iterator[str]:
+    if service.get("restart") != "unless-stopped":
+        yield "stays down after a crash: restart is missing"
+    check = service.get("healthcheck", {})
+    if check.get("disable") or check.get("test") in (["NONE"], "NONE"):
+        yield "has no health: `up --wait` fails on it, as the runners' Compose 2.38 does"
 
 
 def renovate(text: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ Stacks and questions are found on disk, so a new stack is covered by adding its 
 import itertools
 import json
 import re
-import shutil
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pytest_copie.plugin import Copie, Result
+from rendering import Render
 from sizes import is_release
 
 from stackgen import questions
@@ -243,29 +242,18 @@ def _without_includes() -> str:
     return re.sub(r"^!include .*$", "", (ROOT / "copier.yml").read_text(), flags=re.MULTILINE)
 
 
-@pytest.fixture(scope="session")
-def plain_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The templates without git, which copier renders fastest; links are followed as in the wheel."""
-    folder = tmp_path_factory.mktemp("template")
-    shutil.copy(ROOT / "copier.yml", folder)
-    shutil.copytree(TEMPLATES, folder / "templates")
-    return folder
-
-
 def label(case: object) -> str:
     return "-".join(map(str, case.values())) if isinstance(case, dict) else str(case)
 
 
 @pytest.mark.parametrize(("stack", "answers"), EVERY_COMBINATION, ids=label)
 def test_every_combination_renders_clean(
-    copie: Copie, plain_template: Path, stack: str, answers: dict[str, object]
+    rendered: Render, tmp_path: Path, stack: str, answers: dict[str, object]
 ) -> None:
-    result: Result = copie.copy({"stack": stack, "name": "my-shop", **answers}, template_dir=plain_template)
-    assert result.exception is None, result.exception
-    assert result.project_dir
-    for path in sorted(result.project_dir.rglob("*")):
+    project = rendered(stack, tmp_path / "my-shop", **answers)
+    for path in sorted(project.rglob("*")):
         if path.is_file() and path.suffix not in BINARY:
-            check_file(path.relative_to(result.project_dir).as_posix(), path.read_bytes())
+            check_file(path.relative_to(project).as_posix(), path.read_bytes())
         elif path.is_dir():
             assert any(path.iterdir()), f"{path} is empty"
 
@@ -290,20 +278,10 @@ def check_file(name: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_rendering_twice_gives_the_same_bytes(copie: Copie, plain_template: Path, stack: str) -> None:
-    first, second = (copie.copy({"stack": stack, "name": "my-shop"}, template_dir=plain_template) for _ in range(2))
-    assert first.project_dir
-    assert second.project_dir
-    assert snapshot(first.project_dir) == snapshot(second.project_dir)
-
-
-@pytest.mark.parametrize("stack", STACKS)
 def test_a_rendered_project_names_no_registry_and_no_path_of_the_machine(
-    copie: Copie, plain_template: Path, stack: str
+    rendered: Render, tmp_path: Path, stack: str
 ) -> None:
-    project = copie.copy({"stack": stack, "name": "my-shop"}, template_dir=plain_template).project_dir
-    assert project
-    for name, body in snapshot(project).items():
+    for name, body in snapshot(rendered(stack, tmp_path / "my-shop")).items():
         if name != ".copier-answers.yml":
             assert not re.search(rb"registry\.npmjs|files\.pythonhosted|pypi\.org|proxy\.golang|/root/", body), name
 

@@ -3,8 +3,8 @@
 import difflib
 from pathlib import Path
 
-import copier
 import pytest
+from rendering import Render
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = {"ml_async_jobs": True, "ml_streaming": True, "ml_training": "torch"}
@@ -23,12 +23,6 @@ REWORDED = {
 }
 
 
-def render(folder: Path, stack: str, **answers: object) -> Path:
-    data = {"stack": stack, "name": "my-shop", "deploy": "kubernetes", **answers}
-    copier.run_copy(str(ROOT), folder, data=data, vcs_ref="HEAD", defaults=True, quiet=True)
-    return folder
-
-
 def missing(theirs: str, ours: str) -> list[str]:
     """Give the lines of `theirs` that are not in `ours`, or not in that order."""
     matcher = difflib.SequenceMatcher(a=theirs.splitlines(), b=ours.splitlines(), autojunk=False)
@@ -44,10 +38,11 @@ def files(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 @pytest.mark.parametrize("options", [{}, EVERYTHING], ids=["plain", "everything"])
 def test_the_hybrid_has_every_file_of_node_ts_and_its_lines_in_order(
-    tmp_path: Path, ci: str, options: dict[str, object]
+    rendered: Render, tmp_path: Path, ci: str, options: dict[str, object]
 ) -> None:
-    theirs = files(render(tmp_path / "node", "node-ts", ci=ci))
-    ours = files(render(tmp_path / "hybrid", "hybrid-node-python-ml", ci=ci, **options))
+    common = {"ci": ci, "deploy": "kubernetes"}
+    theirs = files(rendered("node-ts", tmp_path / "node", **common))
+    ours = files(rendered("hybrid-node-python-ml", tmp_path / "hybrid", **common, **options))
     assert set(theirs) <= set(ours)
     lost = {name: missing(text, ours[name]) for name, text in theirs.items() if name not in GENERATED}
     assert {name: lines for name, lines in lost.items() if len(lines) > REWORDED.get(name, 0)} == {}

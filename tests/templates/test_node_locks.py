@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import copier
 import pytest
+from rendering import Render
 
-from tools.node_locks import FOLDERS, ROOT, with_answers
+from tools.node_locks import FOLDERS, with_answers
 
 MANIFEST = ("name", "version", "license", "workspaces", "engines")
 DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
@@ -28,11 +28,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def projects(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     made = [tmp_path_factory.mktemp("locked") / stack for stack, _ in CASES]
     for folder, (stack, answers) in zip(made, CASES, strict=True):
-        data = {"stack": stack, "name": "my-shop", **answers}
-        copier.run_copy(str(ROOT), folder, data=data, vcs_ref="HEAD", defaults=True, quiet=True)
+        rendered(stack, folder, **answers)
     return made
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import operations_agreement as agreement
 import pytest
 from operations_breaks import broken
-from operations_render import DOCKERFILES, STACKS, TEMPLATES, YAML_FILES, Project, one_of_each_stack
+from operations_render import DOCKERFILES, STACKS, TEMPLATES, WORKFLOWS, YAML_FILES, Project, one_of_each_stack
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
@@ -22,6 +22,67 @@ def test_images_compose_files_and_manifests_mean_the_same_ports(
     assert agreement.manifest_ports(manifest_of(stack)) <= exposed
 
 
+@pytest.mark.full
+@every_stack
+def test_the_network_lets_through_what_the_documentation_tells_to_use(
+    projects_of: Callable[[str], list[Project]], manifest_of: Callable[[str], Path], stack: str
+) -> None:
+    (project,) = one_of_each_stack(projects_of(stack), deploy="kubernetes")
+    manifest = manifest_of(stack)
+    told = {"api": project.files(".env.example", "docs/deploy.md", "docs/kubernetes.md", "docs/*-on-kubernetes.md")}
+    told["ml"] = project.files("services/ml/.env.example")
+    for app, pages in told.items():
+        if pages:
+            assert agreement.documented_ports(pages) <= agreement.admitted_ports(manifest, app), app
+    for app, port in agreement.scraped_ports(manifest).items():
+        assert port in agreement.admitted_ports(manifest, app), f"Prometheus cannot reach {app}"
+
+
+def test_each_kind_of_address_has_its_port(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "smtps://user:password@host, `smtp://…:2525`, http://localhost:4318. postgresql://u:p@host:6432/d", "utf-8"
+    )
+    assert agreement.documented_ports([page]) == {465, 587, 4318, 6432}
+
+
+@pytest.mark.parametrize("stack", ["python-django", "hybrid-node-python-ml"])
+def test_pipelines_test_the_python_that_the_images_have(
+    projects_of: Callable[[str], list[Project]], stack: str
+) -> None:
+    for project in projects_of(stack):
+        ours, theirs = agreement.pythons(project.files(*DOCKERFILES), project.files(*WORKFLOWS, ".gitlab-ci.yml"))
+        assert len(ours) == 1, project
+        assert theirs <= ours, project
+        assert theirs == ours or project.ci != "github", project
+
+
+PINNING = (*DOCKERFILES, ".github/workflows/*.yml", ".gitlab-ci.yml", "Makefile", ".devcontainer/*.json")
+
+
+@every_stack
+def test_renovate_finds_every_tool_that_is_pinned_and_looks_for_no_image_of_our_own(
+    projects_of: Callable[[str], list[Project]], stack: str
+) -> None:
+    for project in projects_of(stack):
+        assert agreement.unwatched_pins(project.path, project.files(*PINNING)) == [], project
+        images, sought = agreement.own_images(project.path)
+        assert (bool(images), sought) == (True, []), project
+
+
+@every_stack
+def test_each_container_is_asked_for_the_health_of_what_it_runs(
+    projects_of: Callable[[str], list[Project]], stack: str, tmp_path: Path
+) -> None:
+    (project,) = one_of_each_stack(projects_of(stack))
+    compose = (project.path / "compose.yaml").read_text(encoding="utf-8")
+    assert agreement.asked_for_another(project.path / "compose.yaml", project.path / "Dockerfile") == []
+    if stack == "python-django":
+        unasked = tmp_path / "compose.yaml"
+        unasked.write_text(broken(compose, "      test: [CMD, python, -m", "    x-test: [CMD, python"), "utf-8")
+        assert agreement.asked_for_another(unasked, project.path / "Dockerfile") == ["worker"]
+
+
 @every_stack
 def test_deployment_files_use_only_settings_that_the_example_explains(
     projects_of: Callable[[str], list[Project]], stack: str
@@ -30,6 +91,7 @@ def test_deployment_files_use_only_settings_that_the_example_explains(
     explained = agreement.explained_settings(project.path / ".env.example")
     assert agreement.compose_settings(project.path / "compose.yaml") <= explained
     assert agreement.config_settings(project.files("deploy/**/*.env")) <= explained
+    assert agreement.trusted_networks(project.files("deploy/**/*.env")) == []
 
 
 @every_stack

@@ -61,6 +61,30 @@ def test_a_broken_manifest_is_reported(manifest_of: Callable[[str], Path], old: 
     assert complaint in "\n".join(operations_kubernetes.manifests(documents, NAME))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("startupProbe:\n          exec", "x-probe:\n          exec", "startupProbe is missing"),
+        ("fsGroupChangePolicy: OnRootMismatch", "fsGroupChangePolicy: Always", "changes the owner of every file"),
+        ("livenessProbe:\n          exec", "x-probe:\n          exec", "livenessProbe is missing"),
+        ("kind: PodDisruptionBudget\nmetadata:\n  labels:\n    app.kubernetes.io/name: worker", None, "no PodDisr"),
+    ],
+)
+def test_a_broken_worker_is_reported(manifest_of: Callable[[str], Path], old: str, new: str, complaint: str) -> None:
+    text = manifest_of("python-django").read_text(encoding="utf-8")
+    new = new or old.replace("PodDisruptionBudget", "Other")
+    documents = list(yaml.safe_load_all(broken(text, old, new)))
+    found = [problem for problem in operations_kubernetes.manifests(documents, NAME) if "worker" in problem]
+    assert complaint in "\n".join(found)
+
+
+def test_a_job_that_a_second_release_could_not_change_is_reported(manifest_of: Callable[[str], Path]) -> None:
+    documents = list(yaml.safe_load_all(manifest_of("node-ts").read_text(encoding="utf-8")))
+    (cron,) = (document for document in documents if document["kind"] == "CronJob")
+    documents.append({**cron, "kind": "Job", "spec": cron["spec"]["jobTemplate"]["spec"]})
+    assert "Job migrate: cannot be applied twice" in list(operations_kubernetes.manifests(documents, NAME))
+
+
 @pytest.mark.parametrize("case", TOOLS, ids=str)
 def test_a_validator_reports_a_broken_file(good: dict[str, Path], tmp_path: Path, case: ToolBreak) -> None:
     path = tmp_path / case.file

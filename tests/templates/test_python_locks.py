@@ -4,10 +4,10 @@ import re
 import tomllib
 from pathlib import Path
 
-import copier
 import pytest
+from rendering import Render
 
-from tools.python_locks import PINS, ROOT, Pins
+from tools.python_locks import PINS, Pins
 
 # What Renovate's pip-compile manager makes of a header: https://docs.renovatebot.com/modules/manager/pip-compile/
 COMMAND = re.compile(r"\A#.*\n# {4}uv pip compile pyproject\.toml (?P<options>.*)\n")
@@ -16,12 +16,11 @@ PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def projects(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     made = []
     for number, pins in enumerate(PINS):
         project = tmp_path_factory.mktemp("locked") / str(number)
-        data = {"stack": pins.stack, "name": "my-shop", **dict(pins.answers)}
-        copier.run_copy(str(ROOT), project, data=data, vcs_ref="HEAD", defaults=True, quiet=True)
+        rendered(pins.stack, project, **dict(pins.answers))
         made.append(project / pins.folder)
     return made
 

@@ -12,7 +12,7 @@ ROOMS = (
     "errors", "endings", "reading", "choices", "article", "recommend",
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "source", "project",
-    "repository", "destination", "render",
+    "repository", "destination", "trim", "render",
     "merge", "pins", "policies", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "layout", "console", "voice", "report",
     "prompts", "intake", "request", "commands", "flags", "cli",

@@ -1,11 +1,17 @@
 """Workers as they are in production: started, stopped, and killed."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
 from django_tasks_db.models import DBTaskResult
 
+from backend.env import PROJECT
 from backend.tasks.models import Worker
 from tests.processes import work
 from tests.processes.conftest import ALIAS, Deployment, Process, wait_for
@@ -60,3 +66,29 @@ def test_two_workers_share_the_tasks_and_stop_at_once_when_nothing_is_left(deplo
         wait_for(lambda: all(state(row)[0] == "SUCCESSFUL" for row in rows))
         assert one.stop() == other.stop() == 0
     assert [state(row)[1] for row in rows] == [1] * len(rows)
+
+
+def test_a_worker_waits_for_migrations_and_its_probe_waits_for_the_worker(deployment: Deployment) -> None:
+    def probe() -> int:
+        command = [sys.executable, "-m", "backend.tasks.alive", str(file)]
+        return subprocess.run(command, cwd=PROJECT, check=False).returncode
+
+    file = deployment.folder / "alive"
+    applied = MigrationRecorder(connections[ALIAS])
+    last = max(name for app, name in applied.applied_migrations() if app == "tasks")
+    row = deployment.enqueue(work.quick)
+    applied.record_unapplied("tasks", last)
+    try:
+        with deployment.process("manage.py", "worker", "--interval", "0.1", "--alive-file", str(file)) as worker:
+            wait_for(lambda: "waiting for migrations" in worker.log.read_text())
+            assert (state(row)[0], probe()) == ("READY", 1)
+            applied.record_applied("tasks", last)
+            started(worker)
+            wait_for(lambda: probe() == 0)
+            wait_for(lambda: state(row)[0] == "SUCCESSFUL")
+            assert worker.stop() == 0
+    finally:
+        if ("tasks", last) not in applied.applied_migrations():
+            applied.record_applied("tasks", last)
+    os.utime(file, (0, 0))
+    assert probe() == 1

@@ -5,13 +5,14 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from backend.tasks import attempts, schedules
+from backend.tasks import alive, attempts, schedules
 from backend.tasks.models import Worker
 
 log = structlog.get_logger(__name__)
@@ -21,9 +22,10 @@ BEATS = 4
 class Heartbeat(threading.Thread):
     """Beats four times in a lease, so that three beats may be lost before a living worker is taken for dead."""
 
-    def __init__(self, worker_id: str) -> None:
+    def __init__(self, worker_id: str, alive_file: Path | None = None) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self.worker_id = worker_id
+        self.alive_file = alive_file
         self.stopping = threading.Event()
         self.failures = 0
         self.missed = 0
@@ -31,9 +33,16 @@ class Heartbeat(threading.Thread):
     def run(self) -> None:
         """Beat until stopped."""
         interval = settings.TASK_LEASE.total_seconds() / BEATS
+        self._live_on()
         while not self.stopping.wait(interval):
+            self._live_on()
             self.turn()
         connection.close()
+
+    def _live_on(self) -> None:
+        """Tell the container's probe, which is not to depend on the database: it would kill what waits for it."""
+        if self.alive_file:
+            alive.until(self.alive_file, settings.TASK_LEASE)
 
     def turn(self) -> None:
         """Do what is due, each thing for itself: what fails here must not keep the rest from being done."""

@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -13,6 +14,7 @@ from django_tasks_db.management.commands.db_worker import Worker as DatabaseWork
 from django_tasks_db.models import DBTaskResult
 
 from backend.core import telemetry
+from backend.core.health import migrations_pending
 from backend.tasks import attempts, schedules
 from backend.tasks.heartbeat import Heartbeat
 
@@ -52,6 +54,13 @@ class Worker(DatabaseWorker):  # type: ignore[misc] # django_tasks_db is not typ
             self.running_task = False
             self._run_tasks += 1
 
+    def wait_for_migrations(self) -> None:
+        """Wait until the tables are those of this release: a task must not meet half of them."""
+        if self.running and migrations_pending():
+            log.info("waiting for migrations")
+        while self.running and migrations_pending():
+            time.sleep(self.interval)
+
     def run_through_outages(self) -> None:
         """Run, and wait for the database whenever it is gone."""
         while self.running:
@@ -74,14 +83,21 @@ class Command(BaseCommand):
         """Take the few options that a service or a test needs."""
         parser.add_argument("--once", action="store_true", help="stop when there is nothing left to do")
         parser.add_argument("--interval", type=float, default=1.0, help="seconds between two looks (default: 1)")
+        parser.add_argument("--alive-file", type=Path, help="a file for the probe: python -m backend.tasks.alive FILE")
 
-    def handle(self, *_args: Any, once: bool, interval: float, **_options: Any) -> None:
+    def handle(self, *_args: Any, once: bool, interval: float, alive_file: Path | None, **_options: Any) -> None:
         """Run until SIGTERM, or until nothing is left."""
         telemetry.start()
         worker = Worker(interval=interval, once=once)
         worker.configure_signals()
-        heartbeat = Heartbeat(worker.worker_id)
+        if alive_file:
+            alive_file.unlink(missing_ok=True)  # of the process before, in a pod that has been started again
+        heartbeat = Heartbeat(worker.worker_id, alive_file)
         try:
+            if not once:
+                worker.wait_for_migrations()
+            if not worker.running:
+                return
             heartbeat.beat()
             attempts.recover()
             if not once:

@@ -1,0 +1,1 @@
+../../../../node-ts/project/[=% if kubernetes %=]deploy[=% endif %=]/kustomize/migrate.sh

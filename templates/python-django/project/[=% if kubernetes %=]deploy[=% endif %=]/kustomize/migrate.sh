@@ -1,0 +1,1 @@
+../../../../common/deploy/kustomize/migrate.sh
