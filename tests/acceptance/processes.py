@@ -48,6 +48,13 @@ class Server:
             pytest.fail(f"still running {deadline} s after SIGTERM:\n{self.output()[-3000:]}")
 
 
+def closed_to_others(made: Path) -> list[Path]:
+    """Give what only its maker may read: an image is made by root, and runs as somebody else."""
+    paths = [made, *made.rglob("*")]
+    assert len(paths) > 1 or made.is_file(), f"nothing was made in {made}"
+    return [path for path in paths if path.exists() and path.stat().st_mode & (0o5 if path.is_dir() else 0o4) == 0]
+
+
 def free_port() -> int:
     """Give a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
@@ -68,6 +75,7 @@ def sh(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        umask=0o022,  # as those who build images have it
         timeout=timeout,
         check=False,
     )

@@ -12,7 +12,7 @@ from threading import Thread
 
 import copier
 import pytest
-from processes import Answer, free_port
+from processes import Answer, closed_to_others, free_port
 
 import hatch_build
 from stackgen.errors import UsageError
@@ -86,6 +86,7 @@ def project(request: pytest.FixtureRequest, generate: Callable[[Answers], Path])
 def service(request: pytest.FixtureRequest, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]) -> Path:
     made = generate(request.param)
     sh("make build", made, go)
+    assert closed_to_others(made / "bin") == []
     return made
 
 

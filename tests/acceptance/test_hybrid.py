@@ -30,6 +30,7 @@ def project(render: Callable[..., Path], environment: Environment) -> Path:
     """A fresh project, set up as its README says."""
     made = render("hybrid-node-python-ml", description='The "shop" brain')
     processes.sh("npm run setup", made, environment)
+    assert processes.closed_to_others(made / "services/ml/models") == []
     return made
 
 

@@ -28,6 +28,7 @@ def project(render: Callable[..., Path], tools: Environment) -> Path:
     """A fresh project with its packages installed."""
     made = render("node-ts", description='The "shop" backend')
     processes.sh("npm ci --no-audit --no-fund", made, tools)
+    assert processes.closed_to_others(made / "node_modules") == []
     return made
 
 

@@ -102,6 +102,7 @@ def _deployment(project: Path, environment: Environment, tmp_path: Path, databas
     manage = [str(project / ".venv/bin/python"), "manage.py"]
     processes.sh([*manage, "migrate", "-v0"], project, settings)
     processes.sh([*manage, "collectstatic", "--no-input", "-v0"], project, settings)
+    assert processes.closed_to_others(project / "staticfiles") == []
     made = processes.sh([*manage, "shell", "-v0", "-c", SIGN_UP], project, settings).stdout.split()
     gunicorn = [str(project / ".venv/bin/gunicorn")]
     with processes.serve(gunicorn, project, settings, f"http://127.0.0.1:{port}/readyz") as server:

@@ -98,6 +98,10 @@ OUR_RULES = [
     Break("Dockerfile", policies.dockerfile, "USER 10001:10001", "USER 0", "numeric user other than root"),
     Break("Dockerfile", policies.dockerfile, "HEALTHCHECK", "# HEALTHCHECK", "no HEALTHCHECK"),
     Break("Dockerfile", policies.dockerfile, '\nCMD ["node", ', "\nCMD node ", "exec form is missing"),
+    Break(
+        "Dockerfile", policies.dockerfile, "--chmod=755 apps/api/ ", "apps/api/ ", "able to read it: COPY apps/api/ "
+    ),
+    Break("Dockerfile", policies.dockerfile, "--chmod=755 package.", "package.", "read it: COPY package.json"),
     Break("Dockerfile", policies.dockerfile, "node:24-trixie-slim", "node:latest", "has no version"),
     Break("Dockerfile", policies.dockerfile, "ENV NODE_ENV", "ENV API_TOKEN=x NODE_ENV", "kept in a layer"),
     Break(".dockerignore", policies.dockerignore, "**/.env\n", "", "still send its .env"),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -114,9 +114,35 @@ def dockerfile(text: str) -> Iterator[str]:
         yield "has no HEALTHCHECK in exec form"
     if not any(final.get(key, "").startswith("[") for key in ("CMD", "ENTRYPOINT")):
         yield "does not start the process itself: CMD or ENTRYPOINT in exec form is missing"
+    yield from _read_by_nobody_else(instructions)
     for key, value in instructions:
         if key in {"ARG", "ENV"} and re.search(r"PASSWORD|SECRET|TOKEN|KEY\b", value.upper()):
             yield f"a secret would be kept in a layer: {key} {value}"
+
+
+def _read_by_nobody_else(instructions: list[tuple[str, str]]) -> Iterator[str]:
+    """Look for files of the checkout in the image: who checks out with a strict umask makes them root's alone."""
+    stage, folder = "", PurePosixPath("/")
+    folders: dict[str, PurePosixPath] = {}
+    put: list[tuple[str, str, PurePosixPath]] = []
+    taken: list[tuple[str, PurePosixPath]] = []
+    for key, value in instructions:
+        if key == "FROM":
+            base, _, stage = value.partition(" AS ")
+            folder = folders.get(base, PurePosixPath("/"))
+        elif key == "WORKDIR":
+            folder = folders[stage] = PurePosixPath(value)
+        elif key == "COPY":
+            *flags, target = value.split()
+            origin = re.search(r"--from=(\S+)", value)
+            if origin and not stage:
+                taken.append((origin[1], PurePosixPath(flags[-1])))
+            elif not origin and "--chmod=" not in value:
+                put.append((stage, value, folder / target))
+    for stage, value, place in put:
+        inside = [each for origin, each in taken if origin == stage and (place.is_relative_to(each) or each == place)]
+        if inside or not stage:
+            yield f"the image's user may not be able to read it: COPY {value}"
 
 
 def dockerignore(text: str) -> Iterator[str]:
