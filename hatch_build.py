@@ -28,6 +28,7 @@ AUTHOR = {"NAME": "stackgen", "EMAIL": "stackgen@localhost"}
 PREBUILT = "prebuilt"
 BUNDLE = "templates.bundle"
 QUESTIONS = "_template"
+RECORDS = "templates/*/stack.json"
 
 
 class BuildError(Exception):
@@ -202,8 +203,16 @@ def write_questions(git: Git, tree: Tree, target: Path) -> None:
             waiting += [name for name in found if name not in done]
 
 
+def write_records(git: Git, target: Path) -> None:
+    """Write what stackgen knows of its own stacks, as the commit that is built has it, like the rules."""
+    for path in git.text("ls-tree", "-r", "--name-only", "HEAD", "--", "templates").splitlines():
+        if PurePosixPath(path).match(RECORDS):
+            Path(target, path).parent.mkdir(parents=True, exist_ok=True)
+            Path(target, path).write_bytes(git.bytes("cat-file", "blob", f"HEAD:{path}"))
+
+
 def pack(root: Path, target: Path) -> None:
-    """Write the bundle and the newest release's questions into `target`."""
+    """Write the bundle, the newest release's questions and the records of the stacks into `target`."""
     git = Git(root)
     releases = find_releases(git)
     if not releases:
@@ -215,6 +224,7 @@ def pack(root: Path, target: Path) -> None:
     }
     write_bundle(git, trees, target / BUNDLE)
     write_questions(git, trees[max(trees, key=Version)][1], target / QUESTIONS)
+    write_records(git, target / QUESTIONS)
 
 
 class TemplatesHook(BuildHookInterface):  # type: ignore[type-arg]

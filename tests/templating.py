@@ -1,12 +1,33 @@
 """Small templates with questions of every kind, for tests of what is asked."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import museum
 
 ROOT = Path(__file__).parents[1]
 ANSWERS_FILE = "[= _copier_conf.answers_file =].jinja"
+
+RUST: dict[str, Any] = {
+    "title": "Rust with axum",
+    "strength": "is what the platform team runs",
+    "take_if": "memory is what you pay for",
+    "contents": ["axum and sqlx", "our sign-in"],
+    "commands": ["cargo run"],
+    "tools": {"cargo": "1.80"},
+    "rules": [
+        {
+            "id": "platform",
+            "when": {"product": ["microservice"], "team": ["mixed", "go"]},
+            "reasons": ["The platform team runs it."],
+            "runner_up": "go",
+        }
+    ],
+    "cautions": [{"text": "Ask the platform team first."}, {"when": {"ai": ["core"]}, "text": "No model in it."}],
+}
+"""The record of a stack that only a company's template has."""
 
 EVERY_KIND = """\
 _subdirectory: "templates/[= stack =]/project"
@@ -100,6 +121,23 @@ def questions_alone(folder: Path) -> Path:
     for stack in ROOT.glob("templates/*/questions.yml"):
         _project(folder, stack.parent.name)
     return _committed(folder)
+
+
+def with_a_fifth_stack(folder: Path) -> Path:
+    """Make a company's template: our questions, one more stack with a question of its own, and no Python."""
+    questions_alone(folder)
+    asked = folder / "copier.yml"
+    listed = asked.read_text(encoding="utf-8").replace(
+        "  default: node-ts\n", "    Rust: rust-axum\n  default: node-ts\n", 1
+    )
+    asked.write_text(f"{listed}---\n!include templates/rust-axum/questions.yml\n", encoding="utf-8")
+    _project(folder, "rust-axum").joinpath("main.rs").write_text("fn main() {}\n", encoding="utf-8")
+    own = 'tls: {type: bool, default: false, help: "With TLS?", when: "[= stack == \'rust-axum\' =]"}\n'
+    (folder / "templates/rust-axum/questions.yml").write_text(own, encoding="utf-8")
+    (folder / "templates/rust-axum/stack.json").write_text(json.dumps(RUST), encoding="utf-8")
+    museum.git(folder, "add", "--all")
+    museum.git(folder, "commit", "--quiet", "--message", "A fifth stack")
+    return folder
 
 
 def _committed(folder: Path) -> Path:

@@ -3,20 +3,28 @@
 A test compares them with what stands here, so they cannot fall behind.
 """
 
+import itertools
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stackgen import questions
-from stackgen.article import CAUTIONS, RULES, TITLES, Condition
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
+import yaml
+
+from stackgen import choices, questions, stacks
+from stackgen.article import DISCLOSURE
+from stackgen.choices import DOMAINS, LABELS, MEANINGS, STACKS, Choices
 from stackgen.conditions import ABSENT, Cases
+from stackgen.notes import CAUTIONS, REASONS
 from stackgen.questionnaire import pairs
 from stackgen.questions import Question, Questions
+from stackgen.recommend import Recommendation, recommend
+from stackgen.rules import ANSWERS, PARTS, RULES, Condition, Note
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+OURS = stacks.own()
 COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update", "status")
 NOTE = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 
@@ -26,6 +34,7 @@ def pages() -> dict[str, str]:
     asked = questions.read(ROOT)
     return {
         "commands.md": NOTE + "\n".join(_commands()),
+        "descriptions.md": NOTE + "\n".join(_descriptions()),
         "questions.md": NOTE + "\n".join(_questions(asked)),
         "rules.md": NOTE + "\n".join(_rules()),
     }
@@ -116,19 +125,75 @@ def _values(pairs: object) -> Iterator[str]:
 def _rules() -> Iterator[str]:
     yield "# The rules\n"
     yield "The first rule whose condition holds names the stack; the last one always holds. `--stack` overrides it.\n"
+    yield " ".join(DISCLOSURE) + "\n"
     yield "| rule | when | stack | section of the article |\n|---|---|---|---|"
     for rule in RULES:
-        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack.value}` | {rule.section} |"
+        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack}` | {rule.section or '(ours)'} |"
     yield "\n## Reasons\n"
     for rule in RULES:
         yield f"### `{rule.id}`\n\n" + "\n".join(f"- {reason}" for reason in rule.reasons) + "\n"
-    yield "## Cautions\n"
-    for stack in Stack:
-        yield f"### `{stack.value}`: {TITLES[stack]}\n"
-        for caution in CAUTIONS:
-            if stack in caution.stacks:
-                yield f"- {_condition(caution.when)}: {caution.text}"
+    yield from _noted("More reasons", REASONS)
+    yield from _noted("Cautions", CAUTIONS)
+    yield "## Answers that follow from choices\n"
+    yield "They stand in for the default of a question, where the choices were said and not assumed.\n"
+    yield "| stack | when | answer | why |\n|---|---|---|---|"
+    for answer in ANSWERS:
+        given = f"`{answer.key}` = `{answer.spoken}`"
+        yield f"| `{answer.stack}` | {_condition(answer.when)} | {given} | {answer.reason} |"
+    yield "\n## A part beside the stack\n"
+    for part in PARTS:
+        yield f"- `{part.stack}`, {_condition(part.when)}: {part.text}"
+    yield "\n## The stack, and another\n"
+    yield "| stack | instead | |\n|---|---|---|"
+    for stack, other in itertools.permutations(STACKS, 2):
+        yield f"| `{stack}` | `{other}` | {OURS.take_if(stack, other)} |"
+
+
+def _noted(title: str, notes: Iterable[Note]) -> Iterator[str]:
+    yield f"## {title}\n"
+    for stack in STACKS:
+        yield f"### `{stack}`: {OURS.title(stack)}\n"
+        for note in notes:
+            if not note.stacks or stack in note.stacks:
+                yield f"- {_condition(note.when)}: {note.text}{'' if note.section else ' (ours)'}"
         yield ""
+
+
+def _descriptions() -> Iterator[str]:
+    entries = yaml.safe_load((ROOT / "tests/descriptions.yml").read_text(encoding="utf-8"))
+    answered = [(entry, _answer(entry)) for entry in entries]
+    yield "# Real descriptions, and what an expert would say\n"
+    yield f"{len(entries)} questions as people ask them in public, in our words, each with an expert's answer."
+    yield "Both were written down before the rules of 0.6.1 were changed (`tests/descriptions.yml`).\n"
+    yield "| score | the expert's first | another that he would take | differs |\n|---|---|---|---|"
+    yield _score("release 0.6.1", [(entry, entry["first"]) for entry in entries])
+    yield _score("today", [(entry, answer.stack) for entry, answer in answered])
+    yield "\n## Where the rules and the expert differ\n"
+    for entry, answer in answered:
+        if answer.stack not in entry["expert"]:
+            yield f"- {entry['text']}"
+            yield f"  The rules: `{answer.stack}` (`{answer.rule}`). The expert: {_stacks(entry)}. {entry['why']}"
+    yield "\n## All of them\n"
+    yield "| description | choices | the expert | the rules |\n|---|---|---|---|"
+    for entry, answer in answered:
+        said = ", ".join(f"{key} = {value}" for key, value in entry.get("choices", entry["said"]).items())
+        yield f"| {entry['text']} | {said} | {_stacks(entry)} | `{answer.stack}` |"
+
+
+def _answer(entry: dict[str, dict[str, object]]) -> Recommendation:
+    said = entry.get("choices", entry["said"])
+    return recommend(choices.parse(said), said=tuple(said))
+
+
+def _score(name: str, answers: Iterable[tuple[dict[str, list[str]], str]]) -> str:
+    counts = Counter(
+        min(entry["expert"].index(stack), 1) if stack in entry["expert"] else 2 for entry, stack in answers
+    )
+    return f"| {name} | {counts[0]} | {counts[1]} | {counts[2]} |"
+
+
+def _stacks(entry: dict[str, list[str]]) -> str:
+    return " or ".join(f"`{stack}`" for stack in entry["expert"])
 
 
 def _condition(condition: Condition) -> str:

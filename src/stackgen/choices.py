@@ -9,13 +9,16 @@ from typing import ClassVar
 from stackgen.errors import UsageError
 
 
-class Stack(StrEnum):
-    """A template that stackgen can recommend."""
+class Stack:
+    """The names of our own stacks; a template may bring more."""
 
     NODE = "node-ts"
     HYBRID = "hybrid-node-python-ml"
     DJANGO = "python-django"
     GO = "go"
+
+
+STACKS = (Stack.NODE, Stack.HYBRID, Stack.DJANGO, Stack.GO)
 
 
 class Product(StrEnum):
@@ -29,6 +32,8 @@ class Product(StrEnum):
     DATA_SCIENCE = "data-science"
     DEVOPS_TOOL = "devops-tool"
     MICROSERVICE = "microservice"
+    INTERNAL = "internal"
+    INGEST = "ingest"
 
 
 class Ai(StrEnum):
@@ -40,19 +45,26 @@ class Ai(StrEnum):
 
 
 class Bottleneck(StrEnum):
-    """What the work waits for: input and output, or the processor."""
+    """What the work waits for: input and output, the processor, or the processor in one part of it alone."""
 
     IO = "io"
     CPU = "cpu"
+    PART = "part"
 
 
 class Team(StrEnum):
-    """The language that the team knows best."""
+    """The language that the team knows best; `SMALL_` is one or two people, `CODE_` has code that stays."""
 
     MIXED = "mixed"
     TYPESCRIPT = "typescript"
     PYTHON = "python"
     GO = "go"
+    SMALL_TYPESCRIPT = "small-typescript"
+    SMALL_PYTHON = "small-python"
+    SMALL_GO = "small-go"
+    CODE_TYPESCRIPT = "code-typescript"
+    CODE_PYTHON = "code-python"
+    CODE_GO = "code-go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +103,24 @@ LABELS: Mapping[str, str] = {
     "data-science": "a data or scientific product",
     "devops-tool": "a DevOps tool",
     "microservice": "a small service among others",
+    "internal": "an internal tool: lists, forms and reports for your own people",
+    "ingest": "something that takes in a stream of events or devices' data",
     "none": "no AI",
     "feature": "calls a model that somebody else serves",
     "core": "a model of our own is the product",
     "io": "waiting for databases, networks and files",
     "cpu": "computing",
+    "part": "mostly waiting, with one part that computes",
     "mixed": "several, or it does not matter",
     "typescript": "TypeScript or JavaScript",
     "python": "Python",
     "go": "Go",
+    "small-typescript": "TypeScript or JavaScript, and we are one or two people",
+    "small-python": "Python, and we are one or two people",
+    "small-go": "Go, and we are one or two people",
+    "code-typescript": "TypeScript or JavaScript, with code that stays and is to be used",
+    "code-python": "Python, with code that stays and is to be used",
+    "code-go": "Go, with code that stays and is to be used",
 }
 
 
@@ -108,11 +129,13 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "saas": "b2b subscription subscriptions multi-tenant tenants",
         "web": "website webapp site shop store ecommerce e-commerce blog cms portal fullstack frontend",
         "mobile": "app apps ios android flutter react-native",
-        "realtime": "real-time chat websocket websockets game games collaboration dashboard dashboards iot",
+        "realtime": "real-time chat websocket websockets game games collaboration dashboard dashboards",
         "api": "rest graphql backend public-api",
         "data-science": "data science scientific analytics ml research etl",
         "devops-tool": "cli tool devops command-line terminal agent operator",
         "microservice": "service microservices micro worker gateway proxy",
+        "internal": "admin intranet backoffice back-office crud inventory erp crm forms",
+        "ingest": "iot devices device sensors telemetry events event-stream stream metrics logs tracking mqtt kafka",
     },
     "ai": {
         "none": "no false off 0",
@@ -122,12 +145,19 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     "bottleneck": {
         "io": "network database db disk waiting wait i/o latency",
         "cpu": "compute computing processor performance calculation speed",
+        "part": "mixed both some partly one-part heavy-part jobs",
     },
     "team": {
-        "mixed": "any all both none other unknown",
+        "mixed": "any all both none other unknown java kotlin php ruby rails rust c# csharp dotnet elixir scala",
         "typescript": "js ts javascript node nodejs node.js react next nextjs frontend",
         "python": "py python3 django flask fastapi",
         "go": "golang",
+        "small-typescript": "solo-typescript solo-js small-js small-node",
+        "small-python": "solo-python small-django",
+        "small-go": "solo-go small-golang",
+        "code-typescript": "legacy-typescript existing-typescript express-code",
+        "code-python": "legacy-python existing-python django-code",
+        "code-go": "legacy-go existing-go",
     },
     "stack": {
         "node-ts": "node nodejs node.js ts typescript js javascript express nest nestjs fastify",
@@ -138,6 +168,9 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
 }
 """What people call the values, each key's in words."""
 
+FAMILIES: Mapping[str, str] = {"small": "small", "solo": "small", "alone": "small", "code": "code", "legacy": "code"}
+"""Words that could mean several values, by the beginning that those have in common."""
+
 
 def pair(text: str) -> tuple[str, str]:
     """Give the key and the value of `key=value`; raises `UsageError` when it has no `=`."""
@@ -147,11 +180,11 @@ def pair(text: str) -> tuple[str, str]:
     return key.strip(), value
 
 
-def split(data: Mapping[str, object]) -> tuple[dict[str, object], Stack | None, dict[str, object]]:
-    """Part `data` into the choices, the stack insisted on and the answers to the template's questions."""
+def split(data: Mapping[str, object]) -> tuple[dict[str, object], object, dict[str, object]]:
+    """Part `data` into the choices, the stack insisted on, if any, and the answers to the template's questions."""
     deciding = {key: value for key, value in data.items() if key in DOMAINS}
     answers = {key: value for key, value in data.items() if key not in DOMAINS and key != "stack"}
-    return deciding, parse_stack(data["stack"]) if "stack" in data else None, answers
+    return deciding, data.get("stack"), answers
 
 
 def parse(data: Mapping[str, object]) -> Choices:
@@ -177,18 +210,13 @@ def _refused(key: str, data: Mapping[str, object]) -> UsageError:
     return UsageError(f"{key}: {said} is not one of {', '.join(known)}", suggest(str(data[key]), known, key))
 
 
-def parse_stack(value: object) -> Stack:
-    """Give the stack called `value`; raises `UsageError` when there is none."""
-    known = [member.value for member in Stack]
-    if value not in known:
-        said = repr(value)[:80]
-        raise UsageError(f"stack: {said} is not one of {', '.join(known)}", suggest(str(value), known, "stack"))
-    return Stack(str(value))
-
-
 def suggest(word: str, known: Iterable[str], key: str = "") -> str:
     """Give a "did you mean" for another name or the nearest of the known words, or an empty string."""
+    known = list(known)
     word = word.strip().lower()[:80]
+    family = [repr(value) for value in known if word in FAMILIES and value.startswith(f"{FAMILIES[word]}-")]
+    if len(family) > 1:
+        return f"did you mean {', '.join(family[:-1])} or {family[-1]}?"
     meant = [value for value, names in OTHER_NAMES.get(key, {}).items() if word in names.split()]
-    near = meant or difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = meant or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else ""

@@ -110,43 +110,47 @@ def recommend(
     stack: StackFlag = None,
     answers: AnswersFlag = None,
     data: DataFlag = None,
+    template: TemplateFlag = None,
     yes: YesFlag = False,
     json: JsonFlag = False,
 ) -> None:
     """Recommend a stack, with reasons and what would change the pick."""
-    from stackgen import console, intake
+    from stackgen import advice, intake
 
     given = intake.gather(answers, data, product=product, ai=ai, bottleneck=bottleneck, team=team, stack=stack)
+    catalogue = intake.catalogue_of(template)
     with intake.located(given):
-        result = intake.converse(given) if _may_ask(yes=yes or json) else intake.advise(given)
+        ask = _may_ask(yes=yes or json)
+        result = intake.converse(given, catalogue) if ask else intake.advise(given, catalogue)
     _say(
         "recommend",
         json=json,
-        data=lambda: console.recommendation_data(result),
-        text=lambda style: f"{console.recommendation_text(result, style)}\n{console.follow_up(result, style)}",
+        data=lambda: advice.data(result),
+        text=lambda style: f"{advice.text(result, style)}\n{advice.follow_up(result, style)}",
     )
 
 
 @app.command()
-def compare(json: JsonFlag = False) -> None:
-    """Compare the three languages, and what each template holds."""
-    from stackgen import console
+def compare(template: TemplateFlag = None, json: JsonFlag = False) -> None:
+    """Compare the three languages, and what each stack holds."""
+    from stackgen import console, intake
 
-    _say("compare", json=json, data=console.comparison_data, text=console.comparison_text)
+    catalogue = intake.catalogue_of(template)
+    _say(
+        "compare",
+        json=json,
+        data=lambda: console.comparison_data(catalogue),
+        text=lambda style: console.comparison_text(catalogue, style),
+    )
 
 
 @app.command()
 def stacks(template: TemplateFlag = None, json: JsonFlag = False) -> None:
     """List the stacks."""
-    from stackgen import commands, console
+    from stackgen import commands
 
-    offered = commands.questions_of(template).stacks()
-    _say(
-        "stacks",
-        json=json,
-        data=lambda: console.stacks_data(offered),
-        text=lambda style: console.stacks_text(offered, style),
-    )
+    outcome = commands.list_stacks(template)
+    _say("stacks", json=json, data=outcome.data, text=outcome.text)
 
 
 @app.command()

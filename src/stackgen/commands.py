@@ -5,7 +5,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import choices, console, project, questions, render, report, schema, source, standing, toolchain
+from stackgen import (
+    advice,
+    choices,
+    console,
+    project,
+    questions,
+    render,
+    report,
+    schema,
+    source,
+    stacks,
+    standing,
+    toolchain,
+)
 from stackgen import update as updating
 from stackgen.console import Style
 from stackgen.errors import ConflictError, FoundError, UsageError
@@ -38,9 +51,10 @@ def preview(request: Request) -> Outcome:
 def generate(request: Request, expected: str | None = None) -> Outcome:
     """Write the project, the one that was `expected` if any was; what this machine lacks is part of the outcome."""
     made = render.generate(request.plan, expected)
-    stack = request.recommendation.stack
-    warnings = toolchain.problems(stack)
-    commands = toolchain.TOOLCHAINS[stack].commands
+    record = request.recommendation.catalogue.record(request.recommendation.stack)
+    warnings = toolchain.problems(record)
+    commands = record.commands
+    name = str(request.answers["name"])
     return Outcome(
         data=lambda: {
             **_data(request),
@@ -52,13 +66,13 @@ def generate(request: Request, expected: str | None = None) -> Outcome:
             "next": [f"cd {request.plan.destination}", *commands],
         },
         text=lambda style: console.generated_text(
-            console.one_line(request.recommendation, style)
+            advice.one_line(request.recommendation, style)
             if request.talked
-            else console.recommendation_text(request.recommendation, style),
+            else advice.text(request.recommendation, style),
             request.plan.destination,
             commands,
             warnings,
-            request.equivalent,
+            [f"  {request.equivalent}", *advice.part_lines(request.recommendation, name, style)],
             style,
             made.kept,
         ),
@@ -67,7 +81,7 @@ def generate(request: Request, expected: str | None = None) -> Outcome:
 
 def _data(request: Request) -> dict[str, object]:
     return {
-        **console.recommendation_data(request.recommendation),
+        **advice.data(request.recommendation, str(request.answers["name"])),
         "answers": dict(request.answers),
         "destination": str(request.plan.destination.absolute()),
         "source": request.plan.source,
@@ -79,6 +93,16 @@ def _data(request: Request) -> dict[str, object]:
 def questions_of(template: str | None) -> Questions:
     """Give the questions of the template at hand."""
     return questions.read(source.find(template, os.environ).questions)
+
+
+def list_stacks(template: str | None) -> Outcome:
+    """Show our stacks and the template's, and which of them it offers."""
+    folder = source.find(template, os.environ).questions
+    offered = questions.read(folder).stacks()
+    known = {**stacks.own().records, **stacks.of(folder, offered).records}
+    return Outcome(
+        data=lambda: console.stacks_data(known, offered), text=lambda style: console.stacks_text(known, offered, style)
+    )
 
 
 def schema_of(template: str | None, stack: str | None) -> dict[str, object]:

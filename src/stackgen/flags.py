@@ -12,10 +12,10 @@ from typer.models import OptionInfo
 
 def _complete(key: str) -> Callable[[str], list[str]]:
     def values(incomplete: str) -> list[str]:
-        from stackgen.choices import DOMAINS, Stack
+        from stackgen.choices import DOMAINS, STACKS
 
-        domain = Stack if key == "stack" else DOMAINS[key]
-        return [member.value for member in domain if member.value.startswith(incomplete)]
+        values = STACKS if key == "stack" else [member.value for member in DOMAINS[key]]
+        return [value for value in values if value.startswith(incomplete)]
 
     return values
 
@@ -27,17 +27,23 @@ def _choice(key: str, text: str) -> OptionInfo:
     return option
 
 
-PRODUCTS = "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool or microservice."
+PRODUCTS = (
+    "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool, microservice, "
+    "internal (a tool for your own people) or ingest (of events or devices' data)."
+)
 AI_ROLES = "none (default), feature (calls a model somebody else serves) or core (our own model is the product)."
-BOTTLENECKS = "What the work waits for: io (default) or cpu."
-TEAMS = "What the team knows best: mixed (default), typescript, python or go. Never decides alone."
-STACKS = "Insist on node-ts, hybrid-node-python-ml, python-django or go instead of the recommended one."
+BOTTLENECKS = "What the work waits for: io (default), cpu or part (io, with one part that computes)."
+TEAMS = (
+    "What the team knows best: mixed (default), typescript, python or go; small-typescript, small-python or small-go "
+    "for one or two people; code-typescript, code-python or code-go where there is code that stays."
+)
+INSISTED = "Insist on node-ts, hybrid-node-python-ml, python-django, go or another stack of the template."
 
 ProductFlag = Annotated[str | None, _choice("product", PRODUCTS)]
 AiFlag = Annotated[str | None, _choice("ai", AI_ROLES)]
 BottleneckFlag = Annotated[str | None, _choice("bottleneck", BOTTLENECKS)]
 TeamFlag = Annotated[str | None, _choice("team", TEAMS)]
-StackFlag = Annotated[str | None, _choice("stack", STACKS)]
+StackFlag = Annotated[str | None, _choice("stack", INSISTED)]
 AnswersFlag = Annotated[
     str | None, typer.Option("--answers", metavar="FILE|-", help="Read choices and answers from YAML or JSON.")
 ]

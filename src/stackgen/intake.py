@@ -1,12 +1,14 @@
 """What was given for a recommendation, from every place it may come from."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stackgen import choices, reading
+from stackgen import choices, reading, stacks
 from stackgen.errors import UsageError
 from stackgen.recommend import Recommendation, recommend
+from stackgen.stacks import Catalogue
 
 if TYPE_CHECKING:
     from stackgen.prompts import Talk
@@ -47,19 +49,30 @@ def located(given: Mapping[str, object]) -> Iterator[None]:
         raise UsageError(f"{place}: {error.message}", error.hint, error.details) from error
 
 
-def advise(given: Mapping[str, object], talk: "Talk | None" = None) -> Recommendation:
+def catalogue_of(template: str | None) -> Catalogue:
+    """Give the stacks of a template; our own are known without looking for any."""
+    if not template:
+        return stacks.own()
+    from stackgen import questions, source  # a reader of YAML, and git
+
+    folder = source.find(template, os.environ).questions
+    return stacks.of(folder, questions.read(folder).stacks())
+
+
+def advise(given: Mapping[str, object], catalogue: Catalogue, talk: "Talk | None" = None) -> Recommendation:
     """Recommend a stack for what was given, asking for missing choices where there is somebody to ask."""
-    deciding, override, _ = choices.split(given)
+    deciding, insisted, _ = choices.split(given)
+    override = None if insisted is None else catalogue.named(insisted)
     made = choices.parse(deciding)
     if talk:
         deciding = talk.ask_choices(deciding)
         made = choices.parse(deciding)
-    return recommend(made, override, tuple(deciding))
+    return recommend(made, override, tuple(deciding), catalogue)
 
 
-def converse(given: Mapping[str, object]) -> Recommendation:
+def converse(given: Mapping[str, object], catalogue: Catalogue) -> Recommendation:
     """Recommend a stack after asking a person for the choices that were not given."""
     from stackgen import prompts  # questionary is slow to import
 
     talk = prompts.Talk()
-    return talk.hold(lambda: advise(given, talk))
+    return talk.hold(lambda: advise(given, catalogue, talk))

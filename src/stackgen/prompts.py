@@ -11,14 +11,15 @@ import yaml
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 
 from stackgen import endings
-from stackgen.article import CONTENTS, STRENGTHS, TITLES
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
+from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices
 from stackgen.errors import UsageError
 from stackgen.expressions import Step
 from stackgen.layout import Style, style_of
 from stackgen.questionnaire import MISSING
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
+from stackgen.stacks import Record
+from stackgen.walk import NOTHING
 
 T = TypeVar("T")
 _HELP = "Enter takes what is marked; Shift-Tab goes back to the question before."
@@ -65,30 +66,32 @@ class Talk:
             answers[key] = self._ask(key, MEANINGS[key], left, lambda d, o=options, **k: _select(o, d, **k), default)
         return answers
 
-    def ask_stack(self, recommendation: Recommendation, offered: tuple[str, ...], text: str) -> Stack | None:
+    def ask_stack(self, recommendation: Recommendation, offered: tuple[str, ...], text: str) -> str | None:
         """Show the recommendation, and give the stack insisted on instead of it, None to follow it."""
-        pick = recommendation.stack
-        stacks = [stack for stack in (pick, *(s for s in Stack if s is not pick)) if stack.value in offered]
-        options = [
-            questionary.Choice(_title(stack, pick), stack.value, description=STRENGTHS[stack]) for stack in stacks
+        pick, catalogue = recommendation.stack, recommendation.catalogue
+        records = [
+            catalogue.record(name) for name in (pick, *(n for n in catalogue.records if n != pick)) if name in offered
         ]
+        options = [questionary.Choice(_title(r, pick), r.name, description=r.strength or None) for r in records]
         if _STACK not in self._said:
-            self._show(f"\n{text}\n\n{self._holdings(stacks)}\n")
+            self._show(f"\n{text}\n\n{self._holdings(records)}\n")
         left = self._expected(pick)
         make = lambda default, **k: _select(options, default, **k)  # noqa: E731
-        chosen = Stack(self._ask(_STACK, "Which stack shall it be?", left, make, stacks[0].value))
-        return None if chosen is pick else chosen
+        chosen = str(self._ask(_STACK, "Which stack shall it be?", left, make, records[0].name))
+        return None if chosen == pick else chosen
 
-    def ask_answers(self, questions: Questions, stack: Stack, given: Mapping[str, object]) -> dict[str, object]:
+    def ask_answers(
+        self, questions: Questions, stack: str, given: Mapping[str, object], instead: Mapping[str, object]
+    ) -> dict[str, object]:
         """Give the answers to the template's questions for the stack, asking for those that are missing."""
 
         def ask(step: Step) -> object:
-            left = max(self._expected(stack) - 1, 0)
+            left = max(self._expected(stack, instead) - 1, 0)
             return self._ask(
                 step.key, step.help, left, lambda d, **k: _prompt(replace(step, default=d), **k), step.default
             )
 
-        walked = questions.walk({**given, "stack": stack.value}, ask)
+        walked = questions.walk({**given, "stack": stack}, ask, instead)
         if walked.unused:
             self._show(f"Left out, for they do not apply with these answers: {', '.join(walked.unused)}")
         return {key: value for key, value in walked.values.items() if key != _STACK}
@@ -129,25 +132,25 @@ class Talk:
         self._before[key] = self._said.pop(key)
 
     def _after_choices(self) -> int:
-        return 1 + self._expected(Stack.NODE) if self._known else 0
+        return 1 + self._expected(self._known[0].stacks()[0]) if self._known else 0
 
-    def _expected(self, stack: Stack) -> int:
+    def _expected(self, stack: str, instead: Mapping[str, object] = NOTHING) -> int:
         if self._known is None:
             return 0
         questions, given = self._known
         known = questions.keys()
         said = {key: value for key, value in self._said.items() if key in known}
-        return questions.expected({**said, **given, _STACK: stack.value})
+        return questions.expected({**said, **given, _STACK: stack}, instead)
 
-    def _holdings(self, stacks: list[Stack]) -> str:
-        return "\n".join(f"{self.style.accent(stack.value)}: {CONTENTS[stack][0]}" for stack in stacks)
+    def _holdings(self, records: list[Record]) -> str:
+        return "\n".join(f"{self.style.accent(r.name)}: {(*r.contents, r.title)[0]}" for r in records)
 
     def _show(self, text: str) -> None:
         questionary.print(text) if not self.style.color else _print_formatted(text)
 
 
-def _title(stack: Stack, pick: Stack) -> str:
-    return f"{stack.value}: {TITLES[stack]}{' (recommended)' if stack is pick else ''}"
+def _title(record: Record, pick: str) -> str:
+    return f"{record.name}: {record.title}{' (recommended)' if record.name == pick else ''}"
 
 
 def _print_formatted(text: str) -> None:

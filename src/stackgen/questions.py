@@ -10,7 +10,7 @@ from stackgen.conditions import Cases
 from stackgen.errors import SourceError, UsageError
 from stackgen.expressions import Step
 from stackgen.questionnaire import MISSING, Question, Questionnaire
-from stackgen.walk import Answers, Ask
+from stackgen.walk import NOTHING, Answers, Ask
 
 __all__ = ["Question", "Questions", "read"]
 
@@ -33,19 +33,28 @@ class Questions(Questionnaire):
             self._cases[stack] = tuple(conditions.cases(self, question, stack) for question in own)
         return self._cases[stack]
 
-    def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
+    def resolve(self, given: Mapping[str, object], instead: Mapping[str, object] = NOTHING) -> dict[str, object]:
         """Give the complete answers: those given, checked, and the defaults of all others that apply.
+
+        `instead` holds defaults that stand in for the template's own.
 
         Raises `UsageError` for an unknown key, a value that is refused or a required one that is missing.
         """
         self.refuse_unknown(given)
-        answers = walk.walk(self, given)
+        answers = walk.walk(self, given, instead=instead)
         self._refuse_unused(answers)
         return dict(answers.values)
 
-    def walk(self, given: Mapping[str, object], ask: Ask) -> Answers:
+    def walk(self, given: Mapping[str, object], ask: Ask, instead: Mapping[str, object] = NOTHING) -> Answers:
         """Go through all questions once, and say which of the given answers turned out not to apply."""
-        return walk.walk(self, given, ask)
+        return walk.walk(self, given, ask, instead)
+
+    def following(self, given: Mapping[str, object], wanted: Mapping[str, object]) -> dict[str, object]:
+        """Give those of the wanted answers that were not given; none where they would shut out one that was."""
+        with suppress(UsageError):
+            if walk.walk(self, given, _stand_in, wanted).unused:
+                return {}
+        return {key: value for key, value in wanted.items() if key not in given}
 
     def refuse_unknown(self, given: Mapping[str, object], also: Iterable[str] = ()) -> None:
         """Raise `UsageError` for a key that no question has; `also` names keys that are known elsewhere."""
@@ -58,7 +67,7 @@ class Questions(Questionnaire):
         """Raise `UsageError` for the first given value that is refused, before anything else is asked."""
         walk.foresee(self, given)
 
-    def changed(self, answers: Mapping[str, object]) -> dict[str, object]:
+    def changed(self, answers: Mapping[str, object], instead: Mapping[str, object] = NOTHING) -> dict[str, object]:
         """Give the answers that somebody must say to get them all, beside the name and the stack; no secret is told."""
         changed: dict[str, object] = {}
 
@@ -67,21 +76,21 @@ class Questions(Questionnaire):
                 changed[step.key] = answers[step.key]
             return answers[step.key]
 
-        reached = walk.walk(self, {}, compare).values
+        reached = walk.walk(self, {}, compare, instead).values
         changed |= {key: value for key, value in answers.items() if reached.get(key) != value}
         return {key: value for key, value in changed.items() if key not in self.secrets()}
 
-    def expected(self, given: Mapping[str, object]) -> int:
+    def expected(self, given: Mapping[str, object], instead: Mapping[str, object] = NOTHING) -> int:
         """Give how many questions are still to be asked, if every one of them gets its default."""
         count = 0
 
-        def stand_in(step: Step) -> object:
+        def counted(step: Step) -> object:
             nonlocal count
             count += 1
-            return (step.placeholder or "x") if step.default is MISSING else step.default
+            return _stand_in(step)
 
         with suppress(UsageError):
-            walk.walk(self, given, stand_in)
+            walk.walk(self, given, counted, instead)
         return count
 
     def secrets(self) -> tuple[str, ...]:
@@ -106,6 +115,11 @@ class Questions(Questionnaire):
     def _cases(self) -> dict[str, tuple[Cases, ...]]:
         found: dict[str, tuple[Cases, ...]] = self.__dict__.setdefault("_found", {})
         return found
+
+
+def _stand_in(step: Step) -> object:
+    """Answer as somebody would who takes every default."""
+    return (step.placeholder or "x") if step.default is MISSING else step.default
 
 
 def read(folder: Path) -> Questions:

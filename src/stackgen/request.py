@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgen import choices, console, destination, intake, plan, questions, recommend, render, source, toolchain
+from stackgen import (
+    advice,
+    choices,
+    console,
+    destination,
+    intake,
+    plan,
+    questions,
+    recommend,
+    render,
+    source,
+    stacks,
+)
 from stackgen.console import Style
 from stackgen.errors import UsageError
 from stackgen.plan import Plan
@@ -59,18 +71,24 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool, review:
 
 
 def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") -> Request:
-    _, override, rest = choices.split(given)
+    _, insisted, rest = choices.split(given)
     origin = source.find(options.template, os.environ)
     asked = questions.read(origin.questions)
+    catalogue = stacks.of(origin.questions, asked.stacks())
+    override = None if insisted is None else catalogue.named(insisted)
     rest = _checked(asked, rest, options, override)
     if "name" not in rest and not talk:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
     if talk:
         talk.know(asked, rest)
-    recommendation = intake.advise(given, talk)
+    recommendation = intake.advise(given, catalogue, talk)
+    if talk and override is None:
+        recommendation = _ask_stack(recommendation, asked, talk)
+    instead = plan.following(asked, recommendation, rest)
     if talk:
-        recommendation, rest = _ask(recommendation, asked, rest, talk, insisted=override is not None)
-    answers = plan.resolve(asked, recommendation, rest)
+        rest = talk.ask_answers(asked, recommendation.stack, rest, instead)
+    answers = plan.resolve(asked, recommendation, rest, instead)
+    recommendation = plan.kept(recommendation, answers, instead)
     planned = plan.make(
         source=origin.url,
         version=origin.version,
@@ -80,20 +98,18 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
         git=options.git,
     )
     shown = {key: value for key, value in answers.items() if key not in asked.secrets()}
-    equivalent = _equivalent(asked, recommendation, answers, options)
+    equivalent = _equivalent(asked, recommendation, answers, options, instead)
     return Request(planned, recommendation, equivalent, shown, talked=talk is not None)
 
 
-def _checked(
-    asked: Questions, rest: dict[str, object], options: Options, override: choices.Stack | None
-) -> dict[str, object]:
+def _checked(asked: Questions, rest: dict[str, object], options: Options, override: str | None) -> dict[str, object]:
     """Give the answers, having refused what no other answer could make right."""
     asked.refuse_unknown(rest, choices.DOMAINS)
     if options.here and "name" not in rest:
         rest = {"name": _name_here(asked, options.output_dir), **rest}
     asked.check_given(rest)
-    if override and override.value in asked.stacks():
-        asked.refuse_foreign(rest, override.value)
+    if override in asked.stacks():
+        asked.refuse_foreign(rest, override)
     return rest
 
 
@@ -106,28 +122,28 @@ def _name_here(asked: Questions, folder: Path) -> str:
     return name
 
 
-def _ask(
-    recommendation: Recommendation, asked: Questions, given: Mapping[str, object], talk: "Talk", *, insisted: bool
-) -> tuple[Recommendation, dict[str, object]]:
-    if not insisted:
-        text = console.recommendation_text(recommendation, talk.style)
-        override = talk.ask_stack(recommendation, asked.stacks(), text)
-        recommendation = recommend.recommend(recommendation.choices, override, recommendation.said)
-    return recommendation, talk.ask_answers(asked, recommendation.stack, given)
+def _ask_stack(recommendation: Recommendation, asked: Questions, talk: "Talk") -> Recommendation:
+    text = advice.text(recommendation, talk.style)
+    override = talk.ask_stack(recommendation, asked.stacks(), text)
+    return recommend.recommend(recommendation.choices, override, recommendation.said, recommendation.catalogue)
 
 
 def _review(request: Request) -> Callable[[Style], str]:
     files = render.preview(request.plan)
-    commands = toolchain.TOOLCHAINS[request.recommendation.stack].commands
+    commands = request.recommendation.catalogue.record(request.recommendation.stack).commands
     return lambda style: console.review_text(
         request.recommendation, request.answers, request.plan.destination, files, commands, style
     )
 
 
 def _equivalent(
-    asked: Questions, recommendation: Recommendation, answers: Mapping[str, object], options: Options
+    asked: Questions,
+    recommendation: Recommendation,
+    answers: Mapping[str, object],
+    options: Options,
+    instead: Mapping[str, object],
 ) -> str:
-    changed = asked.changed(answers)
+    changed = asked.changed(answers, instead)
     if options.here and answers["name"] != destination.name_here(options.output_dir):
         changed["name"] = answers["name"]
     return console.equivalent_command(

@@ -1,4 +1,4 @@
-"""What a stack needs on this machine, whether it is there, and how its project is started."""
+"""What a stack needs on this machine, and whether it is there."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stackgen.choices import Stack
+from stackgen.stacks import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +40,21 @@ class Tool:
         return tuple(int(part) for part in match.groups(default="0")) if match else None
 
 
-@dataclass(frozen=True, slots=True)
-class Toolchain:
-    """The tools of a stack and the commands that set its project up, check it and start it."""
-
-    tools: tuple[Tool, ...]
-    commands: tuple[str, ...]
-
-
-NODE = Tool(
-    ("node", "--version"),
-    "Node.js",
-    (22, 18),
-    "from nodejs.org, with nvm, fnm or mise, or your package manager",
-)
-GO = Tool(("go", "version"), "Go", (1, 26), "from go.dev/dl, mise or your package manager")
-UV = Tool(("uv", "--version"), "uv", (0, 8), "pip install uv, pipx install uv or your package manager")
-
-TOOLCHAINS: Mapping[Stack, Toolchain] = {
-    Stack.NODE: Toolchain((NODE,), ("npm ci", "npm run dev")),
-    Stack.HYBRID: Toolchain((NODE, UV), ("npm run setup", "npm run dev")),
-    Stack.DJANGO: Toolchain(
-        (UV,),
-        (
-            (
-                'uv venv --python ">=3.11" && uv pip sync --python .venv --require-hashes requirements-dev.txt'
-                " && uv pip install --python .venv --no-deps --editable ."
-            ),
-            "cp .env.example .env && uv run python manage.py migrate && uv run python manage.py runserver",
-        ),
-    ),
-    Stack.GO: Toolchain((GO,), ("make test", "make build")),
+KNOWN: Mapping[str, tuple[str, tuple[str, ...], str]] = {
+    "node": ("Node.js", ("--version",), "from nodejs.org, with nvm, fnm or mise, or your package manager"),
+    "go": ("Go", ("version",), "from go.dev/dl, mise or your package manager"),
+    "uv": ("uv", ("--version",), "pip install uv, pipx install uv or your package manager"),
 }
+"""The programs that we know how to ask for their version, and no others are run: a template is data."""
 
 
-def problems(stack: Stack) -> tuple[str, ...]:
+def problems(record: Record) -> tuple[str, ...]:
     """Give one line for each tool of the stack that this machine lacks or has too old."""
-    return tuple(filter(None, (tool.problem() for tool in TOOLCHAINS[stack].tools)))
+    return tuple(filter(None, (_problem(name, oldest) for name, oldest in record.tools)))
+
+
+def _problem(name: str, oldest: str) -> str:
+    if name in KNOWN:
+        title, question, ways = KNOWN[name]
+        return Tool((name, *question), title, tuple(map(int, oldest.split("."))), ways).problem()
+    return "" if shutil.which(name) else f"{name} {oldest} or newer is needed, none was found"

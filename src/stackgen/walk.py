@@ -5,7 +5,8 @@ and records. A question sees the answers before it; its own condition also sees 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import StrictUndefined
@@ -13,6 +14,8 @@ from jinja2 import StrictUndefined
 from stackgen.errors import SourceError, UsageError
 from stackgen.expressions import Expressions, Step
 from stackgen.questionnaire import MISSING, Questionnaire
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,16 @@ def by_default(step: Step) -> object:
     return step.default
 
 
-def walk(questionnaire: Questionnaire, given: Mapping[str, object], ask: Ask = by_default) -> Answers:
-    """Go through all questions once; `ask` answers those that apply and were not given."""
+def walk(
+    questionnaire: Questionnaire,
+    given: Mapping[str, object],
+    ask: Ask = by_default,
+    instead: Mapping[str, object] = NOTHING,
+) -> Answers:
+    """Go through all questions once; `ask` answers those that apply and were not given.
+
+    `instead` holds defaults that stand in for the template's own, as far as their questions take them.
+    """
     expressions = Expressions(questionnaire)
     context: dict[str, Any] = {}
     answers: dict[str, Any] = {}
@@ -49,11 +60,20 @@ def walk(questionnaire: Questionnaire, given: Mapping[str, object], ask: Ask = b
             default = expressions.default(question, context)
             context |= {} if default is MISSING else {question.key: default}
             continue
-        step = expressions.step(question, context)
+        step = _with_default(expressions.step(question, context), instead)
         context[question.key] = answers[question.key] = _answer(
             step, given, ask, expressions.truth(question.ask, context)
         )
     return Answers(answers, tuple(unused))
+
+
+def _with_default(step: Step, instead: Mapping[str, object]) -> Step:
+    if step.key not in instead:
+        return step
+    try:
+        return replace(step, default=step.check(instead[step.key]))
+    except UsageError:  # a company's template may ask for something else under this name
+        return step
 
 
 def _answer(step: Step, given: Mapping[str, object], ask: Ask, asked: bool) -> Any:

@@ -107,6 +107,8 @@ def machine(workshop: Path) -> Machine:
 @pytest.fixture(scope="module")
 def project(machine: Machine, wheels: tuple[Path, Path]) -> Path:
     machine.install(wheels[0])
+    # What a wheel knows of its stacks comes with it, and needs neither a template nor a network.
+    assert "one static binary" in machine.run("stackgen", "compare", cwd=machine.home).stdout
     machine.run("stackgen", "new", "my-shop", "--yes", cwd=machine.home)
     return machine.home / "my-shop"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pexpect
 
-from stackgen.choices import DOMAINS, MEANINGS, Stack
+from stackgen.choices import DOMAINS, MEANINGS, STACKS, Stack
 
 DOWN, ENTER, SPACE, CLEAR = "\x1b[B", "\r", " ", "\x15"
 SUBMIT = "\x1b\r"  # a text of several lines ends with Escape, Enter
@@ -100,10 +100,10 @@ def write(text: str) -> str:
     return CLEAR + text + ENTER
 
 
-def the_choices(stack: Stack) -> dict[str, Asked]:
+def the_choices(stack: str) -> dict[str, Asked]:
     """Give the choices, answered with their defaults, the stack that is insisted on, and the yes at the end."""
     asked = {key: Asked(MEANINGS[key], ENTER) for key in DOMAINS}
-    recommended, rest = Stack.NODE, [other for other in Stack if other is not Stack.NODE]
+    recommended, rest = Stack.NODE, [other for other in STACKS if other != Stack.NODE]
     keys = pick([recommended, *rest], recommended, stack)
     page = Asked("Shall it be created?", ENTER)
     return {**asked, "stack": Asked("Which stack shall it be?", keys), "page": page}

@@ -78,11 +78,11 @@ def test_the_project_is_a_repository_with_one_commit_and_nothing_left_over(stack
 
 
 def test_the_decision_is_recorded_with_the_answers(stackgen: Stackgen, tmp_path: Path) -> None:
-    stackgen("new", "my-shop", "--yes", "--product", "realtime")
+    stackgen("new", "my-shop", "--yes", "--product", "realtime", "--bottleneck", "part")
     recorded = yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())
-    assert recorded["decision"]["rule"] == "many-connections"
+    assert recorded["decision"]["rule"] == "one-heavy-part"
     record = (tmp_path / "my-shop" / "docs/decisions/0001-stack.md").read_text()
-    for part in ("realtime", "many-connections", *recorded["decision"]["reasons"]):
+    for part in ("realtime", "one-heavy-part", "worker threads", *recorded["decision"]["reasons"]):
         assert part in record
 
 
@@ -114,3 +114,49 @@ def test_a_stack_that_the_template_lacks_is_refused_with_what_it_offers(stackgen
     assert run.code == 4
     assert "hybrid-node-python-ml" in run.err
     assert "only node-ts" in run.err
+
+
+def recorded(folder: Path) -> dict[str, object]:
+    found = yaml.safe_load((folder / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def test_what_was_said_answers_a_question_of_the_stack_unless_that_is_answered_too(
+    stackgen: Stackgen, tmp_path: Path
+) -> None:
+    template = str(templating.questions_alone(tmp_path / "ours"))
+    (tmp_path / "second").mkdir()
+    flags = ["--yes", "--no-git", "--template", template, "--product", "devops-tool"]
+    for name, more, kind, follows in (
+        ("tool", [], "cli", ["kind"]),
+        ("again", ["-d", "kind=both"], "both", []),
+        ("said", ["-d", "kind=cli"], "cli", []),  # somebody said it, so it did not follow
+        ("work", ["-d", "jobs=true"], "service", []),  # a tool has no jobs: what follows gives way to what was said
+    ):
+        made = stackgen("new", name, *flags, *more, "--json").json["result"]
+        found = recorded(tmp_path / name)
+        assert found["kind"] == kind
+        assert [answer["key"] for answer in made["follows"]] == follows
+        words = shlex.split(made["command"])[1:]
+        assert stackgen(*words, "--output-dir", "second").code == 0
+        assert snapshot(tmp_path / "second" / name) == snapshot(tmp_path / name)
+
+
+def test_what_would_follow_is_left_out_where_a_template_asks_something_else(stackgen: Stackgen, tmp_path: Path) -> None:
+    template = templating.every_kind(tmp_path / "template")
+    flags = ["--yes", "--no-git", "--template", str(template), "--product", "devops-tool", "-d", "only_go=x"]
+    assert stackgen("new", "first", *flags, "--json").json["result"]["follows"] == []
+    asked = template / "copier.yml"
+    kind = 'kind: {type: str, help: "Which?", choices: [big, small], default: big}\n'
+    asked.write_text(asked.read_text() + kind)
+    museum.git(template, "commit", "--all", "--message", "Ask for a kind")
+    assert stackgen("new", "other", *flags, "--json").json["result"]["follows"] == []
+    assert recorded(tmp_path / "other")["kind"] == "big"
+
+
+def test_the_part_beside_the_stack_gets_a_command_of_its_own(stackgen: Stackgen, tmp_path: Path) -> None:
+    template = str(templating.questions_alone(tmp_path / "ours"))
+    flags = ["--yes", "--no-git", "--template", template, "--bottleneck", "part"]
+    out = stackgen("new", "shop", *flags).out
+    assert out.endswith("  stackgen new shop-compute --product microservice --bottleneck cpu\n")

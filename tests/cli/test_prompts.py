@@ -110,7 +110,7 @@ def test_a_stack_is_made_by_answering_at_a_terminal(
         for question in OURS.asked(stack)
         if question.key in answers
     }
-    player = Player({**terminals.the_choices(Stack(stack)), **asked})
+    player = Player({**terminals.the_choices(stack), **asked})
     out = player.play(terminals.spawn(tmp_path, "new", "--no-git", "--template", str(ours)))
     project = tmp_path / str(answers["name"])
     assert player.exit_code == 0, out

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from running import Run
 
-from stackgen.choices import DOMAINS, Stack
+from stackgen.choices import DOMAINS, STACKS
 
 Stackgen = Callable[..., Run]
 
@@ -62,6 +62,37 @@ def test_what_was_assumed_is_said_and_the_command_that_follows_holds_only_what_w
     assert stackgen("recommend").out.endswith("  stackgen new my-app\n")
 
 
+def test_one_heavy_part_is_named_and_both_commands_are_printed(stackgen: Stackgen) -> None:
+    out = stackgen("recommend", "--product", "saas", "--bottleneck", "part").out
+    assert out.startswith("node-ts  ")
+    assert "Start with a pool of worker threads inside" in out
+    assert "  stackgen new my-app --product saas --bottleneck part\n" in out
+    assert out.endswith("  stackgen new my-app-compute --product microservice --bottleneck cpu\n")
+    part = stackgen("recommend", "--bottleneck", "part", "--json").json["result"]["part"]
+    assert part["command"] == "stackgen new my-app-compute --product microservice --bottleneck cpu"
+    assert stackgen("recommend", "--json").json["result"]["part"] is None
+
+
+def test_where_a_recommendation_comes_from_is_disclosed(stackgen: Stackgen) -> None:
+    for arguments in ((), ("--product", "internal"), ("--stack", "go")):
+        out = " ".join(stackgen("recommend", *arguments).out.split())
+        assert "The article's author calls itself a Node.js-first company and sells that work." in out
+    result = stackgen("recommend", "--product", "internal", "--json").json["result"]
+    assert all(reason.endswith("(ours)") for reason in result["reasons"])
+    assert (result["section"], len(result["disclosure"])) == ("", 2)
+    against = stackgen("recommend", "--product", "internal", "--stack", "go").out
+    assert "Our rules would pick python-django" in against
+    assert "Why (internal-tool; ours, not the article's)" in against
+
+
+def test_two_changes_are_told_where_no_single_one_leads_to_a_stack(stackgen: Stackgen) -> None:
+    out = " ".join(stackgen("recommend", "--ai", "core").out.split())
+    assert "ai = none or feature and bottleneck = cpu → go" in out
+    pairs = stackgen("recommend", "--ai", "core", "--json").json["result"]["pairs"]
+    changes = [{"key": "ai", "to": ["none", "feature"]}, {"key": "bottleneck", "to": ["cpu"]}]
+    assert {"changes": changes, "stack": "go"} in pairs
+
+
 def test_text_output_has_no_colours_when_nobody_looks(stackgen: Stackgen) -> None:
     for command in ("recommend", "compare", "stacks"):
         assert "\x1b" not in stackgen(command).out
@@ -69,13 +100,13 @@ def test_text_output_has_no_colours_when_nobody_looks(stackgen: Stackgen) -> Non
 
 def test_compare_has_the_three_languages_and_every_template(stackgen: Stackgen) -> None:
     out = stackgen("compare").out
-    assert all(word in out for word in ("Node.js (TypeScript)", "Python", "Go", "Hiring", *Stack))
+    assert all(word in out for word in ("Node.js (TypeScript)", "Python", "Go", "Hiring", *STACKS))
     assert len(stackgen("compare", "--json").json["result"]["rows"]) == 5
 
 
 def test_stacks_lists_all_four(stackgen: Stackgen) -> None:
     listed = stackgen("stacks", "--json").json["result"]["stacks"]
-    assert {entry["stack"] for entry in listed} == set(Stack)
+    assert {entry["stack"] for entry in listed} == set(STACKS)
     assert any(entry["available"] for entry in listed)
 
 
@@ -102,8 +133,8 @@ def test_the_schema_of_all_stacks_holds_each_stacks_own(stackgen: Stackgen) -> N
 @pytest.mark.parametrize("key", [*DOMAINS, "stack"])
 def test_help_names_every_value_of_a_flag(stackgen: Stackgen, key: str) -> None:
     words = " ".join(stackgen("new", "--help").out.replace("-\n", "-").split())
-    for member in Stack if key == "stack" else DOMAINS[key]:
-        assert member.value in words.replace("- ", "-")
+    for value in STACKS if key == "stack" else [member.value for member in DOMAINS[key]]:
+        assert value in words.replace("- ", "-")
 
 
 def test_help_names_every_command(stackgen: Stackgen) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import templating
 import terminals
 import yaml
 from terminals import CODES, DOWN, ENTER, finish
@@ -70,6 +71,20 @@ def test_only_what_was_not_given_is_asked(terminal: Spawn, tmp_path: Path) -> No
     assert child.exitstatus == 0, out
     assert not any(asked in out for asked in ("Which", "What does", "What are", "Does it"))
     assert yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())["deploy"] == "kubernetes"
+
+
+def test_an_answer_that_follows_from_a_choice_is_what_enter_takes(terminal: Spawn, tmp_path: Path) -> None:
+    flags = ["--product", "devops-tool", "--ai", "none", "--bottleneck", "io", "--team", "go", "--stack", "go"]
+    texts = ["-d", "description=x", "-d", "owner=y", "-d", "license=mit", "-d", "ci=none", "-d", "deploy=docker"]
+    template = str(templating.questions_alone(tmp_path / "ours"))
+    child = terminal("new", "my-tool", *flags, *texts, "-d", "module_path=example.com/tool", "--template", template)
+    answer(child, "What should the binary be?")
+    answer(child, "Shall it be created?")
+    out = finish(child)
+    assert child.exitstatus == 0, out
+    recorded = yaml.safe_load((tmp_path / "my-tool" / ".copier-answers.yml").read_text())
+    assert recorded["kind"] == "cli"
+    assert "kind=" not in out
 
 
 def test_a_refused_answer_is_asked_again(terminal: Spawn, tmp_path: Path) -> None:

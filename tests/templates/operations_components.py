@@ -108,6 +108,14 @@ def _job_workers(documents: list[Manifest]) -> Iterator[str]:
     ]
     if {"podSelector": {"matchLabels": {LABEL: "ml"}}} not in peers:
         yield "the workers cannot reach the service"
+    if _outward(documents, "job-worker") != _outward(documents, "api"):
+        yield "the workers cannot do what the API leaves to them, such as mail"
+
+
+def _outward(documents: list[Manifest], name: str) -> list[object]:
+    """Give the rules by which pods reach what is not in the cluster."""
+    rules = _the(documents, "NetworkPolicy", name)["spec"]["egress"]
+    return [rule for rule in rules if any("ipBlock" in peer for peer in rule.get("to", []))]
 
 
 LOOKS: Mapping[str, Callable[[list[Manifest]], Iterator[str]]] = {

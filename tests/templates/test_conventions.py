@@ -18,7 +18,7 @@ from rendering import Render
 from sizes import is_release
 
 from stackgen import questions
-from stackgen.choices import Stack
+from stackgen.choices import STACKS as OUR_STACKS
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -109,7 +109,7 @@ EVERY_COMBINATION = [case for stack in STACKS for case in cases(stack)]
 
 
 def test_every_stack_on_disk_is_offered_and_known() -> None:
-    assert set(STACKS) == set(ASKED.stacks()) <= set(Stack)
+    assert set(STACKS) == set(ASKED.stacks()) <= set(OUR_STACKS)
 
 
 LOCK = re.compile(r"package-lock\.json|requirements[a-z-]*\.txt|go\.sum")

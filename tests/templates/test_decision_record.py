@@ -77,6 +77,10 @@ def test_a_stack_that_was_named_without_a_word_about_the_product_is_no_recommend
         assert part in text
     assert "by copier directly" not in text
     assert "recommends" not in text
+    company = {**decision, "section": "", "disclosure": ["One.", "Two."]}
+    other = _record(template, tmp_path / "other", stack=stack, decision=company)
+    assert "The template's own rules take it when:\n\n- product = api\n- ai = none\n\nOne.\n\nTwo.\n\n## Con" in other
+    assert "“”" not in other
     assert "\n\n\n" not in text
 
 
@@ -90,6 +94,27 @@ def test_what_was_only_assumed_is_marked_and_what_an_old_project_recorded_is_not
     ]
     text = _record(template, tmp_path / "project", stack=STACKS[0], decision={**DECISION, "choices": choices})
     assert "- `product`: `saas`\n- `ai`: `none` (assumed, nobody said so)\n- `team`: `go`\n" in text
+
+
+def test_what_follows_the_part_and_the_sources_are_recorded(template: Path, tmp_path: Path) -> None:
+    decision = {
+        **DECISION,
+        "answers": [{"key": "kind", "value": "cli", "because": "product = devops-tool: a tool\n# is run"}],
+        "part": "Start with a pool.",
+        "pairs": [{"changes": "ai = none and team = go", "title": "The fourth"}],
+        "disclosure": ["Its author sells that.", "What is marked is ours."],
+    }
+    text = _record(template, tmp_path / "project", stack=STACKS[0], decision=decision)
+    for part in (
+        "“Some section”.\n\nIts author sells that.\nWhat is marked is ours.\n\nThese answers",
+        "choices:\n\n- `kind`: `cli`, because product = devops-tool: a tool # is run\n\nOne part",
+        "of another kind. Start with a pool.\n\n## Alternatives",
+        "The third\n\nWhere no single one does, these two together would have:\n\n",
+        "- ai = none and team = go: The fourth\n\n## Consequences",
+    ):
+        assert part in text
+    assert "\n\n\n" not in text
+    assert "because" not in _record(template, tmp_path / "old", stack=STACKS[0], decision=DECISION)
 
 
 def test_a_choice_against_the_recommendation_says_what_was_recommended(template: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ REWORDED = {
     ".github/workflows/release.yml": 4,
     ".vscode/extensions.json": 1,
     "README.md": 5,
+    "apps/api/src/modules/workers.ts": 1,
     "apps/api/src/modules/index.ts": 1,
     "docs/decisions/0001-stack.md": 2,
     "package.json": 1,

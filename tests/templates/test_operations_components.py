@@ -25,6 +25,7 @@ BREAKS = [
     ("job-workers", "job-workers/kustomization.yaml", "behavior: merge", "behavior: replace", "what they were"),
     ("job-workers", "job-workers/kustomization.yaml", "name: job-worker", "name: api", "by those who need it"),
     ("job-workers", "job-workers/networkpolicy.yaml", "name: ml", "name: api", "cannot reach the service"),
+    ("job-workers", "job-workers/networkpolicy.yaml", "port: 587", "port: 25", "such as mail"),
     ("kserve", "kserve/inferenceservice.yaml", "httpGet:", "httpGett:", "httpGett"),
     ("kserve", "kserve/inferenceservice.yaml", "mountPath: /tmp", "mountPath: /var/tmp", "temporary files"),
     ("kserve", "kserve/inferenceservice.yaml", "runAsNonRoot: true", "runAsNonRoot: false", "may run as root"),

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import copier
 import pytest
+from pytest_copie.plugin import Copie
 from rendering import Render
 from templating import tree
 
@@ -22,11 +22,11 @@ CASES: Mapping[str, dict[str, object]] = {
 
 @pytest.mark.parametrize(("stack", "answers"), CASES.items(), ids=CASES)
 def test_every_test_is_given_what_copier_makes(
-    rendered: Render, ours: Path, tmp_path: Path, stack: str, answers: dict[str, object]
+    rendered: Render, copie: Copie, ours: Path, tmp_path: Path, stack: str, answers: dict[str, object]
 ) -> None:
-    data = {"stack": stack, "name": "my-shop", **answers}
-    copier.run_copy(str(ours), tmp_path / "its/shop", data=data, vcs_ref="HEAD", defaults=True, quiet=True)
-    its = content(tmp_path / "its/shop")
+    made = copie.copy({"stack": stack, "name": "my-shop", **answers}, template_dir=ours)
+    assert made.project_dir, made.exception
+    its = content(made.project_dir)
     assert content(rendered(stack, tmp_path / "first/shop", **answers)) == its
     (tmp_path / "first/shop/README.md").write_text("mine\n", encoding="utf-8")
     (tmp_path / "first/shop/LICENSE").unlink()

@@ -9,12 +9,12 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "endings", "reading", "choices", "article", "recommend",
+    "errors", "endings", "reading", "choices", "article", "rules", "notes", "stacks", "recommend",
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "source", "project",
     "repository", "destination", "trim", "render",
     "merge", "pins", "policies", "proof", "journal", "revision", "update", "standing",
-    "toolchain", "verify", "layout", "console", "voice", "report",
+    "toolchain", "verify", "layout", "advice", "console", "voice", "report",
     "prompts", "intake", "request", "commands", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackgen import choices
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices, Stack
+from stackgen import choices, stacks
+from stackgen.choices import DOMAINS, LABELS, MEANINGS, STACKS, Choices, Stack
 from stackgen.errors import UsageError
 
 
@@ -41,7 +41,10 @@ def test_values_of_another_type_are_refused(value: object) -> None:
         ("ai", "yes", "feature"),
         ("ai", True, "feature"),
         ("ai", "no", "none"),
-        ("product", "iot", "realtime"),
+        ("product", "iot", "ingest"),
+        ("product", "backoffice", "internal"),
+        ("bottleneck", "mixed", "part"),
+        ("team", "java", "mixed"),
         ("product", "CLI", "devops-tool"),
         ("bottleneck", "database", "io"),
     ],
@@ -52,9 +55,16 @@ def test_what_people_call_a_value_leads_to_it(key: str, word: object, meant: str
     assert caught.value.hint == f"did you mean {meant!r}?"
 
 
+@pytest.mark.parametrize("word", ["solo", "small", "Alone"])
+def test_a_word_that_may_mean_several_values_names_them_all(word: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choices.parse({"team": word})
+    assert caught.value.hint == "did you mean 'small-typescript', 'small-python' or 'small-go'?"
+
+
 def test_other_names_belong_to_values_that_exist_and_to_one_each() -> None:
     for key, names in choices.OTHER_NAMES.items():
-        known = {member.value for member in (Stack if key == "stack" else DOMAINS[key])}
+        known = set(STACKS) if key == "stack" else {member.value for member in DOMAINS[key]}
         assert set(names) == known
         words = " ".join(names.values()).split()
         assert len(set(words)) == len(words)
@@ -63,7 +73,7 @@ def test_other_names_belong_to_values_that_exist_and_to_one_each() -> None:
 
 def test_a_stack_has_other_names_too() -> None:
     with pytest.raises(UsageError) as caught:
-        choices.parse_stack("django")
+        stacks.own().named("django")
     assert caught.value.hint == "did you mean 'python-django'?"
 
 
@@ -74,9 +84,9 @@ def test_an_unknown_choice_is_refused() -> None:
 
 
 def test_a_stack_is_parsed_by_name_only() -> None:
-    assert choices.parse_stack("go") is Stack.GO
+    assert stacks.own().named("go") == Stack.GO
     with pytest.raises(UsageError) as caught:
-        choices.parse_stack("golang")
+        stacks.own().named("golang")
     assert "node-ts" in caught.value.message
 
 

@@ -122,6 +122,14 @@ def test_the_questions_are_those_of_the_newest_release(toy: Repository, tmp_path
     assert "colour" in (packed / "_template/templates/demo/questions.yml").read_text()
 
 
+def test_the_records_of_the_stacks_are_those_of_the_commit_that_is_built(toy: Repository, tmp_path: Path) -> None:
+    toy.commit({"templates/demo/stack.json": '{"title": "Old"}'}, "0.3.0")
+    toy.commit({"templates/demo/stack.json": '{"title": "New"}'})
+    (toy.path / "templates/demo/stack.json").write_text('{"title": "Not committed"}')
+    packed = toy.pack(tmp_path / "packed")
+    assert (packed / "_template/templates/demo/stack.json").read_text() == '{"title": "New"}'
+
+
 def test_an_include_that_names_nothing_stops_the_build(toy: Repository, tmp_path: Path) -> None:
     toy.commit({"copier.yml": "!include templates/nothing.yml\n"}, "0.3.0")
     with pytest.raises(hatch_build.BuildError, match=r"templates/nothing\.yml"):

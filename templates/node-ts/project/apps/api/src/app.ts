@@ -10,6 +10,8 @@ import { joining } from './auth/atomic.ts';
 import { createAttempts } from './auth/attempts.ts';
 import { createAuth } from './auth/better-auth.ts';
 import { registerAuth } from './auth/index.ts';
+import { authJobs } from './auth/jobs.ts';
+import { createPostbox } from './auth/postbox.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
@@ -23,8 +25,10 @@ import { refuseOtherSpellings } from './http/plain-path.ts';
 import { limitNotFound, registerProblems, sendError } from './http/problems.ts';
 import { registerSecurity } from './http/security.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
-import { Outbox } from './mail/outbox.ts';
+import { sendWith } from './mail/post.ts';
 import type { AppModule, Services } from './module.ts';
+import type { JobHandler } from './queue/job.ts';
+import { JobWorker } from './queue/worker.ts';
 
 export interface AppOptions {
   readonly config: Config;
@@ -32,6 +36,8 @@ export interface AppOptions {
   readonly modules: readonly AppModule[];
   /** Whether /api/auth is served: everywhere but in processes that only work in the background. */
   readonly authRoutes?: boolean;
+  /** Whose jobs it runs, whatever JOBS_IN_PROCESS says; else the modules'. */
+  readonly jobsOf?: readonly AppModule[];
   readonly mailer?: Mailer;
   /** Where log lines go instead of to standard output. */
   readonly logStream?: { write(line: string): void };
@@ -42,15 +48,12 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { config, database } = options;
   const app = createServer(options);
   const mailer = options.mailer ?? (await createMailer(config.MAIL_URL, config.MAIL_FROM, app.log));
-  const outbox = new Outbox(mailer, app.log);
-  app.decorate('outbox', outbox);
-  // No request is left by then that could post a mail.
-  app.addHook('onClose', () => outbox.close(config.SHUTDOWN_TIMEOUT_MS));
   const accounts = joining(database);
   const attempts = createAttempts(accounts);
-  const auth = createAuth({ config, database: accounts, attempts, outbox, log: app.log });
+  const postbox = createPostbox(accounts);
+  const auth = createAuth({ config, database: accounts, attempts, postbox, log: app.log });
   const requires = createRequires(auth, database);
-  const services: Services = { config, database, mailer, outbox, auth, requires };
+  const services: Services = { config, database, auth, requires };
 
   registerProblems(app);
   registerCurrentRequest(app);
@@ -63,14 +66,38 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await registerOverload(app, config, database);
   await registerOpenApi(app);
   if (options.authRoutes ?? true) {
-    await registerAuth(app, { config, database, auth, attempts, outbox });
+    await registerAuth(app, { config, database, auth, attempts });
   }
   for (const module of options.modules) {
     const env = { ...config.modules[module.name] };
     await app.register(async (scope: App) => module.register(scope, services, env));
   }
+  const own = [sendWith(mailer), ...authJobs({ auth, config, database })];
+  registerJobs(app, [...own, ...jobsOf(services, options)], options);
   answerOtherMethods();
   return app;
+}
+
+function jobsOf(services: Services, options: AppOptions): JobHandler[] {
+  return (options.jobsOf ?? options.modules).flatMap(
+    (module) => module.jobs?.(services, { ...services.config.modules[module.name] }) ?? [],
+  );
+}
+
+/** Jobs are run as long as the application listens. */
+function registerJobs(app: App, handlers: readonly JobHandler[], options: AppOptions): void {
+  const { config, database } = options;
+  const works = options.jobsOf !== undefined || config.JOBS_IN_PROCESS;
+  const worker = new JobWorker({
+    database,
+    handlers,
+    concurrency: config.JOBS_CONCURRENCY,
+    listen: config.JOBS_LISTEN,
+    log: app.log,
+  });
+  app.decorate('jobs', worker);
+  if (works) app.addHook('onListen', async () => void worker.start());
+  app.addHook('preClose', () => worker.stop(config.SHUTDOWN_TIMEOUT_MS / 2));
 }
 
 function createServer({ config, logStream }: AppOptions): App {
@@ -113,7 +140,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Set at SIGTERM: the instance still answers, but wants no new work. */
     draining: boolean;
-    outbox: Outbox;
+    /** Runs jobs once it is started. */
+    jobs: JobWorker;
     /** What /readyz tells of services that the application can do without for a while. */
     dependencies: Map<string, () => Promise<boolean>>;
   }

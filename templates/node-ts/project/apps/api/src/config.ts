@@ -82,6 +82,9 @@ export const settings = {
     .refine((value) => /^(log:|smtps?:\/\/.)/.test(value), 'must name a host, or be log:')
     .optional(),
   MAIL_FROM: z.string().includes('@', 'must be an e-mail address').default('no-reply@localhost'),
+  JOBS_IN_PROCESS: flag.default(true),
+  JOBS_CONCURRENCY: count(4),
+  JOBS_LISTEN: flag.default(true),
   CORS_ORIGINS: origins,
   TRUST_PROXY: proxies,
   BODY_LIMIT: count(1_048_576),
@@ -181,6 +184,8 @@ function withDefaults(config: Settings, modules: Config['modules']): Config {
     APP_URL: (config.APP_URL ?? publicUrl).replace(/\/+$/, ''),
     AUTH_SECRET: config.AUTH_SECRET ?? DEVELOPMENT_SECRET,
     MAIL_URL: config.MAIL_URL ?? 'log:',
+    // Nobody else can open the embedded database.
+    JOBS_IN_PROCESS: embedded || config.JOBS_IN_PROCESS,
     MIGRATE_ON_START: config.MIGRATE_ON_START ?? (embedded || config.NODE_ENV !== 'production'),
     modules,
   };

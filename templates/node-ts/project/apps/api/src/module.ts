@@ -4,16 +4,12 @@ import type { Auth } from './auth/better-auth.ts';
 import type { Config, ConfiguredModule } from './config.ts';
 import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
-import type { Mailer } from './mail/mailer.ts';
-import type { Outbox } from './mail/outbox.ts';
+import type { JobHandler } from './queue/job.ts';
 
 /** What the application hands to a module. */
 export interface Services {
   readonly config: Config;
   readonly database: Database;
-  readonly mailer: Mailer;
-  /** Sends a mail after the answer: `outbox.post(mail)`. */
-  readonly outbox: Outbox;
   readonly auth: Auth;
   /** `requires('project:read')` is the hook that guards a route. */
   readonly requires: Requires;
@@ -22,6 +18,8 @@ export interface Services {
 export interface AppModule<Env extends z.ZodRawShape = z.ZodRawShape>
   extends ConfiguredModule<Env> {
   register(app: App, services: Services, env: z.output<z.ZodObject<Env>>): void | Promise<void>;
+  /** What it does later: it runs where the routes are, or in a process of its own (`npm run worker`). */
+  jobs?(services: Services, env: z.output<z.ZodObject<Env>>): readonly JobHandler[];
 }
 
 /** Declares a module; it lives when its line stands in modules/index.ts. */

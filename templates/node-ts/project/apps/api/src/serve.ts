@@ -7,15 +7,14 @@ import { openDatabase } from './db/open.ts';
 import type { App } from './http/app.ts';
 import type { AppModule } from './module.ts';
 
-/** How long the last mails, and then all that is left, get after the deadline before the process just ends. */
-const LAST_MAILS_MS = 1_000;
+/** How long the last connections get to close after the deadline, before the process just ends. */
 const FORCE_AFTER_MS = 2_000;
 
 /** Opens the database, listens, and goes away in good order when asked to. */
 export async function serve(
   config: Config,
   modules: readonly AppModule[],
-  options: Pick<AppOptions, 'authRoutes'> = {},
+  options: Pick<AppOptions, 'authRoutes' | 'jobsOf'> = {},
 ): Promise<App> {
   const database = await openDatabase(config);
   try {
@@ -56,7 +55,6 @@ async function stop(app: App, config: Config, database: Database): Promise<void>
   const deadline = setTimeout(() => {
     app.log.warn('the deadline has passed: closing the connections that are left');
     app.server.closeAllConnections();
-    setTimeout(() => app.outbox.giveUp(), LAST_MAILS_MS);
     setTimeout(() => process.exit(1), FORCE_AFTER_MS);
   }, config.SHUTDOWN_TIMEOUT_MS);
 

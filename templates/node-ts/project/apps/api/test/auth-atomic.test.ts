@@ -31,14 +31,15 @@ async function awayAt<Result>(statement: string, work: () => Promise<Result>): P
   return work().finally(() => run(`drop trigger away on ${table}`));
 }
 
+const SIGN_UP = '/api/auth/sign-up/email';
+const HALF = { name: 'Half', email: 'half@example.com', password: PASSWORD };
+
 const cases: [string, string, () => Promise<() => ReturnType<Client['post']>>][] = [
+  ['sign-up', 'insert on accounts', async () => () => new Client(test.app).post(SIGN_UP, HALF)],
   [
-    'sign-up',
-    'insert on accounts',
-    async () => {
-      const body = { name: 'Half', email: 'half@example.com', password: PASSWORD };
-      return () => new Client(test.app).post('/api/auth/sign-up/email', body);
-    },
+    'sign-up whose mail cannot be written',
+    'insert on queue.job',
+    async () => () => new Client(test.app).post(SIGN_UP, { ...HALF, email: 'mute@example.com' }),
   ],
   [
     'new organization',
@@ -92,4 +93,18 @@ describe('what the database goes away from in the middle', () => {
     const again = await send();
     expect(again.statusCode, again.body).toBe(200);
   });
+});
+
+it('a sign-up that fails at its very end sends no mail', async () => {
+  const run = (text: string) => test.database.db.execute(sql.raw(text));
+  const email = 'undone@example.com';
+  const posted = async () =>
+    (await run(`select from queue.job where data->'payload'->>'to' = '${email}'`)).rows.length;
+  await awayAt('insert on members', async () => undefined);
+  await run(`create constraint trigger away_at_commit after insert on accounts
+    deferrable initially deferred for each row execute function away()`);
+  const send = () => new Client(test.app).post(SIGN_UP, { ...HALF, email });
+  const refused = await send().finally(() => run('drop trigger away_at_commit on accounts'));
+  expect([refused.statusCode, await posted()]).toEqual([503, 0]);
+  expect([(await send()).statusCode, await posted()]).toEqual([200, 1]);
 });

@@ -189,7 +189,7 @@ describe('every route of better-auth', () => {
     config: loadConfig({}),
     database: unreachableDatabase(),
     attempts: createAttempts(unreachableDatabase()),
-    outbox: { post: () => undefined },
+    postbox: { post: async () => undefined },
     // biome-ignore lint/suspicious/noExplicitAny: nothing is logged while the routes are listed
     log: {} as any,
   });

@@ -1,19 +1,19 @@
-import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createMailer, type Mail, type Mailer } from '../src/mail/mailer.ts';
+import type { Database } from '../src/db/database.ts';
+import { createMailer, type Mail } from '../src/mail/mailer.ts';
 import {
   Client,
   invite,
   linkIn,
-  ORIGIN,
   PASSWORD,
   signUp,
   signUpOwner,
   startApp,
   type TestApp,
 } from './support/app.ts';
+import { copyDatabase } from './support/database.ts';
+import { MailServer, SILENT } from './support/mail-server.ts';
 
 const APP_URL = 'https://app.example.com/shop';
 let test: TestApp;
@@ -87,72 +87,102 @@ describe('a link in a mail', () => {
   });
 
   it('leads to the API itself where there is no front end', async () => {
-    const alone = await startApp({ database: test.database });
+    const alone = await startApp();
     const { client } = await signUpOwner(alone.app, 'alone');
     await client.post(RESET, { email: 'alone@example.com' });
     const mail = await alone.mailTo('alone@example.com', 'Choose a new password');
     expect(callbackOf(mail)).toBe('http://localhost:3000/reset-password');
     expect(await invite(alone, client, { email: 'b@example.com', role: 'member' })).toBeTruthy();
-    await alone.app.close();
+    await alone.close();
   });
 });
 
+describe('a mail', () => {
+  it('speaks the language that its request asks for', async () => {
+    const german = { 'accept-language': 'de-AT,de;q=0.9,en;q=0.8' };
+    const payload = { name: 'Grete', email: 'grete@example.com', password: PASSWORD };
+    const send = (client: Client, url: string, body: object) =>
+      client.send('POST', url, { payload: body, headers: german });
+    await send(new Client(test.app), '/api/auth/sign-up/email', payload);
+    const mail = await test.mailTo(payload.email, 'Bestätigen Sie Ihre E-Mail-Adresse');
+    expect(mail.html).toContain('<html lang="de">');
+    await send(new Client(test.app), RESET, { email: payload.email });
+    await test.mailTo(payload.email, 'Wählen Sie ein neues Passwort');
+    const { client } = await signUpOwner(test.app, 'sprachen');
+    const invitation = { email: 'gast@example.com', role: 'member' };
+    await send(client, '/api/auth/organization/invite-member', invitation);
+    await test.mailTo(invitation.email, 'Einladung zu sprachen');
+  });
+});
+
+it('whether an address has an account is looked up behind the answer', async () => {
+  const quiet = await startApp();
+  const email = 'known@example.com';
+  await signUp(quiet.app, email);
+  await quiet.database.db.execute(sql`delete from queue.job`);
+  const client = new Client(quiet.app);
+  const known = await client.post(RESET, { email });
+  const stranger = await client.post(RESET, { email: 'stranger@example.com' });
+  expect([stranger.statusCode, stranger.body]).toEqual([200, known.body]);
+  const { rows } = await quiet.database.db.execute(
+    sql`select name, data->'payload'->>'email' as email from queue.job order by created_on`,
+  );
+  const name = 'auth.request-password-reset';
+  expect(rows).toEqual([
+    { name, email },
+    { name, email: 'stranger@example.com' },
+  ]);
+  await quiet.mailTo(email, 'Choose a new password');
+  expect(quiet.mails.map(({ to }) => to)).toEqual([email]);
+  await quiet.close();
+});
+
 describe('a mail server that accepts and stays silent', () => {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => void sockets.push(socket));
-  /** For each mail that was begun, whether the answer to the newest request was out by then. */
-  const answered: (boolean | undefined)[] = [];
-  let newest: ServerResponse | undefined;
+  const server = new MailServer();
+  let database: Database;
   let silent: TestApp;
-  let api: string;
 
   beforeAll(async () => {
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const { port } = server.address() as AddressInfo;
-    // biome-ignore lint/suspicious/noExplicitAny: this transport logs nothing
-    const smtp = await createMailer(`smtp://127.0.0.1:${port}`, 'a@example.com', {} as any);
-    const mailer: Mailer = {
-      send(mail) {
-        answered.push(newest?.writableFinished);
-        return smtp.send(mail);
-      },
-    };
-    const env = { SHUTDOWN_TIMEOUT_MS: '200' };
-    silent = await startApp({ database: test.database, mailer, env });
-    silent.app.server.prependListener('request', (_request, response) => {
-      newest = response;
-    });
-    api = await silent.app.listen({ port: 0, host: '127.0.0.1' });
+    database = await copyDatabase();
+    silent = await open(await server.start());
+    await silent.app.listen({ port: 0, host: '127.0.0.1' });
   });
-  afterAll(() => server.close());
+  afterAll(async () => {
+    await server.stop();
+    await database.close();
+  });
 
-  const post = async (path: string, body: object) => {
-    const response = await fetch(api + path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', origin: ORIGIN },
-      body: JSON.stringify(body),
-    });
-    return { status: response.status, text: await response.text() };
+  async function open(url: string): Promise<TestApp> {
+    const mailer = await createMailer(url, 'a@example.com', silent?.app.log);
+    const shared = { ...database, close: async () => undefined };
+    return startApp({ database: shared, mailer, env: { SHUTDOWN_TIMEOUT_MS: '2000' } });
+  }
+
+  const posted = async () => {
+    const { rows } = await database.db.execute<{ to: string; state: string }>(
+      sql`select data->'payload'->>'to' as "to", state::text from queue.job
+        where name = 'mail.send' order by created_on`,
+    );
+    return rows;
   };
 
-  it('holds up no answer, and is not even called before it', async () => {
-    const person = { name: 'Ada', email: 'patient@example.com', password: PASSWORD };
-    expect((await post('/api/auth/sign-up/email', person)).status).toBe(200);
-    await expect.poll(() => answered.length, { timeout: 20_000 }).toBe(1);
-    const known = await post(RESET, { email: 'patient@example.com' });
-    await expect.poll(() => answered.length, { timeout: 20_000 }).toBe(2);
-    expect(answered).toEqual([true, true]);
-    // Both mails are still underway.
-    await expect.poll(() => sockets.length, { timeout: 20_000 }).toBe(2);
-    expect(await post(RESET, { email: 'stranger@example.com' })).toEqual(known);
-    expect(answered).toHaveLength(2);
+  it('holds up no answer', async () => {
+    server.answers = SILENT;
+    const email = 'patient@example.com';
+    const client = await signUp(silent.app, email);
+    await expect.poll(() => server.connections, { timeout: 20_000 }).toBe(1);
+    expect((await client.post(RESET, { email })).statusCode).toBe(200);
+    await expect.poll(() => server.connections, { timeout: 20_000 }).toBe(2);
+    expect((await posted()).map(({ to }) => to)).toEqual([email, email]);
   });
 
-  it('holds up no shutdown for longer than half of its time', async () => {
-    await silent.app.close();
-    const lost = silent.logs.filter((line) => line.msg === 'mail lost');
-    expect(lost).toMatchObject([{ reason: 'the process stops' }, { lost: 2 }]);
-    expect(JSON.stringify(lost)).not.toContain('patient@example.com');
-    for (const socket of sockets) socket.destroy();
+  it('holds up no shutdown for longer than half of its time, and loses nothing', async () => {
+    await silent.close();
+    expect((await posted()).map(({ state }) => state)).not.toContain('completed');
+    server.answers = {};
+    const again = await open(`smtp://127.0.0.1:${server.port}`);
+    await again.app.jobs.start();
+    await expect.poll(() => server.messages.length, { timeout: 60_000 }).toBe(2);
+    await again.close();
   });
 });

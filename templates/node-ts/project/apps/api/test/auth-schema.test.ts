@@ -24,7 +24,7 @@ const auth = createAuth({
   config: loadConfig({}),
   database,
   attempts: createAttempts(database),
-  outbox: { post: () => undefined },
+  postbox: { post: async () => undefined },
   // biome-ignore lint/suspicious/noExplicitAny: nothing is logged while the options are read
   log: {} as any,
 });

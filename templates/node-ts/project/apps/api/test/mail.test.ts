@@ -1,216 +1,186 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { invitationMail } from '../src/auth/mails.ts';
-import { createMailer, type Mail, type Mailer } from '../src/mail/mailer.ts';
-import { Outbox, type OutboxOptions } from '../src/mail/outbox.ts';
-import { PASSWORD, startApp } from './support/app.ts';
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { invitationMail, resetPasswordMail, verificationMail } from '../src/auth/mails.ts';
+import type { Database } from '../src/db/database.ts';
+import { LANGUAGES, languageOf } from '../src/mail/language.ts';
+import { type Letter, write } from '../src/mail/letter.ts';
+import { createMailer, type Mailer } from '../src/mail/mailer.ts';
+import { postMail, sendWith } from '../src/mail/post.ts';
+import { listDeadLetters } from '../src/queue/dead-letters.ts';
+import { copyDatabase } from './support/database.ts';
+import { createWorker, keepLog, type LogLine } from './support/jobs.ts';
+import { MailServer, SILENT } from './support/mail-server.ts';
 
-/** As much of an SMTP server as it takes to receive a message. */
-const server = createServer((socket) => {
-  let inMessage = false;
-  socket.write('220 test\r\n');
-  socket.on('data', (chunk) => {
-    received += chunk;
-    if (inMessage) {
-      if (!received.endsWith('\r\n.\r\n')) return;
-      inMessage = false;
-      socket.write('250 queued\r\n');
-      return;
+const PATIENCE = { timeout: 60_000 };
+const ADA = 'ada@example.com';
+const LETTER: Letter = {
+  language: 'en',
+  subject: 'Hello',
+  paragraphs: ['A message'],
+  action: { label: 'Open', url: 'https://example.com/?a=1&b=2' },
+};
+
+let server: MailServer;
+let url: string;
+
+beforeEach(async () => {
+  server = new MailServer();
+  url = await server.start();
+});
+afterEach(() => server.stop());
+
+const mailerAt = (address: string, limits?: Parameters<typeof createMailer>[3]) =>
+  createMailer(address, 'Shop <api@example.com>', keepLog().log, limits);
+const mail = { id: 'id', to: ADA, ...write(LETTER) };
+
+describe('a mail', () => {
+  it('goes out by SMTP in text and HTML, with an id of its own', async () => {
+    await (await mailerAt(url)).send(mail);
+    const [message = ''] = server.messages;
+    expect(message).toContain('From: Shop <api@example.com>');
+    expect(message).toContain(`To: ${ADA}`);
+    expect(message).toContain('Subject: Hello');
+    expect(message).toContain('Message-ID: <id@example.com>');
+    expect(message).toContain('Auto-Submitted: auto-generated');
+    expect(message).toContain('Content-Type: text/plain');
+    expect(message).toContain('Content-Type: text/html');
+  });
+
+  it('is not waited for without end, where the server says nothing', async () => {
+    server.answers = SILENT;
+    const limits = { connectionTimeout: 200, greetingTimeout: 200, socketTimeout: 200 };
+    const sent = (await mailerAt(url, limits)).send(mail);
+    // Whichever of the limits is first.
+    await expect(sent).rejects.toThrow(/Greeting never received|Timeout/);
+    // nodemailer's own limit is 30 seconds.
+  }, 20_000);
+
+  it('says the same in text and HTML, and nobody adds markup or lines to it', () => {
+    const letter = invitationMail('en', {
+      organization: 'Acme\r\nBcc: x@y.z',
+      from: 'Eve\n\n<a href="https://evil.example">Pay</a>',
+      url: 'https://x.example/?a="1"&b=2',
+    });
+    const { subject, text, html } = write(letter);
+    expect(subject).toBe('Join Acme Bcc: x@y.z');
+    expect(text.split('\n')).toHaveLength(4);
+    expect(text).toContain('\nhttps://x.example/?a="1"&b=2\n');
+    expect(html).toContain(
+      '&lt;a href=&quot;https://evil.example&quot;&gt;Pay&lt;/a&gt; invites you',
+    );
+    expect(html).toContain('<a href="https://x.example/?a=&quot;1&quot;&amp;b=2" ');
+    expect(html.match(/<a /g)).toHaveLength(1);
+  });
+
+  it('is written in every language', () => {
+    const values = { organization: 'Acme', from: 'Eve', url: 'https://x.example/' };
+    for (const make of [
+      (language: (typeof LANGUAGES)[number]) => verificationMail(language, values.url),
+      (language: (typeof LANGUAGES)[number]) => resetPasswordMail(language, values.url),
+      (language: (typeof LANGUAGES)[number]) => invitationMail(language, values),
+    ]) {
+      const letters = LANGUAGES.map(make).map((letter) => ({ letter, ...write(letter) }));
+      expect(new Set(letters.map(({ subject }) => subject)).size).toBe(LANGUAGES.length);
+      expect(new Set(letters.map(({ text }) => text)).size).toBe(LANGUAGES.length);
+      for (const { letter, text, html } of letters) {
+        expect(html).toContain(`<html lang="${letter.language}">`);
+        expect([text, html].every((each) => each.includes(values.url))).toBe(true);
+      }
     }
-    const command = String(chunk).slice(0, 4).toUpperCase();
-    inMessage = command === 'DATA';
-    const reply = { DATA: '354 go on', QUIT: '221 bye' }[command] ?? '250 ok';
-    socket.write(`${reply}\r\n`);
   });
 });
-let received = '';
 
-beforeAll(() => once(server.listen(0, '127.0.0.1'), 'listening'));
-afterAll(() => server.close());
-
-it('goes out by SMTP', async () => {
-  const { port } = server.address() as AddressInfo;
-  // biome-ignore lint/suspicious/noExplicitAny: this transport logs nothing
-  const mailer = await createMailer(`smtp://127.0.0.1:${port}`, 'api@example.com', {} as any);
-  await mailer.send({ to: 'ada@example.com', subject: 'Hello', text: 'A message' });
-  expect(received).toContain('MAIL FROM:<api@example.com>');
-  expect(received).toContain('RCPT TO:<ada@example.com>');
-  expect(received).toContain('Subject: Hello');
+it.each([
+  [undefined, 'en'],
+  ['', 'en'],
+  ['de', 'de'],
+  ['de-AT,de;q=0.9,en;q=0.8', 'de'],
+  ['fr, de;q=0.4, en;q=0.6', 'en'],
+  ['en;q=0.1, DE-ch; q=0.2', 'de'],
+  ['de;q=0', 'en'],
+  ['fr-CA', 'en'],
+  ['*', 'en'],
+  ['de;q=x, ;;;,', 'en'],
+  [`${'fr,'.repeat(50)}de`, 'en'],
+])('Accept-Language %j means %s', (header, language) => {
+  expect(languageOf(header)).toBe(language);
 });
 
-it('is not waited for without end, where the server says nothing', async () => {
-  const silent = createServer((socket) => socket.on('error', () => undefined));
-  await once(silent.listen(0, '127.0.0.1'), 'listening');
-  const { port } = silent.address() as AddressInfo;
-  const limits = { connectionTimeout: 200, greetingTimeout: 200, socketTimeout: 200 };
-  // biome-ignore lint/suspicious/noExplicitAny: this transport logs nothing
-  const mailer = await createMailer(`smtp://127.0.0.1:${port}`, 'a@example.com', {} as any, limits);
-  const sent = mailer.send({ to: 'ada@example.com', subject: 'Hello', text: 'A message' });
-  // Whichever of the limits is first.
-  await expect(sent).rejects.toThrow(/Greeting never received|Timeout/);
-  silent.close();
-  // nodemailer's own limit is 30 seconds.
-}, 20_000);
+describe('a posted mail', () => {
+  let database: Database;
+  let lines: LogLine[];
+  let stop: () => Promise<void>;
 
-it('has no lines that come from the names of people', () => {
-  const mail = invitationMail('a@b.c', 'Acme\r\nBcc: x@y.z', 'Eve\n\nPay here', 'https://x');
-  expect(mail.subject).toBe('Join Acme Bcc: x@y.z');
-  expect(mail.text.split('\n')).toHaveLength(4);
-});
+  beforeAll(async () => {
+    database = await copyDatabase();
+  });
+  afterAll(() => database.close());
+  afterEach(async () => {
+    await stop();
+    await database.db.execute(sql`delete from queue.job`);
+  });
 
-/** A mailer whose answers the test gives. */
-class Scripted implements Mailer {
-  readonly asked: string[] = [];
-  readonly #waiting: PromiseWithResolvers<void>[] = [];
-
-  send(mail: Mail): Promise<void> {
-    this.asked.push(mail.subject);
-    const answer = Promise.withResolvers<void>();
-    this.#waiting.push(answer);
-    return answer.promise;
+  async function startWorker(mailer: Mailer) {
+    const created = createWorker(database, sendWith(mailer));
+    lines = created.lines;
+    stop = () => created.worker.stop(1_000);
+    await created.worker.start();
   }
 
-  accept = () => this.#waiting.shift()?.resolve();
-  refuse = (error = new Error('try again')) => this.#waiting.shift()?.reject(error);
-}
-
-describe('the outbox', () => {
-  const mail = (subject: string) => ({ to: 'a@example.com', subject, text: '' });
-  const asked = (mailer: Scripted, ...subjects: string[]) =>
-    expect.poll(() => mailer.asked).toEqual(subjects);
-
-  function open(options: Partial<OutboxOptions>) {
-    const lines: { level: string; msg: string; [key: string]: unknown }[] = [];
-    const to = (level: string) => (fields: object, msg: string) =>
-      lines.push({ level, msg, ...fields });
-    // biome-ignore lint/suspicious/noExplicitAny: as much of a logger as an outbox uses
-    const log = { warn: to('warn'), error: to('error') } as any;
-    const mailer = new Scripted();
-    return { mailer, lines, outbox: new Outbox(mailer, log, { pausesMs: [1, 1], ...options }) };
-  }
-
-  it('tries again, and then says that and why the mail is lost', async () => {
-    const { mailer, outbox, lines } = open({});
-    outbox.post(mail('a'));
-    for (const tries of [1, 2, 3]) {
-      await expect.poll(() => mailer.asked.length).toBe(tries);
-      mailer.refuse();
-    }
-    await expect.poll(() => outbox.lost).toBe(1);
-    expect(lines.map(({ level }) => level)).toEqual(['warn', 'warn', 'error']);
-    expect(lines.at(-1)).toMatchObject({
-      msg: 'mail lost',
-      reason: 'the mail server did not take it',
-      err: { message: 'try again' },
-      lost: 1,
-    });
+  it('is sent when its transaction commits, and only then', async () => {
+    await startWorker(await mailerAt(url));
+    await database.db
+      .transaction(async (tx) => {
+        await postMail(tx, 'undone@example.com', LETTER);
+        throw new Error('changed my mind');
+      })
+      .catch(() => undefined);
+    await database.db.transaction((tx) => postMail(tx, ADA, LETTER));
+    await expect.poll(() => server.messages.length, PATIENCE).toBe(1);
+    expect(server.messages[0]).toContain(`To: ${ADA}`);
+    await expect.poll(() => lines.filter(({ msg }) => msg === 'job done').length, PATIENCE).toBe(1);
+    expect(server.connections).toBe(1);
   });
 
-  it('does not repeat what is refused for good', async () => {
-    const { mailer, outbox } = open({});
-    outbox.post(mail('a'));
-    await asked(mailer, 'a');
-    mailer.refuse(Object.assign(new Error('no such mailbox'), { responseCode: 550 }));
-    await expect.poll(() => outbox.lost).toBe(1);
-    expect(mailer.asked).toEqual(['a']);
+  it.each([
+    ['is busy', { RCPT: `450 4.2.1 <${ADA}> later` }, '450 4.2.1 to RCPT TO'],
+    ['does not know us', { MAIL: '550 no such sender' }, '550 to MAIL FROM'],
+    ['turns us away', { HELO: '554 go away' }, '554 to CONN'],
+  ])('is tried again where the server %s, and arrives once', async (_why, answers, reason) => {
+    server.answers = answers;
+    await startWorker(await mailerAt(url));
+    await postMail(database.db, ADA, LETTER);
+    const failed = () => lines.filter(({ msg }) => msg === 'job failed');
+    await expect.poll(() => failed().length, PATIENCE).toBe(1);
+    expect(String(failed()[0]?.err)).toContain(reason);
+    server.answers = {};
+    await expect.poll(() => server.messages.length, PATIENCE).toBe(1);
+    await expect.poll(() => lines.at(-1)?.msg, PATIENCE).toBe('job done');
+    expect(await listDeadLetters(database)).toEqual([]);
+    expect(JSON.stringify(lines)).not.toContain(ADA);
   });
 
-  it('sends so many at once and keeps so many, in order', async () => {
-    const { mailer, outbox, lines } = open({ concurrency: 2, capacity: 2 });
-    for (const subject of ['a', 'b', 'c', 'd', 'e']) outbox.post(mail(subject));
-    expect(lines).toMatchObject([{ reason: 'too many mails are waiting', lost: 1 }]);
-    await asked(mailer, 'a', 'b');
-    mailer.accept();
-    await asked(mailer, 'a', 'b', 'c');
-    mailer.accept();
-    await asked(mailer, 'a', 'b', 'c', 'd');
+  it.each([
+    ['its recipient', { RCPT: `550 5.1.1 <${ADA}> unknown` }, '550 5.1.1 to RCPT TO'],
+    ['it', { DATA: '552 too big' }, '552 to DATA'],
+  ])('is a dead letter at once where the server refuses %s', async (_what, answers, reason) => {
+    server.answers = answers;
+    await startWorker(await mailerAt(url));
+    await postMail(database.db, ADA, LETTER);
+    await expect.poll(() => listDeadLetters(database), PATIENCE).toHaveLength(1);
+    expect((await listDeadLetters(database))[0]?.reason).toContain(reason);
+    expect(server.connections).toBe(1);
+    expect(JSON.stringify(lines)).not.toContain(ADA);
   });
 
-  it('keeps a hundred mails at once and more, where nothing else is said', async () => {
-    const { outbox } = open({});
-    for (let count = 0; count < 100; count += 1) outbox.post(mail('a'));
-    expect(outbox.lost).toBe(0);
+  it('waits for a server that is not there, and arrives when it is', async () => {
+    const { port } = server;
+    await server.stop();
+    await startWorker(await mailerAt(`smtp://127.0.0.1:${port}`));
+    await postMail(database.db, ADA, LETTER);
+    await expect.poll(() => lines.map(({ msg }) => msg), PATIENCE).toContain('job failed');
+    server = new MailServer();
+    await server.start(port);
+    await expect.poll(() => server.messages.length, PATIENCE).toBe(1);
   });
-
-  it('goes on after an error', async () => {
-    const { mailer, outbox } = open({ concurrency: 1, pausesMs: [] });
-    outbox.post(mail('a'));
-    outbox.post(mail('b'));
-    await asked(mailer, 'a');
-    mailer.refuse();
-    await asked(mailer, 'a', 'b');
-    mailer.accept();
-    outbox.post(mail('c'));
-    await asked(mailer, 'a', 'b', 'c');
-  });
-
-  it('holds back what is posted in a request until its answer is out', async () => {
-    const { mailer, outbox } = open({});
-    const end = Promise.withResolvers<void>();
-    const result = await outbox.hold(end.promise, async () => {
-      outbox.post(mail('held'));
-      return 'answered';
-    });
-    expect(result).toBe('answered');
-    outbox.post(mail('free'));
-    await asked(mailer, 'free');
-    end.reject(new Error('the caller hung up'));
-    await asked(mailer, 'free', 'held');
-  });
-
-  it('sends what a request posts after its caller has hung up', async () => {
-    const { mailer, outbox } = open({});
-    await outbox.hold(Promise.reject(new Error('the caller hung up')), async () => {
-      await setImmediate();
-      outbox.post(mail('late'));
-    });
-    await asked(mailer, 'late');
-  });
-
-  it('sends the rest at once when it is closed', async () => {
-    const { mailer, outbox } = open({ concurrency: 1, pausesMs: [600_000] });
-    outbox.post(mail('a'));
-    outbox.post(mail('b'));
-    await asked(mailer, 'a');
-    mailer.refuse();
-    const closed = outbox.close(20_000);
-    await asked(mailer, 'a', 'a');
-    mailer.accept();
-    await asked(mailer, 'a', 'a', 'b');
-    mailer.accept();
-    await closed;
-    expect(outbox.lost).toBe(0);
-  });
-
-  it('gives up what is left at the deadline', async () => {
-    const { mailer, outbox, lines } = open({ concurrency: 1 });
-    outbox.post(mail('a'));
-    outbox.post(mail('b'));
-    await asked(mailer, 'a');
-    await outbox.close(1);
-    expect(lines).toMatchObject([{ reason: 'the process stops' }, { lost: 2 }]);
-    mailer.refuse();
-    await setImmediate();
-    expect(mailer.asked).toEqual(['a']);
-    expect(outbox.lost).toBe(2);
-    outbox.post(mail('c'));
-    expect(outbox.lost).toBe(3);
-  });
-});
-
-it('reaches those who hang up before they are answered', async () => {
-  const test = await startApp({ env: { LOG_LEVEL: 'debug' } });
-  const { port } = new URL(await test.app.listen({ host: '127.0.0.1', port: 0 }));
-  const email = 'hasty@example.com';
-  const body = JSON.stringify({ email, name: 'Hasty', password: PASSWORD });
-  const caller = connect(Number(port), '127.0.0.1');
-  caller.write(
-    `POST /api/auth/sign-up/email HTTP/1.1\r\nhost: x\r\norigin: http://localhost:3000\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-  );
-  await expect.poll(() => test.logs.map(({ msg }) => msg)).toContain('incoming request');
-  caller.destroy();
-  expect(await test.mailTo(email)).toBeDefined();
-  await test.close();
 });

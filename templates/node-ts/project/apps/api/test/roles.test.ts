@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { PGlite } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { z } from 'zod';
 import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/db/database.ts';
 import { embedded } from '../src/db/embedded.ts';
@@ -9,8 +10,11 @@ import { isUniqueViolation, sqlState } from '../src/db/errors.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { openDatabase } from '../src/db/open.ts';
 import { withTenant } from '../src/db/tenant.ts';
+import { listDeadLetters, retryDeadLetters } from '../src/queue/dead-letters.ts';
+import { defineJob, enqueue, HopelessJobError, handle } from '../src/queue/job.ts';
 import { signUpOwner, startApp } from './support/app.ts';
 import { createPostgres } from './support/database.ts';
+import { createWorker } from './support/jobs.ts';
 
 const template = inject('template');
 const PATH = '/api/v1/organizations/served/projects';
@@ -74,6 +78,28 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
     await test.close();
   });
 
+  it('enqueues jobs, as itself and for tenants, and runs them', async () => {
+    const job = defineJob({ name: 'test.job', payload: z.object({}), schedule: '0 3 * * *' });
+    const runs: (string | null)[] = [];
+    const { worker, lines } = createWorker(
+      database,
+      handle(job, async (_payload, { organizationId }) => {
+        runs.push(organizationId);
+        if (runs.length === 1) throw new HopelessJobError('not this one');
+      }),
+    );
+    await worker.start();
+    await withTenant(database, 'served', (tx) => enqueue(tx, job, {}));
+    await expect.poll(() => listDeadLetters(database), PATIENCE).toHaveLength(1);
+    await enqueue(database.db, job, {});
+    expect(await retryDeadLetters(database)).toBe(1);
+    await expect
+      .poll(() => runs.toSorted(), PATIENCE)
+      .toEqual(['served', 'served', null].toSorted());
+    await worker.stop(1_000);
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   it.each([
     'create table more (id int)',
     'alter table projects no force row level security',
@@ -82,6 +108,7 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
     "insert into drizzle.__drizzle_migrations (id, hash) values (99, 'x')",
     "update drizzle.__drizzle_migrations set hash = 'x'",
     'truncate users',
+    'drop table queue.queue',
   ])('may not %s', async (statement) => {
     const error = await database.db.execute(sql.raw(statement)).catch((caught: unknown) => caught);
     expect([statement, sqlState(error)]).toEqual([statement, PERMISSION_DENIED]);

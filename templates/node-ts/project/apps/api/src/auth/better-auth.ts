@@ -7,14 +7,16 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { libraryLog } from '../http/logging.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { languageOf } from '../mail/language.ts';
 import type { Attempts } from './attempts.ts';
 import { noteFailures } from './database-failures.ts';
 import { linkIntoApp } from './links.ts';
 import { invitationMail, resetPasswordMail, verificationMail } from './mails.ts';
 import { createOrganizationLimits, PER_ORGANIZATION } from './organization-limits.ts';
 import { createOrganizationRules } from './organization-rules.ts';
+import { deferReset, isResetDue } from './password-resets.ts';
 import { accessControl, roles } from './permissions.ts';
+import type { Postbox } from './postbox.ts';
 import * as schema from './schema.ts';
 
 export const AUTH_PATH = '/api/auth';
@@ -27,12 +29,12 @@ export interface AuthParts {
   readonly config: Config;
   readonly database: Database;
   readonly attempts: Attempts;
-  readonly outbox: Pick<Outbox, 'post'>;
+  readonly postbox: Pick<Postbox, 'post'>;
   readonly log: FastifyBaseLogger;
 }
 
 /** Accounts, sessions, organizations and invitations: better-auth on our database. */
-export function createAuth({ config, database, attempts, outbox, log }: AuthParts) {
+export function createAuth({ config, database, attempts, postbox, log }: AuthParts) {
   const rules = createOrganizationRules(database);
   const limits = createOrganizationLimits(config, database);
   return betterAuth({
@@ -85,6 +87,10 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
     },
     hooks: {
       before: createAuthMiddleware(async (context) => {
+        if (context.path === '/request-password-reset' && !isResetDue()) {
+          const language = languageOf(context.headers?.get('accept-language'));
+          return deferReset(database, { ...context.body, language });
+        }
         if (context.path !== '/change-password') return;
         // Whoever changes it may do so because somebody else knows it.
         return { context: { body: { ...context.body, revokeOtherSessions: true } } };
@@ -95,15 +101,19 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
       minPasswordLength: PASSWORD_LENGTH.min,
       maxPasswordLength: PASSWORD_LENGTH.max,
       revokeSessionsOnPasswordReset: true,
-      sendResetPassword: async ({ user, url }) =>
-        outbox.post(resetPasswordMail(user.email, linkIntoApp(config, url, '/reset-password'))),
+      sendResetPassword: async ({ user, url }, request) => {
+        const link = linkIntoApp(config, url, '/reset-password');
+        await postbox.post(user.email, resetPasswordMail(askedFor(request), link));
+      },
       // Whoever reads the account's mail is let in, however often others have guessed.
       onPasswordReset: ({ user }) => attempts.forget('signIn', user.email),
     },
     emailVerification: {
       sendOnSignUp: true,
-      sendVerificationEmail: async ({ user, url }) =>
-        outbox.post(verificationMail(user.email, linkIntoApp(config, url, '/'))),
+      sendVerificationEmail: async ({ user, url }, request) => {
+        const link = linkIntoApp(config, url, '/');
+        await postbox.post(user.email, verificationMail(askedFor(request), link));
+      },
     },
     user: {
       // Not offered; a project that enables it is held to the same rule.
@@ -125,16 +135,17 @@ export function createAuth({ config, database, attempts, outbox, log }: AuthPart
           beforeAcceptInvitation: ({ invitation }) => rules.refuseWithoutInviter(invitation),
           beforeDeleteOrganization: ({ organization: { id } }) => rules.deleteWhole(id),
         },
-        sendInvitationEmail: async ({ id, email, organization: { name }, inviter }) =>
-          outbox.post(
-            invitationMail(
-              email,
-              name,
-              inviter.user.name,
-              `${config.APP_URL}/accept-invitation?id=${id}`,
-            ),
-          ),
+        sendInvitationEmail: async ({ id, email, organization: { name }, inviter }, request) => {
+          const url = `${config.APP_URL}/accept-invitation?id=${id}`;
+          const values = { organization: name, from: inviter.user.name, url };
+          await postbox.post(email, invitationMail(askedFor(request), values));
+        },
       }),
     ],
   });
+}
+
+/** Mails speak the language of the request that they come from. */
+function askedFor(request: Request | undefined) {
+  return languageOf(request?.headers.get('accept-language'));
 }

@@ -25,6 +25,12 @@ export async function orDatabaseFailure<Result>(work: () => Promise<Result>): Pr
   return outcome;
 }
 
+/** For work that better-auth has us do, and whose failure it would swallow. */
+export function noteFailure(error: unknown): never {
+  current.getStore()?.push(error);
+  throw error;
+}
+
 function watch<Watched extends object>(adapter: Watched): Watched {
   return new Proxy(adapter, {
     get(target, name, receiver) {

@@ -1,5 +1,4 @@
 import { STATUS_CODES } from 'node:http';
-import { finished } from 'node:stream/promises';
 import type { BetterAuthOptions } from 'better-auth';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
@@ -9,7 +8,6 @@ import { isCheckViolation, isForeignKeyViolation, isUniqueViolation } from '../d
 import type { App } from '../http/app.ts';
 import { problems } from '../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../http/problems.ts';
-import type { Outbox } from '../mail/outbox.ts';
 import { atomically } from './atomic.ts';
 import type { Attempts } from './attempts.ts';
 import { AUTH_PATH, type Auth, CLIENT_IP_HEADER } from './better-auth.ts';
@@ -26,7 +24,6 @@ export interface AuthServices {
   readonly database: Database;
   readonly auth: Auth;
   readonly attempts: Attempts;
-  readonly outbox: Outbox;
 }
 
 /** Everything below /api/auth is better-auth's, and passes through all of our hooks. */
@@ -142,16 +139,14 @@ function checked(route: AuthRoute, request: FastifyRequest): Target {
 }
 
 async function answer(
-  { auth, config, database, outbox }: AuthServices,
+  { auth, config, database }: AuthServices,
   request: FastifyRequest,
   reply: FastifyReply,
   target: Target,
 ) {
   const webRequest = toWebRequest(request, config.PUBLIC_URL, target);
   const ask = () => orDatabaseFailure(() => auth.handler(webRequest));
-  const response = await outbox.hold(finished(reply.raw), () =>
-    target.atomic ? atomically(database, ask) : ask(),
-  );
+  const response = await (target.atomic ? atomically(database, ask) : ask());
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
   const text = await response.text();

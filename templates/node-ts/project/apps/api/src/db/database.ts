@@ -1,5 +1,7 @@
+import type { PGlite } from '@electric-sql/pglite';
 import type { MigrationConfig } from 'drizzle-orm/migrator';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import type { PoolConfig } from 'pg';
 
 interface Result<Row> {
   readonly rows: Row[];
@@ -41,8 +43,12 @@ export interface Migrator {
   apply(config: MigrationConfig): Promise<void>;
 }
 
+/** For libraries that bring SQL of their own: the embedded database, or how to connect to PostgreSQL. */
+export type Driver = { readonly embedded: PGlite } | { readonly postgres: PoolConfig };
+
 export interface Database {
   readonly db: Db;
+  readonly driver: Driver;
   /** Runs `work` in a transaction under settings of PostgreSQL's (`set_config`) that end with it. */
   withSettings<Result>(
     settings: Settings,

@@ -25,6 +25,7 @@ export function embedded(client: PGlite, afterClose: () => void = () => undefine
   let lastMigration = Promise.resolve();
   return {
     db,
+    driver: { embedded: client },
     withSettings: (settings, work) =>
       db.transaction(async (tx) => {
         const each = Object.entries(settings).map(

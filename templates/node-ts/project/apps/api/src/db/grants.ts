@@ -11,12 +11,17 @@ const TENANT_TABLES = sql`select format('%I.%I', n.nspname, c.relname)
 const sequencesOf = (table: string) => sql`select format('%s', objid::regclass)
   from pg_depend where refobjid = ${table}::regclass and deptype = 'a'
     and objid in (select oid from pg_class where relkind = 'S')`;
+/** What tenants may ask for without the rights to do it themselves. */
+const DEFINER_FUNCTIONS = sql`select p.oid::regprocedure::text as format
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+  where n.nspname = 'public' and p.prosecdef`;
 
 /**
  * Gives each role what it needs and no more; it runs after the migrations, and again changes nothing.
  * Tenants may use the tables made with `tenantTable`, whose policies FORCE makes binding for their
- * owner too. Where requests are served by a role of their own, it may use all tables, read which
- * migrations ran, and become a tenant; it can change no table and pass by no policy.
+ * owner too, and call the functions that run with their owner's rights (SECURITY DEFINER). Where
+ * requests are served by a role of their own, it may use all tables, read which migrations ran, and
+ * become a tenant; it can change no table and pass by no policy.
  */
 export async function grantAccess({ db, runtimeRole }: Migrator): Promise<void> {
   await ensureTenantRole(db);
@@ -29,6 +34,10 @@ export async function grantAccess({ db, runtimeRole }: Migrator): Promise<void> 
       await db.execute(sql`grant usage on sequence ${sql.raw(sequence)} to ${tenant}`);
     }
   }
+  for (const name of await names(db, DEFINER_FUNCTIONS)) {
+    await db.execute(sql`revoke execute on function ${sql.raw(name)} from public`);
+    await db.execute(sql`grant execute on function ${sql.raw(name)} to ${tenant}`);
+  }
   if (runtimeRole !== undefined) await letServe(db, sql.identifier(runtimeRole));
 }
 
@@ -36,9 +45,20 @@ async function letServe(db: Db, runtime: Name): Promise<void> {
   await joinTenants(db, runtime);
   await db.execute(sql`grant usage on schema public, drizzle to ${runtime}`);
   await db.execute(sql`grant select on all tables in schema drizzle to ${runtime}`);
+  await letWork(db, runtime);
   await db.execute(sql`grant usage on all sequences in schema public to ${runtime}`);
   await db.execute(
     sql`grant select, insert, update, delete on all tables in schema public to ${runtime}`,
+  );
+}
+
+/** Whoever serves also runs jobs: in the schema of the queue (queue/), where it is there. */
+async function letWork(db: Db, runtime: Name): Promise<void> {
+  const found = await rows(db, sql`select from pg_namespace where nspname = 'queue'`);
+  if (found.length === 0) return;
+  await db.execute(sql`grant usage on schema queue to ${runtime}`);
+  await db.execute(
+    sql`grant select, insert, update, delete on all tables in schema queue to ${runtime}`,
   );
 }
 

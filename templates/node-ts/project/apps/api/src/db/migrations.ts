@@ -23,7 +23,10 @@ export interface MigrationSet {
  * code): with a journal each, what a template update brings never collides with what you wrote.
  */
 export function findMigrations(root = ROOT): MigrationSet[] {
-  const brought = globSync(['src/*/drizzle', 'src/modules/*/drizzle'], { cwd: root }).toSorted();
+  // Modules' last, since they may stand on the others'.
+  const brought = ['src/*/drizzle', 'src/modules/*/drizzle'].flatMap((pattern) =>
+    globSync(pattern, { cwd: root }).toSorted(),
+  );
   return [
     { folder: join(root, 'drizzle'), table: TABLE },
     ...brought.map((path) => ({

@@ -15,7 +15,8 @@ const MIGRATION_LOCK_TIMEOUT_MS = 10_000;
 type NoSchema = Record<string, never>;
 
 export function openPostgres(url: string, settings: DatabaseSettings): Database {
-  const pool = new pg.Pool(poolOptions(url, settings));
+  const options = poolOptions(url, settings);
+  const pool = new pg.Pool(options);
   // Broken connections are replaced. Without a listener each would end the process: the pool
   // listens to those that are idle only, the second line is for those in use.
   pool.on('error', () => undefined);
@@ -25,6 +26,7 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
   const session = new PooledSession(pool, dialect, undefined);
   return {
     db: new NodePgDatabase<NoSchema>(dialect, session, undefined),
+    driver: { postgres: options },
     withSettings: (settings, work) => session.begin(beginWith(settings), work),
     waiting: () => pool.waitingCount,
     withMigrationLock: (work) => withMigrationLock(url, settings, work),

@@ -22,7 +22,13 @@ export async function registerSecurity(app: App, config: Config): Promise<void> 
     origin: [...config.CORS_ORIGINS],
     credentials: true,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowedHeaders: ['content-type', 'if-match', 'if-none-match', 'x-request-id'],
+    allowedHeaders: [
+      'content-type',
+      'idempotency-key',
+      'if-match',
+      'if-none-match',
+      'x-request-id',
+    ],
     exposedHeaders: ['etag', 'location', 'x-request-id', 'retry-after'],
     maxAge: 600,
     // An OPTIONS that is no preflight gets the same answer: the plugin's refusal is no problem document.

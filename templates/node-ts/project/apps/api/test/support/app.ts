@@ -15,9 +15,9 @@ export const PASSWORD = 'correct horse battery staple';
 export interface TestApp {
   readonly app: App;
   readonly database: Database;
-  /** Every mail that was sent, oldest first. They go out after the answer: see `mailTo`. */
+  /** Every mail that was sent, oldest first: see `mailTo`. */
   readonly mails: Mail[];
-  /** The oldest mail to that address that was not asked for yet; waits for it. */
+  /** The oldest mail to that address that was not asked for yet. Lets jobs run, and waits for it. */
   mailTo(address: string, subject?: string): Promise<Mail>;
   /** Every log line, parsed. */
   readonly logs: Record<string, unknown>[];
@@ -56,11 +56,15 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     logStream: { write: (line) => void logs.push(JSON.parse(line)) },
   });
   await app.ready();
+  const mailTo: TestApp['mailTo'] = (address, subject) => {
+    void app.jobs.start();
+    return kept.to(address, subject);
+  };
   const close = async () => {
     await app.close();
     await database.close();
   };
-  return { app, database, mails: kept.mails, mailTo: kept.to, logs, close };
+  return { app, database, mails: kept.mails, mailTo, logs, close };
 }
 
 class KeptMails implements Mailer {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
@@ -8,6 +9,7 @@ import journal from '../../drizzle/meta/_journal.json' with { type: 'json' };
 import { loadConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/database.ts';
 import { embedded } from '../../src/db/embedded.ts';
+import { sqlState } from '../../src/db/errors.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 
@@ -36,7 +38,7 @@ export async function loadDump(dump: string, directory?: string): Promise<PGlite
 /** A database of the caller's own with nothing in it. */
 export async function emptyDatabase(): Promise<Database> {
   const database = await copyDatabase();
-  for (const schema of ['drizzle', 'public']) {
+  for (const schema of ['drizzle', 'queue', 'public']) {
     await database.db.execute(sql.raw(`drop schema ${schema} cascade`));
   }
   await database.db.execute(sql`create schema public`);
@@ -63,8 +65,24 @@ export async function createPostgres(server: string, options = '') {
   return {
     url: url.href,
     async drop() {
-      await admin.query(`drop database ${name} with (force)`);
+      await dropWhenFree(admin, name);
       await admin.end();
     },
   };
+}
+
+const NOT_ALLOWED = '42501';
+
+/** PostgreSQL may be cleaning up in it just then, which ends by itself and which only a superuser may end. */
+async function dropWhenFree(admin: pg.Client, name: string): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      await admin.query(`drop database ${name} with (force)`);
+      return;
+    } catch (error) {
+      if (sqlState(error) !== NOT_ALLOWED || Date.now() > deadline) throw error;
+      await sleep(200);
+    }
+  }
 }

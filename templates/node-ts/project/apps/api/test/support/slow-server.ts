@@ -4,10 +4,10 @@ import { defineModule } from '../../src/module.ts';
 import { modules } from '../../src/modules/index.ts';
 import { serve } from '../../src/serve.ts';
 
-/** The real server with routes that take as many milliseconds as they are told, hold a transaction, and post a mail. */
+/** The real server with routes that take as many milliseconds as they are told or hold a transaction. */
 const slow = defineModule({
   name: 'slow',
-  register(app, { database, outbox }) {
+  register(app, { database }) {
     app.get<{ Params: { milliseconds: string } }>('/slow/:milliseconds', async (request) => {
       request.log.info('slow request begun');
       await sleep(Number(request.params.milliseconds));
@@ -16,10 +16,6 @@ const slow = defineModule({
     app.get('/stuck', async (request) => {
       request.log.info('slow request begun');
       await database.db.transaction(() => sleep(60_000));
-    });
-    app.get('/mail', async () => {
-      outbox.post({ to: 'ada@example.com', subject: 'Hello', text: 'A message' });
-      return {};
     });
   },
 });

@@ -19,6 +19,7 @@ import type { App } from '../../http/app.ts';
 import { etagOf, versionsOf } from '../../http/etag.ts';
 import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
+import { IdempotencyHeaders, once } from '../../idempotency/once.ts';
 import type { Services } from '../../module.ts';
 import {
   deleteProject,
@@ -79,17 +80,18 @@ function registerCreate(app: App, { database, requires }: Services): void {
         operationId: 'createProject',
         summary: 'Create a project',
         params: OrganizationParams,
+        headers: IdempotencyHeaders,
         body: NewProject,
-        response: { 201: Project, ...problems(400, 401, 403, 404, 409, 413, 415, 429) },
+        response: { 201: Project, ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429) },
       },
     },
     async (request, reply) => {
-      const row = await withTenant(database, accessOf(request).organizationId, (tx) =>
-        insertProject(tx, request.body),
+      const project = await withTenant(database, accessOf(request).organizationId, (tx) =>
+        once(tx, request, async () => toProject(await insertProject(tx, request.body))),
       ).catch(refused);
-      const location = `${organizationPath(request.params)}/projects/${row.id}`;
-      reply.header('location', location).header('etag', etagOf(row));
-      return reply.code(201).send(toProject(row));
+      const location = `${organizationPath(request.params)}/projects/${project.id}`;
+      reply.header('location', location).header('etag', etagOf(project));
+      return reply.code(201).send(project);
     },
   );
 }

@@ -1,0 +1,6 @@
+import type { AppModule } from '../module.ts';
+import { health } from './health/index.ts';
+import { jobWorker } from './jobs/index.ts';
+
+/** What answers in a process that only runs jobs: `npm run worker`. */
+export const workerModules: readonly AppModule[] = [health, jobWorker];

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Job as BossJob, JobResult, PgBoss, WorkOptions } from 'pg-boss';
+import type { Database } from '../db/database.ts';
+import { pendingMigrations } from '../db/migrations.ts';
+import { describeError } from '../http/error-lines.ts';
+import { createBoss } from './boss.ts';
+import { HopelessJobError, type JobHandler } from './job.ts';
+
+const LOOK_AGAIN_MS = 1_000;
+/** For what PostgreSQL does not tell: that a job's time has come, or its retry. */
+const POLL_SECONDS = 5;
+
+export interface WorkerOptions {
+  readonly database: Database;
+  readonly handlers: readonly JobHandler[];
+  /** How many jobs of each kind to run at once. */
+  readonly concurrency: number;
+  readonly listen: boolean;
+  readonly log: FastifyBaseLogger;
+}
+
+/** What `enqueue_job` and schedules write. */
+interface Envelope {
+  readonly organizationId: string | null;
+  readonly payload: unknown;
+}
+
+type Options = WorkOptions & { perJobResults: true };
+
+/** Runs jobs until it is stopped. Any number of processes may share a database. */
+export class JobWorker {
+  readonly #options: WorkerOptions;
+  readonly #stopping = new AbortController();
+  #begun: Promise<void> | undefined;
+  #boss: PgBoss | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  /** Returns when jobs are taken: once the database is there, and no migration is pending. */
+  start(): Promise<void> {
+    this.#begun ??= this.#begin();
+    return this.#begun;
+  }
+
+  /** Takes no more jobs; those still running after the grace are tried again later. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping.abort();
+    await this.#begun;
+    await this.#boss?.stop({ timeout: graceMs });
+  }
+
+  async #begin(): Promise<void> {
+    const { database, handlers, log } = this.#options;
+    if (handlers.length === 0) return;
+    let told = '';
+    while (!this.#stopping.signal.aborted) {
+      try {
+        const pending = await pendingMigrations(database.db);
+        if (pending.length === 0) return await this.#open();
+        if (told !== String(pending)) log.info({ pending }, 'jobs wait for migrations');
+        told = String(pending);
+      } catch (error) {
+        if (told !== 'failed') log.warn({ err: error }, 'jobs cannot be run yet');
+        told = 'failed';
+      }
+      const { signal } = this.#stopping;
+      await sleep(LOOK_AGAIN_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { database, listen, log } = this.#options;
+    const boss = await createBoss(database.driver, { name: 'worker', listen, works: true });
+    boss.on('error', (error) => log.error({ err: error }, 'the queue has a problem'));
+    boss.on('warning', ({ message, data }) => log.warn({ data }, message));
+    try {
+      await boss.start();
+      await this.#takeJobs(boss);
+    } catch (error) {
+      await boss.stop({ graceful: false });
+      throw error;
+    }
+    this.#boss = boss;
+    log.info('jobs are run here');
+  }
+
+  async #takeJobs(boss: PgBoss): Promise<void> {
+    const { handlers, concurrency } = this.#options;
+    for (const { job } of handlers) {
+      await boss.createQueue(job.name, job.settings);
+      // It may have been made by an earlier release.
+      await boss.updateQueue(job.name, job.settings);
+    }
+    await this.#writeSchedules(boss);
+    for (const handler of handlers) {
+      await boss.work<Envelope, JobResult, Options>(
+        handler.job.name,
+        {
+          perJobResults: true,
+          localConcurrency: concurrency,
+          notifyPollingIntervalSeconds: POLL_SECONDS,
+        },
+        (jobs) => Promise.all(jobs.map((job) => this.#run(handler, job))),
+      );
+    }
+  }
+
+  /** What is scheduled is what the code says, and nothing that an earlier release has said. */
+  async #writeSchedules(boss: PgBoss): Promise<void> {
+    const scheduled = this.#options.handlers.filter(({ job }) => job.schedule !== undefined);
+    for (const { name } of await boss.getSchedules()) {
+      if (!scheduled.some(({ job }) => job.name === name)) await boss.unschedule(name);
+    }
+    const envelope: Envelope = { organizationId: null, payload: {} };
+    for (const { job } of scheduled) await boss.schedule(job.name, job.schedule ?? '', envelope);
+  }
+
+  async #run(handler: JobHandler, job: BossJob<Envelope>): Promise<JobResult> {
+    const { id, signal, data } = job;
+    const attempt = job.retryCount + 1;
+    const log = this.#options.log.child({ job: job.name, jobId: id, attempt });
+    const { organizationId } = data;
+    try {
+      await handler.run(data.payload, { id, attempt, organizationId, signal, log });
+      log.info('job done');
+      return { id, status: 'completed' };
+    } catch (error) {
+      log.warn({ err: error }, 'job failed');
+      const { type, message } = describeError(error);
+      const status = error instanceof HopelessJobError ? 'deadletter' : 'failed';
+      return { id, status, output: { type, message } };
+    }
+  }
+}
