@@ -180,6 +180,15 @@ describe('every table', () => {
     expect(added.rows).toEqual([{ number: 1 }]);
   });
 
+  it('that tenants may not touch stays so behind a function of yours', async () => {
+    await database.db.execute(sql`create function everybody() returns bigint
+      language sql security definer as 'select count(*) from users'`);
+    await database.db.execute(sql`revoke execute on function everybody from public`);
+    await migrate(database);
+    const call = withTenant(database, 'red', (tx) => tx.execute(sql`select everybody()`));
+    expect(await stateOf(call)).toBe(PERMISSION_DENIED);
+  });
+
   it('that has a policy is forced, and open to tenants', async () => {
     const { rows } = await database.db.execute<{ name: string }>(sql`
       select c.relname as name from pg_class c

@@ -11,17 +11,16 @@ const TENANT_TABLES = sql`select format('%I.%I', n.nspname, c.relname)
 const sequencesOf = (table: string) => sql`select format('%s', objid::regclass)
   from pg_depend where refobjid = ${table}::regclass and deptype = 'a'
     and objid in (select oid from pg_class where relkind = 'S')`;
-/** What tenants may ask for without the rights to do it themselves. */
-const DEFINER_FUNCTIONS = sql`select p.oid::regprocedure::text as format
+/** What tenants may ask for without the rights to do it themselves: to add a job (queue/). */
+const FOR_TENANTS = sql`select p.oid::regprocedure::text as format
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-  where n.nspname = 'public' and p.prosecdef`;
+  where n.nspname = 'public' and p.proname = 'enqueue_job'`;
 
 /**
  * Gives each role what it needs and no more; it runs after the migrations, and again changes nothing.
  * Tenants may use the tables made with `tenantTable`, whose policies FORCE makes binding for their
- * owner too, and call the functions that run with their owner's rights (SECURITY DEFINER). Where
- * requests are served by a role of their own, it may use all tables, read which migrations ran, and
- * become a tenant; it can change no table and pass by no policy.
+ * owner too, and add jobs. Where requests are served by a role of their own, it may use all tables,
+ * read which migrations ran, and become a tenant; it can change no table and pass by no policy.
  */
 export async function grantAccess({ db, runtimeRole }: Migrator): Promise<void> {
   await ensureTenantRole(db);
@@ -34,7 +33,7 @@ export async function grantAccess({ db, runtimeRole }: Migrator): Promise<void> 
       await db.execute(sql`grant usage on sequence ${sql.raw(sequence)} to ${tenant}`);
     }
   }
-  for (const name of await names(db, DEFINER_FUNCTIONS)) {
+  for (const name of await names(db, FOR_TENANTS)) {
     await db.execute(sql`revoke execute on function ${sql.raw(name)} from public`);
     await db.execute(sql`grant execute on function ${sql.raw(name)} to ${tenant}`);
   }
