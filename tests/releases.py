@@ -3,11 +3,14 @@
 import random
 from collections.abc import Mapping
 from functools import cache
+from typing import TypeVar
 
 from museum import ROOT, git
 from sizes import is_release, seed
 
 import hatch_build
+
+T = TypeVar("T")
 
 
 @cache
@@ -19,6 +22,11 @@ def released() -> Mapping[str, str]:
 def chosen() -> list[str]:
     """Give the oldest release, one that the seed picks and the two newest, in their order; all before a release."""
     return list(released()) if is_release() else some(list(released()), seed())
+
+
+def sample(items: list[T], number: int) -> list[T]:
+    """Give so many of the items, picked by the seed; all before a release."""
+    return items if is_release() else random.Random(seed()).sample(items, min(number, len(items)))
 
 
 def some(versions: list[str], number: int) -> list[str]:
