@@ -82,8 +82,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shop(stackgen: Stackgen, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(serving, "READY_SECONDS", 3)
-    monkeypatch.setattr(serving, "STOP_SECONDS", 3)
+    # Only breaks wait for so long; a busy machine has to start a server within it.
+    monkeypatch.setattr(serving, "READY_SECONDS", 8)
+    monkeypatch.setattr(serving, "STOP_SECONDS", 8)
     assert stackgen("new", "shop", "--template", str(template), "--stack", "rust-axum", "--yes", "--quiet").code == 0
     return tmp_path / "shop"
 
