@@ -108,12 +108,12 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
 
 
 @pytest.mark.full
-@pytest.mark.full
 @pytest.mark.parametrize("answers", [SERVICE, CLI], ids=label)
 def test_stackgen_verifies_it(answers: Answers, generate: Callable[[Answers], Path], go: dict[str, str]) -> None:
     verifying.assert_proven(generate(answers), go, "tests")
 
 
+@pytest.mark.full
 def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[str, str]) -> None:
     sh("make lint", project, go)  # the linter is compiled first
 
