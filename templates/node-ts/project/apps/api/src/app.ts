@@ -6,6 +6,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { createRequires } from './auth/access.ts';
+import { createApiKeys } from './auth/api-keys.ts';
 import { joining } from './auth/atomic.ts';
 import { createAttempts } from './auth/attempts.ts';
 import { createAuth } from './auth/better-auth.ts';
@@ -52,7 +53,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const attempts = createAttempts(accounts);
   const postbox = createPostbox(accounts);
   const auth = createAuth({ config, database: accounts, attempts, postbox, log: app.log });
-  const requires = createRequires(auth, database);
+  const apiKeys = createApiKeys({ config, database, log: app.log });
+  app.addHook('onClose', async () => void (await apiKeys.settled()));
+  const requires = createRequires(auth, database, apiKeys);
   const services: Services = { config, database, auth, requires };
 
   registerProblems(app);
