@@ -12,6 +12,7 @@ import { openDatabase } from '../src/db/open.ts';
 import { withTenant } from '../src/db/tenant.ts';
 import { listDeadLetters, retryDeadLetters } from '../src/queue/dead-letters.ts';
 import { defineJob, enqueue, HopelessJobError, handle } from '../src/queue/job.ts';
+import { askWith, makeKey } from './support/api-keys.ts';
 import { signUpOwner, startApp } from './support/app.ts';
 import { createPostgres } from './support/database.ts';
 import { createWorker } from './support/jobs.ts';
@@ -71,8 +72,10 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
 
   it('serves everything', async () => {
     const test = await startApp({ database: { ...database, close: async () => undefined } });
-    const { client } = await signUpOwner(test.app, 'served');
+    const { client, path } = await signUpOwner(test.app, 'served');
     expect((await client.post(PATH, { name: 'Apollo' })).statusCode).toBe(201);
+    const key = await makeKey(client, path);
+    expect((await askWith(test.app, key, PATH)).json()).toMatchObject({ items: [{}] });
     expect((await client.get(PATH)).json()).toMatchObject({ items: [{}] });
     expect((await test.app.inject('/readyz')).statusCode).toBe(200);
     await test.close();
