@@ -175,6 +175,22 @@ BREAKS = (
         "idempotency",
     ),
     Break(
+        "an API key is taken in any organization",
+        f"{API}/auth/access.ts",
+        "organization !== organizationId && organization !== slug",
+        "organization === ''",
+        "finds no other organization, be it there or not",
+        "api-keys-access",
+    ),
+    Break(
+        "the secret of who has left wakes when somebody else rotates the key",
+        f"{API}/auth/drizzle/0003_find_api_key.sql",
+        "CASE WHEN k.hash = secret_hash THEN k.made_by ELSE k.previous_made_by END",
+        "k.made_by",
+        "and has left takes its secrets along",
+        "api-keys-access",
+    ),
+    Break(
         "a mail server that refuses us costs mails",
         f"{API}/mail/mailer.ts",
         "responseCode >= 500 && FINAL_AT.includes(command ?? '')",
