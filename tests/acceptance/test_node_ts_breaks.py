@@ -242,9 +242,9 @@ BREAKS = (
     ),
     Break(
         "a page begins behind all that were made in one moment",
-        f"{API}/modules/projects/repository.ts",
-        "(${projects.createdAt}, ${projects.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)",
-        "(${projects.createdAt}, ${id}) < (${createdAt.toISOString()}::timestamptz, ${id})",
+        f"{API}/http/cursor.ts",
+        "(${table.createdAt}, ${table.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)",
+        "(${table.createdAt}, ${id}) < (${createdAt.toISOString()}::timestamptz, ${id})",
         "shows each of those that were made in one moment once",
         "projects",
     ),
