@@ -171,9 +171,7 @@ def differing(repository: Repository) -> dict[str, str | None]:
         if name == LACKED or (index % 5 == 0 and not linked and "/project/" in name):
             changed[name] = None
         else:
-            text, line = path.read_text(encoding="utf-8"), "a line that the next release drops\n"
-            # Projects change the end of the list of modules, which is its last line.
-            changed[name] = line + text if name.endswith("/modules/index.ts") else text + line
+            changed[name] = path.read_text(encoding="utf-8") + "a line that the next release drops\n"
     for folder in templates.glob("*/project"):
         if not folder.is_symlink():
             name = f"{folder.relative_to(repository.path).as_posix()}/old-only.txt"
