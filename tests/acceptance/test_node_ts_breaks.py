@@ -24,6 +24,14 @@ BREAKS = (
         "queue.test",
     ),
     Break(
+        "an event is told to its first subscriber alone",
+        f"{API}/queue/event.ts",
+        "of this.#jobs.get(event.name) ?? []",
+        "of this.#jobs.get(event.name)?.slice(0, 1) ?? []",
+        "is told to each subscriber when its transaction commits",
+        "events",
+    ),
+    Break(
         "a connection that breaks in use ends the process",
         f"{API}/db/postgres.ts",
         "pool.on('connect', (client) => client.on('error', () => undefined));",
@@ -250,9 +258,9 @@ BREAKS = (
     ),
     Break(
         "a page begins behind all that were made in one moment",
-        f"{API}/modules/projects/repository.ts",
-        "(${projects.createdAt}, ${projects.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)",
-        "(${projects.createdAt}, ${id}) < (${createdAt.toISOString()}::timestamptz, ${id})",
+        f"{API}/http/cursor.ts",
+        "(${table.createdAt}, ${table.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)",
+        "(${table.createdAt}, ${id}) < (${createdAt.toISOString()}::timestamptz, ${id})",
         "shows each of those that were made in one moment once",
         "projects",
     ),

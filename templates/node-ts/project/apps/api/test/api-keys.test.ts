@@ -5,6 +5,7 @@ import { withTenant } from '../src/db/tenant.ts';
 import { permissions } from '../src/modules/permissions.ts';
 import { askWith, makeKey, rotateKey } from './support/api-keys.ts';
 import { addMember, type Client, signUpOwner, startApp, type TestApp } from './support/app.ts';
+import { noteModule, READ_NOTES, WRITE_NOTES } from './support/notes.ts';
 
 let test: TestApp;
 let owner: Client;
@@ -13,7 +14,7 @@ let organizationId: string;
 let path: string;
 
 beforeAll(async () => {
-  test = await startApp();
+  test = await startApp({ extraModules: [noteModule] });
   ({ client: owner, organizationId, path } = await signUpOwner(test.app, 'keys'));
   admin = await addMember(test, owner, 'admin@example.com', 'admin');
 });
@@ -28,7 +29,7 @@ const list = async (query = '') =>
 const run = async (statement: SQL) =>
   (await withTenant(test.database, organizationId, (tx) => tx.execute(statement))).rows;
 const status = async (key: ApiKeyWithSecret) =>
-  (await askWith(test.app, key, `${path}/projects`)).statusCode;
+  (await askWith(test.app, key, `${path}/test-notes`)).statusCode;
 const refusal = async (client: Client, url: string, payload: object) => {
   const response = await client.post(`${path}/api-keys${url}`, payload);
   return [response.statusCode, response.json().code];
@@ -41,7 +42,7 @@ describe('a key', () => {
     expect(key).toMatchObject({
       name: 'nightly',
       preview: `app_key_...${secret.slice(-4)}`,
-      scopes: ['project:read'],
+      scopes: [READ_NOTES],
       lastUsedAt: null,
       previousSecretUntil: null,
     });
@@ -73,9 +74,16 @@ describe('a key', () => {
 
   it('has a name of its own, at least one scope, and only those that there are', async () => {
     await makeKey(owner, path, { name: 'nightly' });
-    const key = { name: 'nightly', scopes: ['project:read'] };
+    const key = { name: 'nightly', scopes: [READ_NOTES] };
     expect(await refusal(owner, '', key)).toEqual([409, 'name_taken']);
-    for (const scopes of [[], ['project:fly'], ['apiKey:read'], ['member:create']]) {
+    for (const scopes of [
+      [],
+      ['testNote:fly'],
+      ['nothing'],
+      ['toString:length'],
+      ['apiKey:read'],
+      ['member:create'],
+    ]) {
       expect(await refusal(owner, '', { ...key, name: 'x', scopes })).toEqual([
         400,
         'invalid_request',
@@ -98,7 +106,7 @@ describe('a key', () => {
     const key = await makeKey(gone.client, gone.path);
     const body = { organizationId: gone.organizationId };
     expect((await gone.client.post('/api/auth/organization/delete', body)).statusCode).toBe(200);
-    const response = await askWith(test.app, key, `${gone.path}/projects`);
+    const response = await askWith(test.app, key, `${gone.path}/test-notes`);
     expect(response.json()).toMatchObject({ status: 401, code: 'invalid_api_key' });
   });
 });
@@ -156,7 +164,7 @@ describe('keys', () => {
   it.each(['member', 'viewer'])('are nothing for a %s', async (role) => {
     const client = await addMember(test, owner, `${role}@example.com`, role);
     const { id } = await makeKey(owner, path);
-    const key = { name: 'mine', scopes: ['project:read'] };
+    const key = { name: 'mine', scopes: [READ_NOTES] };
     expect(await refusal(client, '', key)).toEqual([403, 'forbidden']);
     expect(await refusal(client, `/${id}/rotate`, {})).toEqual([403, 'forbidden']);
     expect((await client.get(`${path}/api-keys`)).statusCode).toBe(403);
@@ -165,32 +173,31 @@ describe('keys', () => {
   });
 
   it('are given nothing that their makers may not do themselves', async () => {
-    const key = await makeKey(owner, path, { scopes: ['project:delete'] });
-    const { project } = permissions as { project: { delete: readonly string[] } };
-    const before = project.delete;
-    project.delete = ['owner'];
+    const key = await makeKey(owner, path, { scopes: [WRITE_NOTES] });
+    const { testNote } = permissions as unknown as { testNote: { write: readonly string[] } };
+    const before = testNote.write;
+    testNote.write = ['owner'];
     try {
-      const more = { name: 'more', scopes: ['project:read', 'project:delete'] };
+      const more = { name: 'more', scopes: [READ_NOTES, WRITE_NOTES] };
       expect(await refusal(admin, '', more)).toEqual([403, 'scope_not_yours']);
       expect(await refusal(admin, `/${key.id}/rotate`, {})).toEqual([403, 'scope_not_yours']);
       await makeKey(owner, path, more);
     } finally {
-      project.delete = before;
+      testNote.write = before;
     }
     expect((await list()).items).toHaveLength(2);
-    expect((await askWith(test.app, key, `${path}/projects`)).statusCode).toBe(403);
+    expect((await askWith(test.app, key, `${path}/test-notes`)).statusCode).toBe(403);
   });
 
   it('are a hundred at most, even where many are made at once', async () => {
     await run(sql`insert into api_keys (name, scopes, hash, preview)
-      select n::text, '{}', n::text, '' from generate_series(1, 98) n`);
+      select n::text, '{}', n::text, '' from generate_series(1, 90) n`);
+    const key = (n: number) => ({ name: `at once ${n}`, scopes: [READ_NOTES] });
     const answers = await Promise.all(
-      [1, 2, 3, 4].map((n) =>
-        refusal(owner, '', { name: `at once ${n}`, scopes: ['project:read'] }),
-      ),
+      Array.from({ length: 20 }, (_, n) => refusal(owner, '', key(n))),
     );
-    const full = [409, 'too_many_api_keys'];
-    expect(answers.filter(([code]) => code === 409)).toEqual([full, full]);
+    const refused = answers.filter(([code]) => code === 409);
+    expect(refused).toEqual(Array(10).fill([409, 'too_many_api_keys']));
     expect(await run(sql`select count(*)::int as count from api_keys`)).toEqual([{ count: 100 }]);
   });
 

@@ -7,4 +7,12 @@ import { mlStream } from './ml-stream/index.ts';
 import { projects } from './projects/index.ts';
 
 /** Everything this application does, in the order in which it is registered. */
-export const modules: readonly AppModule[] = [health, projects, apiKeys, jobs, mlStream, ml];
+export const modules: readonly AppModule[] = [
+  health,
+  projects,
+  apiKeys,
+  jobs,
+  mlStream,
+  ml,
+  // One line each, and yours after this one, so that what an update adds does not meet them.
+];

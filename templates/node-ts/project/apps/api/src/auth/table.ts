@@ -9,13 +9,14 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { moment } from '../db/moment.ts';
 import { users } from './schema.ts';
 import { tenantTable } from './tenant-table.ts';
 
 // Not in schema.ts, whose migrations are the application's: what the template adds has a journal of
 // its own, in drizzle/ beside this file.
 
-const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+const momentOrNull = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 const shownTo = (name: string) => text(name).references(() => users.id, { onDelete: 'set null' });
 
 /** How often somebody has tried something on an account. */
@@ -25,7 +26,7 @@ export const authAttempts = pgTable(
     /** A hash of what is tried, and on which account. */
     key: text('key').primaryKey(),
     count: integer('count').notNull(),
-    endsAt: moment('ends_at').notNull(),
+    endsAt: moment('ends_at'),
   },
   (table) => [index('auth_attempts_ended').on(table.endsAt)],
 );
@@ -44,12 +45,12 @@ export const apiKeys = tenantTable(
     hash: text('hash').notNull(),
     preview: text('preview').notNull(),
     madeBy: shownTo('made_by'),
-    expiresAt: moment('expires_at'),
+    expiresAt: momentOrNull('expires_at'),
     previousHash: text('previous_hash'),
     previousMadeBy: shownTo('previous_made_by'),
-    previousUntil: moment('previous_until'),
-    lastUsedAt: moment('last_used_at'),
-    createdAt: moment('created_at').notNull().defaultNow(),
+    previousUntil: momentOrNull('previous_until'),
+    lastUsedAt: momentOrNull('last_used_at'),
+    createdAt: moment('created_at').defaultNow(),
   },
   (table) => [
     unique('api_keys_name_in_organization').on(table.organizationId, table.name),

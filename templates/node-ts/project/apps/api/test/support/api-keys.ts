@@ -2,6 +2,7 @@ import type { ApiKeyWithSecret } from '@app/contracts';
 import type { InjectOptions } from 'fastify';
 import type { App } from '../../src/http/app.ts';
 import type { Client } from './app.ts';
+import { READ_NOTES } from './notes.ts';
 
 export interface NewKey {
   readonly name?: string;
@@ -13,7 +14,7 @@ export interface NewKey {
 export async function makeKey(
   client: Client,
   path: string,
-  { name = crypto.randomUUID(), scopes = ['project:read'], ...rest }: NewKey = {},
+  { name = crypto.randomUUID(), scopes = [READ_NOTES], ...rest }: NewKey = {},
 ): Promise<ApiKeyWithSecret> {
   const response = await client.post(`${path}/api-keys`, { name, scopes, ...rest });
   if (response.statusCode !== 201) throw new Error(`no key: ${response.body}`);

@@ -1,9 +1,9 @@
 import type { ApiKeyQuery, ApiKeyRotation, NewApiKey } from '@app/contracts';
-import { desc, eq, getTableColumns, lt, sql } from 'drizzle-orm';
+import { eq, getTableColumns, lt, sql } from 'drizzle-orm';
 import type { Secret } from '../../auth/api-key-secret.ts';
 import { apiKeys } from '../../auth/table.ts';
 import type { Transaction } from '../../db/database.ts';
-import { decodeCursor, encodeCursor } from '../../http/cursor.ts';
+import { newestFirst, olderThan, pageOf } from '../../http/cursor.ts';
 
 /** Of one organization. */
 const MOST = 100;
@@ -19,12 +19,10 @@ export async function listApiKeys(tx: Transaction, query: ApiKeyQuery) {
   const rows = await tx
     .select(columns)
     .from(apiKeys)
-    .where(query.cursor === undefined ? undefined : olderThan(query.cursor))
-    .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
+    .where(olderThan(apiKeys, query.cursor))
+    .orderBy(...newestFirst(apiKeys))
     .limit(query.limit + 1);
-  const items = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? items.at(-1) : undefined;
-  return { items, nextCursor: last ? encodeCursor(last) : null };
+  return pageOf(rows, query.limit);
 }
 
 /** Undefined where there are as many as there may be. */
@@ -91,9 +89,4 @@ export async function deleteApiKey(tx: Transaction, id: string): Promise<boolean
 
 function inDays(days: number | undefined) {
   return days === undefined ? null : sql`now() + make_interval(days => ${days})`;
-}
-
-function olderThan(cursor: string) {
-  const { createdAt, id } = decodeCursor(cursor);
-  return sql`(${apiKeys.createdAt}, ${apiKeys.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)`;
 }

@@ -29,12 +29,12 @@ import {
   lockApiKey,
   rotateApiKey,
 } from './repository.ts';
-import { refuseMore, SCOPES } from './scopes.ts';
+import { refuseMore, Scope } from './scopes.ts';
 
 const PATH = `${ORGANIZATION_PATH}/api-keys`;
 
 const Params = OrganizationParams.extend({ id: z.uuid() });
-const Body = NewApiKey.extend({ scopes: z.array(z.enum(SCOPES)).min(1).max(100) }).meta({
+const Body = NewApiKey.extend({ scopes: z.array(Scope).min(1).max(100) }).meta({
   id: 'NewApiKey',
 });
 // No key manages keys: who has found one could make more of them.
