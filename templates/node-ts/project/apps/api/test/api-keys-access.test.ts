@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hashOf, newSecret } from '../src/auth/api-key-secret.ts';
@@ -236,11 +237,28 @@ describe('the use of a key', () => {
     await counted.app.close();
   });
 
-  it('is not waited for, and a server that stops has noted it', async () => {
+  it('is not waited for, but by a server that stops', async () => {
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    let first = true;
+    const withSettings: Database['withSettings'] = async (...args) => {
+      const isNote = first;
+      first = false;
+      if (isNote) await gate;
+      return test.database.withSettings(...args);
+    };
+    const database = { ...test.database, withSettings };
+    const { app } = await startApp({ database, extraModules: [noteModule] });
     const key = await makeKey(owner, path);
-    const stopping = await startApp({ database: test.database, extraModules: [noteModule] });
-    expect((await askWith(stopping.app, key, url)).statusCode).toBe(200);
-    await stopping.app.close();
+    expect((await askWith(app, key, url)).statusCode).toBe(200);
+    expect(await lastUse()).toMatchObject({ at: null });
+    let isClosed = false;
+    const closed = app.close().then(() => {
+      isClosed = true;
+    });
+    await sleep(200);
+    expect(isClosed).toBe(false);
+    open();
+    await closed;
     expect(await lastUse()).not.toMatchObject({ at: null });
   });
 });
