@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import copier
+import following
 import pytest
 import releases
 import yaml
@@ -52,6 +53,9 @@ OURS = "a line of the project's own"
 EDITED_FROM = 12
 SOME_EQUALS = 4
 NEVER_EDITED = {".copier-answers.yml", ".gitattributes"}
+EXAMPLE = "apps/api/src/modules/projects/"
+# What the synthetic release lacks, and the next one adds, of a folder that somebody may have deleted.
+LACKED = f"templates/node-ts/project/{EXAMPLE}routes.ts"
 
 
 @cache
@@ -164,7 +168,7 @@ def differing(repository: Repository) -> dict[str, str | None]:
         linked = any(path.is_relative_to(link) for link in links)
         if (path.suffix == ".yml" and path.parent.parent == templates) or "copier" in path.name:
             continue
-        if index % 5 == 0 and not linked and "/project/" in name:
+        if name == LACKED or (index % 5 == 0 and not linked and "/project/" in name):
             changed[name] = None
         else:
             changed[name] = path.read_text(encoding="utf-8") + "a line that the next release drops\n"
@@ -356,6 +360,31 @@ def test_jobs_and_streams_are_switched_on_and_off_by_an_update_without_a_trace(b
         update.run(project.read(made.path), dict.fromkeys(SWITCHES, said), {})
         git(made.path, "commit", "--quiet", "--all", f"--message={said}")
         assert (content(made.path) == before) is (not said)
+
+
+def test_a_module_that_was_removed_by_hand_stays_away(bundle: str, fresh: Fresh, tmp_path: Path) -> None:
+    row = rows("node-ts")[0]
+    made = make(bundle, LAST, row, tmp_path / "made")
+    lists = set()
+    for step in following.blocks(made.path, "Removing"):
+        if step.kind == "diff":
+            step.write(made.path)
+            lists.add(step.file)
+        for command in filter(re.compile("rm ").match, step.text.splitlines()):
+            git(made.path, *command.split(" "))
+    git(made.path, "commit", "--quiet", "--all", "--message=Remove the example")
+    today = fresh(row)
+    ends = ("/projects.ts", "/projects.test.ts")
+    example = {name for name in today if name.startswith(EXAMPLE) or name.endswith(ends)}
+    assert f"{EXAMPLE}routes.ts" in example
+
+    report = update.run(made, {}, {})
+
+    after = content(made.path)
+    assert (report.to_version, report.conflicts) == (f"v{NEXT}", ())
+    assert set(today) - set(after) == example == set(report.of("stays deleted"))
+    assert [name for name in lists if b"projects" in after[name][0]] == []
+    assert {name for name in after if after[name] != today.get(name)} == lists
 
 
 @pytest.mark.parametrize("version", [LAST, *(pytest.param(version, marks=pytest.mark.full) for version in CHOSEN)])

@@ -1,4 +1,5 @@
 export * from './accounts.ts';
+export * from './api-keys.ts';
 export * from './jobs.ts';
 export * from './organizations.ts';
 export * from './pagination.ts';

@@ -6,6 +6,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { createRequires } from './auth/access.ts';
+import { createApiKeys } from './auth/api-keys.ts';
 import { joining } from './auth/atomic.ts';
 import { createAttempts } from './auth/attempts.ts';
 import { createAuth } from './auth/better-auth.ts';
@@ -27,6 +28,7 @@ import { registerSecurity } from './http/security.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
 import { sendWith } from './mail/post.ts';
 import type { AppModule, Services } from './module.ts';
+import { Subscribers } from './queue/event.ts';
 import type { JobHandler } from './queue/job.ts';
 import { JobWorker } from './queue/worker.ts';
 
@@ -52,8 +54,15 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const attempts = createAttempts(accounts);
   const postbox = createPostbox(accounts);
   const auth = createAuth({ config, database: accounts, attempts, postbox, log: app.log });
-  const requires = createRequires(auth, database);
-  const services: Services = { config, database, auth, requires };
+  const apiKeys = createApiKeys({ config, database, log: app.log });
+  app.addHook('onClose', async () => void (await apiKeys.settled()));
+  const requires = createRequires(auth, database, apiKeys);
+  const subscribers = new Subscribers();
+  const { publish } = subscribers;
+  const services: Services = { config, database, auth, requires, publish };
+  const own = [sendWith(mailer), ...authJobs({ auth, config, database })];
+  const handlers = [...own, ...jobsOf(services, options)];
+  subscribers.add(handlers);
 
   registerProblems(app);
   registerCurrentRequest(app);
@@ -72,8 +81,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     const env = { ...config.modules[module.name] };
     await app.register(async (scope: App) => module.register(scope, services, env));
   }
-  const own = [sendWith(mailer), ...authJobs({ auth, config, database })];
-  registerJobs(app, [...own, ...jobsOf(services, options)], options);
+  registerJobs(app, handlers, options);
   answerOtherMethods();
   return app;
 }

@@ -4,6 +4,7 @@ import type { Auth } from './auth/better-auth.ts';
 import type { Config, ConfiguredModule } from './config.ts';
 import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
+import type { Publish } from './queue/event.ts';
 import type { JobHandler } from './queue/job.ts';
 
 /** What the application hands to a module. */
@@ -13,12 +14,17 @@ export interface Services {
   readonly auth: Auth;
   /** `requires('project:read')` is the hook that guards a route. */
   readonly requires: Requires;
+  /** `publish(tx, taskDue, { taskId })` tells every module that subscribes to it: see queue/event.ts. */
+  readonly publish: Publish;
 }
 
 export interface AppModule<Env extends z.ZodRawShape = z.ZodRawShape>
   extends ConfiguredModule<Env> {
   register(app: App, services: Services, env: z.output<z.ZodObject<Env>>): void | Promise<void>;
-  /** What it does later: it runs where the routes are, or in a process of its own (`npm run worker`). */
+  /**
+   * What it does later, or when it hears of an event. It runs where the routes are, or in a process of
+   * its own (`npm run worker`).
+   */
   jobs?(services: Services, env: z.output<z.ZodObject<Env>>): readonly JobHandler[];
 }
 

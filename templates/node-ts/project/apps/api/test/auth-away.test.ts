@@ -8,6 +8,7 @@ import { openDatabase } from '../src/db/open.ts';
 import { ORIGIN, PASSWORD, signUpOwner, startApp, type TestApp } from './support/app.ts';
 import { copyPostgres } from './support/database.ts';
 import { DatabaseProxy } from './support/database-proxy.ts';
+import { noteModule } from './support/notes.ts';
 
 const LIMITS = {
   DATABASE_POOL_MAX: '4',
@@ -64,7 +65,7 @@ describe.runIf('server' in inject('template'))('without its database, /api/auth'
     proxy = new DatabaseProxy(copy.url);
     const url = await proxy.start();
     const database = await openDatabase(loadConfig({ ...LIMITS, DATABASE_URL: url }));
-    test = await startApp({ database, env: LIMITS });
+    test = await startApp({ database, env: LIMITS, extraModules: [noteModule] });
     cookie = (await signUpOwner(test.app, 'steady')).client.cookie;
   });
   beforeEach(async () => {
@@ -124,6 +125,6 @@ describe.runIf('server' in inject('template'))('without its database, /api/auth'
     const soon = `update sessions set expires_at = now() + interval '5 days'`;
     await test.database.db.execute(soon);
     proxy.cutAt(/update "sessions"/);
-    expectUnavailable(await send('GET', '/api/v1/organizations/steady/projects'));
+    expectUnavailable(await send('GET', '/api/v1/organizations/steady/test-notes'));
   });
 });

@@ -13,12 +13,13 @@ import {
   startApp,
   type TestApp,
 } from './support/app.ts';
+import { READ_NOTES } from './support/notes.ts';
 
 /** Routes as modules have them: below an organization, and, as modules made before 0.7, elsewhere. */
 const probes = defineModule({
   name: 'probes',
   register(app, { requires }) {
-    const guard = { preParsing: requires('project:read') };
+    const guard = { preParsing: requires(READ_NOTES) };
     app.get('/probe', guard, async (request) => accessOf(request));
     app.get(`${ORGANIZATION_PATH}/probe`, guard, async (request) => accessOf(request));
     app.get('/api/v1/organizations/:organizationId/other', guard, async (request) =>

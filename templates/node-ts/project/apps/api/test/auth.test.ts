@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessions } from '../src/auth/schema.ts';
+import { permissions } from '../src/modules/permissions.ts';
 import {
   addMember,
   Client,
@@ -12,10 +13,14 @@ import {
   startApp,
   type TestApp,
 } from './support/app.ts';
+import { noteModule } from './support/notes.ts';
 
 let test: TestApp;
 beforeAll(async () => {
-  test = await startApp({ env: { CORS_ORIGINS: 'https://app.example.com' } });
+  test = await startApp({
+    extraModules: [noteModule],
+    env: { CORS_ORIGINS: 'https://app.example.com' },
+  });
 });
 afterAll(() => test.close());
 
@@ -129,7 +134,7 @@ describe('a forged cookie', () => {
     'app.session_token=;;;=',
   ])('%s opens nothing', async (cookie) => {
     const response = await test.app.inject({
-      url: '/api/v1/organizations/acme/projects',
+      url: '/api/v1/organizations/acme/test-notes',
       headers: { cookie },
     });
     expect(response.statusCode).toBe(401);
@@ -139,7 +144,7 @@ describe('a forged cookie', () => {
     const client = await signUp(test.app, 'forger@example.com');
     const forged = client.cookie.replace(/session_token=./, 'session_token=~');
     const response = await test.app.inject({
-      url: '/api/v1/organizations/acme/projects',
+      url: '/api/v1/organizations/acme/test-notes',
       headers: { cookie: forged },
     });
     expect(response.statusCode).toBe(401);
@@ -178,12 +183,18 @@ describe('organizations', () => {
   it('tell front ends what a member may do', async () => {
     const { client: owner } = await signUpOwner(test.app, 'asked');
     const member = await addMember(test, owner, 'asking@example.com', 'member');
-    const may = async (action: string) => {
-      const permissions = { project: [action] };
-      const response = await member.post('/api/auth/organization/has-permission', { permissions });
+    const may = async (resource: string, action: string) => {
+      const body = { permissions: { [resource]: [action] } };
+      const response = await member.post('/api/auth/organization/has-permission', body);
       return response.json<{ success: boolean }>().success;
     };
-    expect([await may('update'), await may('delete')]).toEqual([true, false]);
+    const table: Record<string, Record<string, readonly string[]>> = permissions;
+    for (const [resource, actions] of Object.entries(table)) {
+      for (const [action, allowed] of Object.entries(actions)) {
+        const answer = await may(resource, action);
+        expect([resource, action, answer]).toEqual([resource, action, allowed.includes('member')]);
+      }
+    }
   });
 
   it('let only owners and admins invite, and nobody make themselves an owner', async () => {
@@ -205,7 +216,7 @@ describe('organizations', () => {
     const outsider = await signUp(test.app, 'outsider@example.com');
     const response = await outsider.post('/api/auth/organization/set-active', { organizationId });
     expect(response.statusCode).toBe(403);
-    expect((await outsider.get('/api/v1/organizations/closed/projects')).statusCode).toBe(404);
+    expect((await outsider.get('/api/v1/organizations/closed/test-notes')).statusCode).toBe(404);
   });
 });
 

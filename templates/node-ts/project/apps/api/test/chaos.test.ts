@@ -10,6 +10,7 @@ import { openDatabase } from '../src/db/open.ts';
 import { type Client, signUpOwner, startApp, type TestApp } from './support/app.ts';
 import { copyPostgres } from './support/database.ts';
 import { DatabaseProxy } from './support/database-proxy.ts';
+import { noteModule } from './support/notes.ts';
 import { ServerProcess } from './support/process.ts';
 
 const template = inject('template');
@@ -36,9 +37,9 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
     proxy = new DatabaseProxy(copy.url);
     const url = await proxy.start();
     database = await openDatabase(loadConfig({ ...LIMITS, DATABASE_URL: url }));
-    test = await startApp({ database, env: LIMITS });
+    test = await startApp({ database, env: LIMITS, extraModules: [noteModule] });
     client = (await signUpOwner(test.app, 'steady')).client;
-    path = '/api/v1/organizations/steady/projects';
+    path = '/api/v1/organizations/steady/test-notes';
   });
   beforeEach(async () => {
     proxy.open();
@@ -74,7 +75,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
   it.each([
     ['BEGIN', /\bbegin\b/i],
     ['the first statement of a transaction', /set_config/],
-    ['a statement inside', /from "projects"/],
+    ['a statement inside', /from "test_notes"/],
     ['COMMIT', /\bcommit\b/i],
   ])('goes away at %s, the request gets 503 and the connection is replaced', async (_at, text) => {
     const before = proxy.cuts;
@@ -137,7 +138,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
     const holder = await openDatabase(loadConfig({ DATABASE_URL: (await direct()).url }));
     try {
       await holder.db.transaction(async (tx) => {
-        await tx.execute(sql`lock table projects in access exclusive mode`);
+        await tx.execute(sql`lock table test_notes in access exclusive mode`);
         const response = await client.get(path);
         expect(response.statusCode, response.body).toBe(503);
         expect(response.json()).toMatchObject({ code: 'database_busy' });
@@ -164,7 +165,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
 
     beforeAll(async () => {
       const { url } = await direct();
-      server = new ServerProcess('src/server.ts', {
+      server = new ServerProcess('test/support/notes-server.ts', {
         ...LIMITS,
         DATABASE_URL: url,
         RATE_LIMIT_MAX: '100000',
@@ -198,7 +199,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
     it('that is told to stop while nothing comes from the database, it ends', async () => {
       const own = new DatabaseProxy((await direct()).url);
       const url = await own.start();
-      const stopping = new ServerProcess('src/server.ts', {
+      const stopping = new ServerProcess('test/support/notes-server.ts', {
         ...LIMITS,
         DATABASE_URL: url,
         SHUTDOWN_TIMEOUT_MS: '5000',

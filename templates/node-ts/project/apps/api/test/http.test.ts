@@ -5,6 +5,7 @@ import { withoutValues } from '../src/http/logging.ts';
 import { defineModule } from '../src/module.ts';
 import { startApp, type TestApp } from './support/app.ts';
 import { unreachableDatabase } from './support/database.ts';
+import { noteModule } from './support/notes.ts';
 
 /** Routes that fail in the ways that an application's own routes may. */
 const failing = defineModule({
@@ -40,7 +41,7 @@ let test: TestApp;
 beforeAll(async () => {
   test = await startApp({
     database: unreachableDatabase(),
-    extraModules: [failing],
+    extraModules: [failing, noteModule],
     env: { CORS_ORIGINS: 'https://app.example.com' },
   });
 });
@@ -83,7 +84,7 @@ describe('every error is a problem', () => {
       'an address that cannot be decoded',
       400,
       'bad_request',
-      () => send('GET', '/api/v1/organizations/acme/projects/%zz'),
+      () => send('GET', '/api/v1/organizations/acme/test-notes/%zz'),
     ],
     ['an unexpected error', 500, 'internal_error', () => send('GET', '/fail/error')],
     ['something thrown that is no error', 500, 'internal_error', () => send('GET', '/fail/text')],
@@ -117,7 +118,7 @@ describe('every error is a problem', () => {
 });
 
 describe('copies of answers', () => {
-  it.each(['/livez', '/nowhere', '/api/v1/projects', '/api/auth/get-session', '/fail/error'])(
+  it.each(['/livez', '/nowhere', '/api/v1/nowhere', '/api/auth/get-session', '/fail/error'])(
     'are kept by nobody: %s',
     async (url) => {
       expect((await send('GET', url)).headers['cache-control']).toBe('no-store');
@@ -163,7 +164,7 @@ describe('logs', () => {
 
 describe('browsers', () => {
   it('are told to run, frame and sniff nothing', async () => {
-    for (const path of ['/livez', '/nowhere', '/api/v1/organizations/acme/projects']) {
+    for (const path of ['/livez', '/nowhere', '/api/v1/organizations/acme/test-notes']) {
       const { headers } = await send('GET', path);
       expect(headers).toMatchObject({
         'content-security-policy': "default-src 'none';frame-ancestors 'none'",
@@ -189,7 +190,7 @@ describe('browsers', () => {
     const preflight = (origin: string) =>
       test.app.inject({
         method: 'OPTIONS',
-        url: '/api/v1/organizations/acme/projects',
+        url: '/api/v1/organizations/acme/test-notes',
         headers: { origin, 'access-control-request-method': 'PATCH' },
       });
     const known = await preflight('https://app.example.com');
@@ -208,7 +209,12 @@ describe('browsers', () => {
     expect(response.statusCode).toBe(403);
     expect(response.json()).toMatchObject({ code: 'unknown_origin' });
     for (const method of ['PUT', 'PATCH', 'DELETE'] as const) {
-      const { statusCode } = await send(method, '/api/v1/organizations/a/projects', '{}', headers);
+      const { statusCode } = await send(
+        method,
+        '/api/v1/organizations/a/test-notes',
+        '{}',
+        headers,
+      );
       expect([method, statusCode]).toEqual([method, 403]);
     }
   });
@@ -226,15 +232,19 @@ describe('browsers', () => {
 
 describe('the rate limit', () => {
   it('answers 429, says when to come back, and leaves probes alone', async () => {
-    const limited = await startApp({ database: test.database, env: { RATE_LIMIT_MAX: '2' } });
+    const limited = await startApp({
+      database: test.database,
+      extraModules: [noteModule],
+      env: { RATE_LIMIT_MAX: '2' },
+    });
     const statuses: number[] = [];
     for (let i = 0; i < 4; i += 1) {
       statuses.push(
-        (await limited.app.inject({ url: '/api/v1/organizations/acme/projects' })).statusCode,
+        (await limited.app.inject({ url: '/api/v1/organizations/acme/test-notes' })).statusCode,
       );
     }
     expect(statuses).toEqual([401, 401, 429, 429]);
-    const response = await limited.app.inject({ url: '/api/v1/organizations/acme/projects' });
+    const response = await limited.app.inject({ url: '/api/v1/organizations/acme/test-notes' });
     expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
     expect(Problem.parse(response.json())).toMatchObject({ code: 'too_many_requests' });
     expect((await limited.app.inject({ url: '/livez' })).statusCode).toBe(200);

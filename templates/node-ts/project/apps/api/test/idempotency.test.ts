@@ -2,6 +2,7 @@ import { type SQL, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { withTenant } from '../src/db/tenant.ts';
 import { addMember, type Client, signUpOwner, startApp, type TestApp } from './support/app.ts';
+import { noteModule } from './support/notes.ts';
 
 let test: TestApp;
 let owner: Client;
@@ -9,13 +10,13 @@ let organizationId: string;
 let path: string;
 
 beforeAll(async () => {
-  test = await startApp();
+  test = await startApp({ extraModules: [noteModule] });
   const made = await signUpOwner(test.app, 'once');
   owner = made.client;
   organizationId = made.organizationId;
-  path = `${made.path}/projects`;
+  path = `${made.path}/test-notes`;
 });
-beforeEach(() => test.database.db.execute(sql`truncate projects, idempotency_keys`));
+beforeEach(() => test.database.db.execute(sql`truncate test_notes, idempotency_keys`));
 afterAll(() => test.close());
 
 const create = (name: string, key?: string, { client = owner, url = path } = {}) =>
@@ -77,7 +78,7 @@ describe('a request with a key', () => {
     expect((await create('Gemini', 'a', { client: colleague })).statusCode).toBe(201);
     expect((await create('Apollo', 'a')).json()).toMatchObject({ name: 'Apollo' });
     const { client, path: elsewhere } = await signUpOwner(test.app, 'elsewhere');
-    const other = await create('Apollo', 'a', { client, url: `${elsewhere}/projects` });
+    const other = await create('Apollo', 'a', { client, url: `${elsewhere}/test-notes` });
     expect(other.statusCode).toBe(201);
     expect(await names()).toEqual(['Gemini', 'Apollo']);
   });

@@ -5,6 +5,7 @@ import { describeError } from '../src/http/error-lines.ts';
 import { currentLog, libraryLog } from '../src/http/logging.ts';
 import { defineModule } from '../src/module.ts';
 import { Client, PASSWORD, signUpOwner, startApp, type TestApp } from './support/app.ts';
+import { READ_NOTES } from './support/notes.ts';
 
 const SECRET = 'x7-session-token-x7';
 const LINES = `first line\n    at forged (/srv/${SECRET}.ts:1:1)`;
@@ -46,7 +47,7 @@ const failing = defineModule({
       request.log.error({ reason: error }, 'under another name');
       return {};
     });
-    app.get('/known', { preParsing: requires('project:read') }, async () => {
+    app.get('/known', { preParsing: requires(READ_NOTES) }, async () => {
       throw new Error('nobody expected it');
     });
     const report = libraryLog('a library', app.log);
@@ -130,13 +131,9 @@ describe('a described error', () => {
   });
 
   it('keeps the words of the statement itself', () => {
-    const error = new DrizzleQueryError(
-      'insert into "projects"',
-      ['project'],
-      new Error('project'),
-    );
+    const error = new DrizzleQueryError('insert into "notes"', ['note'], new Error('note'));
     expect(describeError(error)).toMatchObject({
-      message: 'Failed query: insert into "projects"',
+      message: 'Failed query: insert into "notes"',
       cause: { message: '[value]' },
     });
   });

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import openapi from '../openapi.json' with { type: 'json' };
+import { SCOPES } from '../src/modules/api-keys/scopes.ts';
+import { askWith, makeKey } from './support/api-keys.ts';
 import {
   addMember,
   type Client,
@@ -9,13 +11,19 @@ import {
   type TestApp,
 } from './support/app.ts';
 import { exampleOf, type Schema } from './support/example-of.ts';
+import { READ_NOTES } from './support/notes.ts';
 
 /** What red has and blue must never see. None of it is sent by blue. */
 const SECRET = 'known-to-red';
 const ORGANIZATION = '{organization}';
+/** Where no module is, the document does not say what they could be for. */
+const API_KEYS = `/api/v1/organizations/${ORGANIZATION}/api-keys`;
+/** What keys are told where only people may ask. */
+const REFUSED = ['session_required'];
 
 interface Operation {
   readonly operationId: string;
+  readonly security?: readonly object[];
   readonly parameters?: readonly { name: string; in: string; required?: boolean; schema: Schema }[];
   readonly requestBody?: { content: { 'application/json': { schema: Schema } } };
 }
@@ -33,7 +41,7 @@ const operations = Object.entries(openapi.paths as unknown as Record<string, obj
 type Route = (typeof operations)[number];
 
 const ofOrganizations = operations.filter(({ path }) => path.includes(ORGANIZATION));
-const ofRows = ofOrganizations.filter(({ path }) => path.endsWith('{id}'));
+const ofRows = ofOrganizations.filter(({ path }) => path.includes('/{id}'));
 const ofAccounts = operations.filter(
   ({ path, operation }) => path.startsWith('/api/auth/') && fieldsOf(operation).some(isRedId),
 );
@@ -41,6 +49,8 @@ const ofAccounts = operations.filter(
 let test: TestApp;
 let red: Awaited<ReturnType<typeof signUpOwner>>;
 let blue: Awaited<ReturnType<typeof signUpOwner>>;
+/** A key of blue's that is for everything. */
+let key: { secret: string };
 /** Red's ids, by the names under which routes ask for them. */
 let ids: Record<string, string>;
 /** Rows of red's, by the path of their list. */
@@ -56,15 +66,22 @@ beforeAll(async () => {
   const memberId = members.find(({ role }) => role === 'member')?.id ?? '';
   ids = { organizationId: red.organizationId, invitationId, memberId, memberIdOrEmail: memberId };
   for (const { path } of ofRows) {
-    const list = path.slice(0, -'/{id}'.length);
+    const list = listOf(path);
     const create = ofOrganizations.find((each) => each.path === list && each.method === 'POST');
     if (create === undefined || rows.has(list)) continue;
     const response = await send(red.client, create, { [ORGANIZATION]: 'red' });
     // Some need more than a database to be created.
     if (response.statusCode === 201) rows.set(list, response.json<{ id: string }>().id);
   }
+  key = await makeKey(blue.client, blue.path, { scopes: [READ_NOTES, ...SCOPES] });
+  if (!rows.has(API_KEYS)) rows.set(API_KEYS, (await makeKey(red.client, red.path)).id);
 });
 afterAll(() => test.close());
+
+/** The list that a row is in. */
+function listOf(path: string): string {
+  return path.split('/{id}')[0] ?? '';
+}
 
 async function full<Whole>(): Promise<Whole> {
   return (await red.client.get('/api/auth/organization/get-full-organization')).json<Whole>();
@@ -90,7 +107,11 @@ function isRedId(name: string): boolean {
 }
 
 /** With everything that the document asks for, `places` for what stands in the path, and red's ids. */
-function send(client: Client, { path, method, operation }: Route, places: Record<string, string>) {
+function send(
+  client: Pick<Client, 'send'>,
+  { path, method, operation }: Route,
+  places: Record<string, string>,
+) {
   const url = Object.entries(places).reduce((text, [place, id]) => text.replace(place, id), path);
   const query = (operation.parameters ?? [])
     .filter((parameter) => parameter.in === 'query' && isRedId(parameter.name))
@@ -105,14 +126,14 @@ function send(client: Client, { path, method, operation }: Route, places: Record
 
 describe('to somebody of another organization', () => {
   it('rows are there to look for', () => {
-    expect(rows.size).toBeGreaterThan(0);
+    expect(rows.size > 0).toBe(ofRows.length > 0);
     expect(ofAccounts.length).toBeGreaterThan(5);
   });
 
   it.each(ofOrganizations)('$name answers that there is no such organization', async (route) => {
     const before = await everything();
     for (const organization of ['red', red.organizationId]) {
-      const id = rows.get(route.path.replace('/{id}', '')) ?? crypto.randomUUID();
+      const id = rows.get(listOf(route.path)) ?? crypto.randomUUID();
       const places = { [ORGANIZATION]: organization, '{id}': id };
       const response = await send(blue.client, route, places);
       expect(response.statusCode, response.body).toBe(404);
@@ -122,7 +143,7 @@ describe('to somebody of another organization', () => {
   });
 
   it.each(ofRows)('$name finds no row of another organization in their own', async (route) => {
-    const id = rows.get(route.path.slice(0, -'/{id}'.length));
+    const id = rows.get(listOf(route.path));
     if (id === undefined) return;
     const before = await everything();
     const places = { [ORGANIZATION]: 'blue', '{id}': id };
@@ -145,5 +166,36 @@ describe('to somebody of another organization', () => {
     expect(response.json().code).not.toBe('invalid_request');
     expect(response.body).not.toContain(SECRET);
     expect(await everything()).toBe(before);
+  });
+});
+
+describe('a key', () => {
+  const program: Pick<Client, 'send'> = {
+    send: (method, url, options) => askWith(test.app, key, url, { method, ...options }),
+  };
+  const takesKeys = ({ operation }: Route) =>
+    operation.security?.some((each) => 'apiKey' in each) ?? false;
+
+  it.each(ofOrganizations)('at $name leads to no other organization', async (route) => {
+    const before = await everything();
+    for (const organization of ['red', red.organizationId]) {
+      const id = rows.get(listOf(route.path)) ?? crypto.randomUUID();
+      const response = await send(program, route, { [ORGANIZATION]: organization, '{id}': id });
+      const { code } = response.json();
+      const codes = takesKeys(route) ? ['organization_not_found', 'switched_off'] : REFUSED;
+      expect(codes).toContain(code);
+      expect(response.body).not.toContain(SECRET);
+    }
+    expect(await everything()).toBe(before);
+  });
+
+  it.each(operations)('is taken at $name if the document says so', async (route) => {
+    const { security } = route.operation;
+    // Nobody is asked who they are.
+    if (security === undefined || security.length === 0) return;
+    const places = { [ORGANIZATION]: 'blue', '{id}': crypto.randomUUID() };
+    const response = await send(program, route, places);
+    if (takesKeys(route)) expect([401, 403], response.body).not.toContain(response.statusCode);
+    else expect(response.statusCode, response.body).toBeGreaterThanOrEqual(400);
   });
 });

@@ -6,12 +6,12 @@ import type { Database } from '../src/db/database.ts';
 import { sqlState } from '../src/db/errors.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { withTenant } from '../src/db/tenant.ts';
-import { projects } from '../src/modules/projects/schema.ts';
 import { listDeadLetters, retryDeadLetters } from '../src/queue/dead-letters.ts';
 import { defineJob, enqueue, HopelessJobError, handle, type JobRun } from '../src/queue/job.ts';
 import type { JobWorker } from '../src/queue/worker.ts';
 import { copyDatabase, emptyDatabase } from './support/database.ts';
 import { createWorker, type LogLine } from './support/jobs.ts';
+import { notes } from './support/notes.ts';
 
 const PATIENCE = { timeout: 60_000 };
 const greet = defineJob({
@@ -77,7 +77,7 @@ describe('a job', () => {
     const add = (name: string) =>
       withTenant(database, 'red', async (tx) => {
         await enqueue(tx, greet, { name });
-        await tx.insert(projects).values({ name: 'only once' });
+        await tx.insert(notes).values({ name: 'only once' });
       });
     await add('first');
     await expect(add('second')).rejects.toThrow();

@@ -12,12 +12,14 @@ import { openDatabase } from '../src/db/open.ts';
 import { withTenant } from '../src/db/tenant.ts';
 import { listDeadLetters, retryDeadLetters } from '../src/queue/dead-letters.ts';
 import { defineJob, enqueue, HopelessJobError, handle } from '../src/queue/job.ts';
+import { askWith, makeKey } from './support/api-keys.ts';
 import { signUpOwner, startApp } from './support/app.ts';
 import { createPostgres } from './support/database.ts';
 import { createWorker } from './support/jobs.ts';
+import { migrateWithNotes, noteModule } from './support/notes.ts';
 
 const template = inject('template');
-const PATH = '/api/v1/organizations/served/projects';
+const PATH = '/api/v1/organizations/served/test-notes';
 const PATIENCE = { timeout: 60_000 };
 const PERMISSION_DENIED = '42501';
 
@@ -30,7 +32,9 @@ it('a role that may create roles migrates, and becomes a tenant', async () => {
     set session authorization app`);
   const database = embedded(client);
   await migrate(database);
-  const seen = await withTenant(database, 'anybody', (tx) => tx.execute(sql`select from projects`));
+  const seen = await withTenant(database, 'anybody', (tx) =>
+    tx.execute(sql`select from idempotency_keys`),
+  );
   expect(seen.rows).toEqual([]);
   await database.close();
 });
@@ -54,7 +58,7 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
     database = await openDatabase(
       loadConfig({ DATABASE_URL: url.href, MIGRATION_DATABASE_URL: created.url }),
     );
-    await migrate(database);
+    await migrateWithNotes(database);
   });
   afterAll(async () => {
     await database.close();
@@ -70,9 +74,14 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
   });
 
   it('serves everything', async () => {
-    const test = await startApp({ database: { ...database, close: async () => undefined } });
-    const { client } = await signUpOwner(test.app, 'served');
+    const test = await startApp({
+      database: { ...database, close: async () => undefined },
+      extraModules: [noteModule],
+    });
+    const { client, path } = await signUpOwner(test.app, 'served');
     expect((await client.post(PATH, { name: 'Apollo' })).statusCode).toBe(201);
+    const key = await makeKey(client, path);
+    expect((await askWith(test.app, key, PATH)).json()).toMatchObject({ items: [{}] });
     expect((await client.get(PATH)).json()).toMatchObject({ items: [{}] });
     expect((await test.app.inject('/readyz')).statusCode).toBe(200);
     await test.close();
@@ -102,8 +111,8 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
 
   it.each([
     'create table more (id int)',
-    'alter table projects no force row level security',
-    'drop policy projects_of_tenant on projects',
+    'alter table test_notes no force row level security',
+    'drop policy test_notes_of_tenant on test_notes',
     'delete from drizzle.__drizzle_migrations',
     "insert into drizzle.__drizzle_migrations (id, hash) values (99, 'x')",
     "update drizzle.__drizzle_migrations set hash = 'x'",
@@ -115,7 +124,7 @@ describe.runIf('server' in template)('a role that only serves requests', () => {
   });
 
   it('sees no rows of organizations outside of withTenant', async () => {
-    const { rows } = await database.db.execute(sql`select * from projects`);
+    const { rows } = await database.db.execute(sql`select * from test_notes`);
     expect(rows).toEqual([]);
   });
 

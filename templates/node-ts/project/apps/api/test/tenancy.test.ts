@@ -6,8 +6,8 @@ import { sqlState } from '../src/db/errors.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { withTenant } from '../src/db/tenant.ts';
 import { TENANT_ROLE } from '../src/db/tenant-role.ts';
-import { projects } from '../src/modules/projects/schema.ts';
 import { copyDatabase } from './support/database.ts';
+import { notes } from './support/notes.ts';
 
 const PERMISSION_DENIED = '42501';
 let database: Database;
@@ -16,7 +16,7 @@ beforeAll(async () => {
   database = await copyDatabase();
   for (const id of ['red', 'blue']) {
     await database.db.insert(organizations).values({ id, name: id, slug: id });
-    await withTenant(database, id, (tx) => tx.insert(projects).values({ name: `${id} one` }));
+    await withTenant(database, id, (tx) => tx.insert(notes).values({ name: `${id} one` }));
   }
 });
 afterAll(() => database.close());
@@ -25,27 +25,27 @@ const stateOf = (work: Promise<unknown>) => work.then(() => 'no error', sqlState
 
 describe('a tenant', () => {
   it('sees only its own rows in a query without a WHERE', async () => {
-    const rows = await withTenant(database, 'red', (tx) => tx.select().from(projects));
+    const rows = await withTenant(database, 'red', (tx) => tx.select().from(notes));
     expect(rows.map((row) => [row.organizationId, row.name])).toEqual([['red', 'red one']]);
   });
 
   it('reaches only its own rows in an UPDATE or DELETE without a WHERE', async () => {
     const updated = await withTenant(database, 'red', (tx) =>
-      tx.update(projects).set({ description: 'red was here' }).returning(),
+      tx.update(notes).set({ body: 'red was here' }).returning(),
     );
     expect(updated).toHaveLength(1);
-    const deleted = await withTenant(database, 'nobody', (tx) => tx.delete(projects).returning());
+    const deleted = await withTenant(database, 'nobody', (tx) => tx.delete(notes).returning());
     expect(deleted).toEqual([]);
-    const [blue] = await withTenant(database, 'blue', (tx) => tx.select().from(projects));
-    expect(blue).toMatchObject({ name: 'blue one', description: '' });
+    const [blue] = await withTenant(database, 'blue', (tx) => tx.select().from(notes));
+    expect(blue).toMatchObject({ name: 'blue one', body: '' });
   });
 
   it('can neither insert a row for another organization nor give one away', async () => {
     const foreign = { name: 'smuggled', organizationId: 'blue' };
-    const insert = withTenant(database, 'red', (tx) => tx.insert(projects).values(foreign));
+    const insert = withTenant(database, 'red', (tx) => tx.insert(notes).values(foreign));
     expect(await stateOf(insert)).toBe(PERMISSION_DENIED);
     const give = withTenant(database, 'red', (tx) =>
-      tx.update(projects).set({ organizationId: 'blue' }),
+      tx.update(notes).set({ organizationId: 'blue' }),
     );
     expect(await stateOf(give)).toBe(PERMISSION_DENIED);
   });
@@ -62,7 +62,7 @@ describe('a tenant', () => {
   it('whose id is hostile is just an organization without rows', async () => {
     const hostile = ["red' or '1'='1", "x', true), set_config('role', 'none', true) --", "\\' --"];
     for (const id of ['', '%', ...hostile]) {
-      expect(await withTenant(database, id, (tx) => tx.select().from(projects))).toEqual([]);
+      expect(await withTenant(database, id, (tx) => tx.select().from(notes))).toEqual([]);
     }
   });
 });
@@ -85,13 +85,13 @@ describe('a transaction under settings', () => {
     });
     expect(await stateOf(work)).toBe('22023');
     expect(worked).toBe(false);
-    expect(await withTenant(database, 'red', (tx) => tx.select().from(projects))).toHaveLength(1);
+    expect(await withTenant(database, 'red', (tx) => tx.select().from(notes))).toHaveLength(1);
   });
 });
 
 describe('outside of a tenant', () => {
   it('nothing of a transaction stays on the connection', async () => {
-    await withTenant(database, 'red', (tx) => tx.select().from(projects));
+    await withTenant(database, 'red', (tx) => tx.select().from(notes));
     const { rows } = await database.db.execute<{ role: string; organization: string | null }>(
       sql`select current_user::text as role, nullif(current_setting('app.organization_id', true), '') as organization`,
     );
@@ -101,23 +101,23 @@ describe('outside of a tenant', () => {
 
   it('a failed transaction leaves nothing behind either', async () => {
     const work = withTenant(database, 'red', async (tx) => {
-      await tx.insert(projects).values({ name: 'undone' });
+      await tx.insert(notes).values({ name: 'undone' });
       throw new Error('changed my mind');
     });
     await expect(work).rejects.toThrow('changed my mind');
-    const rows = await withTenant(database, 'red', (tx) => tx.select().from(projects));
+    const rows = await withTenant(database, 'red', (tx) => tx.select().from(notes));
     expect(rows.map((row) => row.name)).toEqual(['red one']);
   });
 
   it('a transaction that went on after an error does not count as done', async () => {
     const goOn = async (tx: Transaction) => {
-      await tx.insert(projects).values({ name: 'undone' });
+      await tx.insert(notes).values({ name: 'undone' });
       await tx.execute(sql`select 1 / 0`).catch(() => undefined);
       return 'done';
     };
     await expect(withTenant(database, 'red', goOn)).rejects.toThrow();
     await expect(database.db.transaction(goOn)).rejects.toThrow();
-    const rows = await withTenant(database, 'red', (tx) => tx.select().from(projects));
+    const rows = await withTenant(database, 'red', (tx) => tx.select().from(notes));
     expect(rows.map((row) => row.name)).toEqual(['red one']);
   });
 
@@ -125,15 +125,15 @@ describe('outside of a tenant', () => {
     const { rows } = await database.db.execute<{ all_powerful: boolean }>(
       sql`select rolsuper or rolbypassrls as all_powerful from pg_roles where rolname = current_user`,
     );
-    const seen = await database.db.select().from(projects);
+    const seen = await database.db.select().from(notes);
     expect(seen.length > 0).toBe(rows[0]?.all_powerful);
   });
 
   it('an organization takes its rows with it when it goes', async () => {
     await database.db.insert(organizations).values({ id: 'gone', name: 'gone', slug: 'gone' });
-    await withTenant(database, 'gone', (tx) => tx.insert(projects).values({ name: 'x' }));
+    await withTenant(database, 'gone', (tx) => tx.insert(notes).values({ name: 'x' }));
     await database.db.delete(organizations).where(eq(organizations.id, 'gone'));
-    expect(await withTenant(database, 'gone', (tx) => tx.select().from(projects))).toEqual([]);
+    expect(await withTenant(database, 'gone', (tx) => tx.select().from(notes))).toEqual([]);
     expect(await database.db.select().from(users)).toEqual([]);
   });
 });
@@ -148,7 +148,7 @@ describe('every table', () => {
       where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'm')
         and has_table_privilege(${TENANT_ROLE}, c.oid, 'select, insert, update, delete')
       order by 1`);
-    expect(rows.map((row) => row.name)).toContain('projects');
+    expect(rows.map((row) => row.name)).toContain('test_notes');
     expect(rows.filter((row) => !row.safe)).toEqual([]);
   });
 

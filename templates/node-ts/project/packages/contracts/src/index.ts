@@ -1,4 +1,5 @@
 export * from './accounts.ts';
+export * from './api-keys.ts';
 export * from './organizations.ts';
 export * from './pagination.ts';
 export * from './problem.ts';

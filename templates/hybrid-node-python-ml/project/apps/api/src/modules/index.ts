@@ -1,4 +1,5 @@
 import type { AppModule } from '../module.ts';
+import { apiKeys } from './api-keys/index.ts';
 import { health } from './health/index.ts';
 import { jobs } from './jobs/index.ts';
 import { ml } from './ml/index.ts';
@@ -6,4 +7,12 @@ import { mlStream } from './ml-stream/index.ts';
 import { projects } from './projects/index.ts';
 
 /** Everything this application does, in the order in which it is registered. */
-export const modules: readonly AppModule[] = [health, projects, jobs, mlStream, ml];
+export const modules: readonly AppModule[] = [
+  health,
+  projects,
+  apiKeys,
+  jobs,
+  mlStream,
+  ml,
+  // One line each, and yours after this one, so that what an update adds does not meet them.
+];

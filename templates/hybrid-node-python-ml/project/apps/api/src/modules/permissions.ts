@@ -7,6 +7,7 @@ export type Role = (typeof everyone)[number];
 /** Which roles may do what with the resources of the modules: one line for each resource. */
 export const permissions = {
   project: { read: everyone, create: members, update: members, delete: admins },
+  apiKey: { read: admins, create: admins, rotate: admins, revoke: admins },
   prediction: { create: members },
   job: { create: members, read: everyone, cancel: members, cancelOfOthers: admins },
 } satisfies Record<string, Record<string, readonly Role[]>>;

@@ -4,10 +4,12 @@ import type { Job, JobPage, Problem } from '@app/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { instance } from '../ml/contract.ts';
 import { dropped, FakeMl, frozen, inTurn, predictions, problem, raw } from '../ml/fake-ml.ts';
+import { askWith, makeKey } from '../support/api-keys.ts';
 import { addMember, type Client, signUpOwner, startApp, type TestApp } from '../support/app.ts';
 import { addJob, addPeople } from './jobs.ts';
 
-const PATH = '/api/v1/organizations/acme/jobs';
+const ACME = '/api/v1/organizations/acme';
+const PATH = `${ACME}/jobs`;
 const TOKEN = 'for-prometheus-only';
 const BODY = { instances: [instance()] };
 
@@ -125,6 +127,31 @@ describe('the same key', () => {
     expect(theirs.statusCode).toBe(202);
     expect(theirs.json<Job>().id).not.toBe(mine.json<Job>().id);
   });
+
+  test("of the sender's program is another job, and the same to that program", async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const mine = await post(headers['idempotency-key']);
+    const program = await makeKey(owner, ACME, { scopes: ['job:create'] });
+    const ask = () =>
+      askWith(running.app, program, PATH, { method: 'POST', payload: BODY, headers });
+    const theirs = await ask();
+    expect(theirs.statusCode).toBe(202);
+    expect(theirs.json<Job>().id).not.toBe(mine.json<Job>().id);
+    expect((await ask()).json<Job>().id).toBe(theirs.json<Job>().id);
+  });
+});
+
+test("cannot be cancelled with an admin's API key that is not for the jobs of others", async () => {
+  const member = await addMember(running, owner, 'waits@example.com', 'member');
+  service.answer = frozen;
+  const { id } = await create(member);
+  const cancelWith = async (scopes: string[]) =>
+    askWith(running.app, await makeKey(owner, ACME, { scopes }), `${PATH}/${id}`, {
+      method: 'DELETE',
+    });
+  const refused = await cancelWith(['job:cancel']);
+  expect([refused.statusCode, refused.json<Problem>().code]).toEqual([403, 'not_your_job']);
+  expect((await cancelWith(['job:cancel', 'job:cancelOfOthers'])).statusCode).toBe(200);
 });
 
 test('needs a key, and a body that fits the contract', async () => {

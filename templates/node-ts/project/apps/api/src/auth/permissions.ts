@@ -17,7 +17,8 @@ const table: Table = permissions;
 
 /** Whether any of a member's roles (a comma-separated list) allows it. */
 export function allows(memberRoles: string, permission: Permission): boolean {
-  const [resource = '', action = ''] = permission.split(':');
+  const name: string = permission;
+  const [resource = '', action = ''] = name.split(':');
   const allowed: readonly string[] = table[resource]?.[action] ?? [];
   return memberRoles.split(',').some((role) => allowed.includes(role));
 }

@@ -71,6 +71,12 @@ function select(token: string, organization: string | undefined) {
     where s.token = ${token}`;
 }
 
+/** Whether there is such a cookie, good or not. */
+export async function holdsSessionCookie(auth: Auth, { headers }: FastifyRequest) {
+  const { authCookies } = await auth.$context;
+  return parseCookies(headers.cookie ?? '').has(authCookies.sessionToken.name);
+}
+
 /** better-auth moves the end of the session and of its cookie; here the cookie is passed on. */
 async function extend(auth: Auth, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const headers = new Headers({ cookie: request.headers.cookie ?? '' });

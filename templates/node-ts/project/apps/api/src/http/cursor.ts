@@ -1,3 +1,5 @@
+import { desc, type SQL, sql } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { z } from 'zod';
 import { ProblemError } from './problems.ts';
 
@@ -22,4 +24,28 @@ export function decodeCursor(cursor: string): Position {
   } catch {
     throw new ProblemError(400, 'invalid_cursor', 'The cursor is not one that this list gave out');
   }
+}
+
+/** What every list is in order of. */
+interface Ordered {
+  readonly createdAt: AnyPgColumn;
+  readonly id: AnyPgColumn;
+}
+
+export function newestFirst(table: Ordered): SQL[] {
+  return [desc(table.createdAt), desc(table.id)];
+}
+
+/** The rows behind a cursor; without one, all. */
+export function olderThan(table: Ordered, cursor: string | undefined): SQL | undefined {
+  if (cursor === undefined) return undefined;
+  const { createdAt, id } = decodeCursor(cursor);
+  return sql`(${table.createdAt}, ${table.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)`;
+}
+
+/** The page that `limit + 1` rows make: the last of them only tells that there are more. */
+export function pageOf<Row extends Position>(rows: readonly Row[], limit: number) {
+  const items = rows.slice(0, limit);
+  const last = rows.length > limit ? items.at(-1) : undefined;
+  return { items, nextCursor: last ? encodeCursor(last) : null };
 }

@@ -103,13 +103,23 @@ export function requestId(request: IncomingMessage): string {
 
 const identified = new WeakSet<FastifyRequest>();
 
-/** Who asks, for whose data: every later line of the request says so. */
+interface Identity {
+  readonly userId: string;
+  readonly organizationId?: string;
+  readonly apiKeyId?: string;
+}
+
+/** Who asks, for whose data, by which key: every later line of the request says so. */
 export function identify(
   request: FastifyRequest,
   reply: FastifyReply,
-  { userId, organizationId }: { readonly userId: string; readonly organizationId?: string },
+  { userId, organizationId, apiKeyId }: Identity,
 ): void {
-  const known = { userId, ...(organizationId && { organizationId }) };
+  const known = {
+    userId,
+    ...(organizationId && { organizationId }),
+    ...(apiKeyId && { apiKeyId }),
+  };
   identified.add(request);
   request.log = request.log.child(known);
   reply.log = request.log;

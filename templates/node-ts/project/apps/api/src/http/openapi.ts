@@ -26,6 +26,12 @@ export async function registerOpenApi(app: App): Promise<void> {
             name: 'app.session_token',
             description: 'Set by POST /api/auth/sign-in/email; on https `__Secure-` precedes it',
           },
+          apiKey: {
+            type: 'http',
+            scheme: 'bearer',
+            description:
+              'For programs: a key of one organization, which its owners and admins make',
+          },
         },
       },
     },

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { and, eq, lt, sql } from 'drizzle-orm';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { accessOf } from '../auth/access.ts';
+import { accessOf, senderOf } from '../auth/access.ts';
 import type { Transaction } from '../db/database.ts';
 import { ProblemError } from '../http/problems.ts';
 import { idempotencyKeys } from './table.ts';
@@ -35,7 +35,7 @@ export async function once<Answer>(
   const { 'idempotency-key': key } = request.headers;
   if (typeof key !== 'string') return work();
   const asked = {
-    sentBy: accessOf(request).userId,
+    sentBy: senderOf(accessOf(request)),
     key,
     fingerprint: fingerprintOf(request),
   };

@@ -7,4 +7,5 @@ export type Role = (typeof everyone)[number];
 /** Which roles may do what with the resources of the modules: one line for each resource. */
 export const permissions = {
   project: { read: everyone, create: members, update: members, delete: admins },
+  apiKey: { read: admins, create: admins, rotate: admins, revoke: admins },
 } satisfies Record<string, Record<string, readonly Role[]>>;

@@ -36,6 +36,7 @@ export class JobWorker {
   #boss: PgBoss | undefined;
 
   constructor(options: WorkerOptions) {
+    assertNamesDiffer(options.handlers);
     this.#options = options;
   }
 
@@ -134,4 +135,11 @@ export class JobWorker {
       return { id, status, output: { type, message } };
     }
   }
+}
+
+/** Of two handlers of one name, each would take jobs that are the other's. */
+function assertNamesDiffer(handlers: readonly JobHandler[]): void {
+  const names = handlers.map(({ job }) => job.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new Error(`There are two handlers for jobs named ${twice}`);
 }

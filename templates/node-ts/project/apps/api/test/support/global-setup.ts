@@ -7,8 +7,8 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { loadConfig } from '../../src/config.ts';
 import { embedded } from '../../src/db/embedded.ts';
-import { migrate } from '../../src/db/migrations.ts';
 import { openDatabase } from '../../src/db/open.ts';
+import { migrateWithNotes } from './notes.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -28,7 +28,7 @@ async function prepareEmbedded(project: TestProject) {
   const dump = join(directory, 'template.tar');
   const client = new PGlite();
   const database = embedded(client);
-  await migrate(database);
+  await migrateWithNotes(database);
   writeFileSync(dump, new Uint8Array(await (await client.dumpDataDir('none')).arrayBuffer()));
   await database.close();
   project.provide('template', { dump });
@@ -41,7 +41,7 @@ async function preparePostgres(project: TestProject, server: string) {
   const url = new URL(server);
   url.pathname = name;
   const database = await openDatabase(loadConfig({ DATABASE_URL: url.href }));
-  await migrate(database);
+  await migrateWithNotes(database);
   await database.close();
   project.provide('template', { server, name });
   return () => query(server, `drop database ${name} with (force)`);

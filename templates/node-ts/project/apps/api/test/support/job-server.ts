@@ -3,28 +3,25 @@ import { loadConfig } from '../../src/config.ts';
 import { defineModule } from '../../src/module.ts';
 import { modules } from '../../src/modules/index.ts';
 import { workerModules } from '../../src/modules/workers.ts';
-import { defineJob, enqueue, handle } from '../../src/queue/job.ts';
+import { defineEvent, on } from '../../src/queue/event.ts';
 import { serve } from '../../src/serve.ts';
 
-/** A worker that does nothing for so many seconds counts as gone. */
-const job = defineJob({
-  name: 'test.work',
-  payload: z.object({ number: z.int() }),
-  timeoutSeconds: 5,
-  retryAfterSeconds: 1,
-});
+const asked = defineEvent({ name: 'work.asked', payload: z.object({ number: z.int() }) });
 
-/** The real server with a route that enqueues a job. With HANG=true, jobs begin and never end. */
+/** A worker that does nothing for so many seconds counts as gone. */
+const job = { name: 'test.work', timeoutSeconds: 5, retryAfterSeconds: 1 };
+
+/** The real server with a route that publishes an event. With HANG=true, its jobs begin and never end. */
 const work = defineModule({
   name: 'work',
-  register(app, { database }) {
+  register(app, { database, publish }) {
     app.post<{ Params: { number: string } }>('/work/:number', async (request, reply) => {
-      await enqueue(database.db, job, { number: Number(request.params.number) });
+      await publish(database.db, asked, { number: Number(request.params.number) });
       return reply.code(202).send({ accepted: true });
     });
   },
   jobs: () => [
-    handle(job, async ({ number }, { log }) => {
+    on(asked, job, async ({ number }, { log }) => {
       log.info(`work ${number} begun`);
       if (process.env.HANG === 'true') await new Promise(() => undefined);
       log.info(`work ${number} ended`);

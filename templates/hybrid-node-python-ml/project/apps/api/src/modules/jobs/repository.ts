@@ -1,7 +1,7 @@
 import type { JobQuery } from '@app/contracts';
-import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
-import { decodeCursor, encodeCursor } from '../../http/cursor.ts';
+import { newestFirst, olderThan, pageOf } from '../../http/cursor.ts';
 import { type JobRow, jobs } from './table.ts';
 
 type NewJob = Pick<
@@ -35,17 +35,10 @@ export async function listJobs(tx: Transaction, query: JobQuery) {
   const rows = await tx
     .select()
     .from(jobs)
-    .where(
-      and(
-        query.status && eq(jobs.status, query.status),
-        query.cursor === undefined ? undefined : olderThan(query.cursor),
-      ),
-    )
-    .orderBy(desc(jobs.createdAt), desc(jobs.id))
+    .where(and(query.status && eq(jobs.status, query.status), olderThan(jobs, query.cursor)))
+    .orderBy(...newestFirst(jobs))
     .limit(query.limit + 1);
-  const items = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? items.at(-1) : undefined;
-  return { items, nextCursor: last ? encodeCursor(last) : null };
+  return pageOf(rows, query.limit);
 }
 
 /** Takes the job away from whoever runs it; undefined means that it had ended before. */
@@ -56,9 +49,4 @@ export async function cancelJob(tx: Transaction, id: string): Promise<JobRow | u
     .where(and(eq(jobs.id, id), inArray(jobs.status, ['queued', 'running'])))
     .returning();
   return row;
-}
-
-function olderThan(cursor: string) {
-  const { createdAt, id } = decodeCursor(cursor);
-  return sql`(${jobs.createdAt}, ${jobs.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)`;
 }

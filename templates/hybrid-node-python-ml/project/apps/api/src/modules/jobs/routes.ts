@@ -8,8 +8,15 @@ import {
   OrganizationParams,
 } from '@app/contracts';
 import { z } from 'zod';
-import { type Access, accessOf, ORGANIZATION_PATH, organizationPath } from '../../auth/access.ts';
-import { allows } from '../../auth/permissions.ts';
+import {
+  type Access,
+  accessOf,
+  BY_SESSION_OR_API_KEY,
+  may,
+  ORGANIZATION_PATH,
+  organizationPath,
+  senderOf,
+} from '../../auth/access.ts';
 import { withTenant } from '../../db/tenant.ts';
 import type { App } from '../../http/app.ts';
 import { problems } from '../../http/openapi.ts';
@@ -28,7 +35,7 @@ const Headers = z.object({
     .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
     .describe('Your own name for the job: sent again with the same body, it makes no second one'),
 });
-const base = { tags: ['jobs'], security: [{ session: [] }] };
+const base = { tags: ['jobs'], security: BY_SESSION_OR_API_KEY };
 
 /** What this process's worker should know at once; others find out by themselves. */
 export interface Notify {
@@ -59,13 +66,13 @@ function registerCreate(app: App, { database, requires }: Services, notify: Noti
       },
     },
     async (request, reply) => {
-      const { organizationId, userId } = accessOf(request);
+      const access = accessOf(request);
       const fingerprint = createHash('sha256').update(JSON.stringify(request.body)).digest('hex');
       const traceparent = traceparentOf(request.headers);
-      const row = await withTenant(database, organizationId, (tx) =>
+      const row = await withTenant(database, access.organizationId, (tx) =>
         enqueue(tx, {
-          createdBy: userId,
-          idempotencyKey: request.headers['idempotency-key'],
+          createdBy: access.userId,
+          idempotencyKey: nameOf(request.headers['idempotency-key'], access),
           fingerprint,
           requestId: request.id,
           traceparent,
@@ -158,8 +165,13 @@ function registerCancel(app: App, { database, requires }: Services, notify: Noti
   );
 }
 
-function refuseOthers(job: JobRow, { userId, role }: Access): void {
-  if (job.createdBy === userId || allows(role, 'job:cancelOfOthers')) return;
+/** Programs name jobs apart from the person whom their API key was shown to. */
+function nameOf(idempotencyKey: string, access: Access): string {
+  return access.apiKey ? `${senderOf(access)} ${idempotencyKey}` : idempotencyKey;
+}
+
+function refuseOthers(job: JobRow, access: Access): void {
+  if (job.createdBy === access.userId || may(access, 'job:cancelOfOthers')) return;
   throw new ProblemError(403, 'not_your_job', 'Only an admin may cancel the jobs of others');
 }
 

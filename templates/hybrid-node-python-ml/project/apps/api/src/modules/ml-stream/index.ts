@@ -3,7 +3,7 @@ import { addAbortSignal, Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { type ErrorEvent, NewPredictions, OrganizationParams, StreamEvent } from '@app/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ORGANIZATION_PATH } from '../../auth/access.ts';
+import { BY_SESSION_OR_API_KEY, ORGANIZATION_PATH } from '../../auth/access.ts';
 import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { defineModule } from '../../module.ts';
@@ -35,7 +35,7 @@ export const mlStream = defineModule({
         preParsing: requires('prediction:create'),
         schema: {
           tags: ['predictions'],
-          security: [{ session: [] }],
+          security: BY_SESSION_OR_API_KEY,
           operationId: 'streamPredictions',
           summary: 'Predict for each instance, and send each prediction when it is ready',
           params: OrganizationParams,

@@ -1,6 +1,6 @@
 import { NewPredictions, OrganizationParams, Predictions } from '@app/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ORGANIZATION_PATH } from '../../auth/access.ts';
+import { BY_SESSION_OR_API_KEY, ORGANIZATION_PATH } from '../../auth/access.ts';
 import type { App } from '../../http/app.ts';
 import { problems } from '../../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../../http/problems.ts';
@@ -26,7 +26,7 @@ export const ml = defineModule({
         preParsing: requires('prediction:create'),
         schema: {
           tags: ['predictions'],
-          security: [{ session: [] }],
+          security: BY_SESSION_OR_API_KEY,
           operationId: 'createPredictions',
           summary: 'Predict for each instance',
           params: OrganizationParams,

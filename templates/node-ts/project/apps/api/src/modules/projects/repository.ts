@@ -1,8 +1,8 @@
 import type { NewProject, ProjectChanges, ProjectQuery } from '@app/contracts';
-import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
 import { contains } from '../../db/like.ts';
-import { decodeCursor, encodeCursor } from '../../http/cursor.ts';
+import { newestFirst, olderThan, pageOf } from '../../http/cursor.ts';
 import type { Versions } from '../../http/etag.ts';
 import { projects } from './schema.ts';
 
@@ -18,14 +18,12 @@ export async function listProjects(tx: Transaction, query: ProjectQuery) {
       and(
         query.status && eq(projects.status, query.status),
         query.search === undefined ? undefined : contains(projects.name, query.search),
-        query.cursor === undefined ? undefined : olderThan(query.cursor),
+        olderThan(projects, query.cursor),
       ),
     )
-    .orderBy(desc(projects.createdAt), desc(projects.id))
+    .orderBy(...newestFirst(projects))
     .limit(query.limit + 1);
-  const items = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? items.at(-1) : undefined;
-  return { items, nextCursor: last ? encodeCursor(last) : null };
+  return pageOf(rows, query.limit);
 }
 
 export async function findProject(tx: Transaction, id: string): Promise<ProjectRow | undefined> {
@@ -72,9 +70,4 @@ function inVersion(id: string, versions: Versions) {
     eq(projects.id, id),
     versions === 'any' ? undefined : inArray(projects.version, [...versions]),
   );
-}
-
-function olderThan(cursor: string) {
-  const { createdAt, id } = decodeCursor(cursor);
-  return sql`(${projects.createdAt}, ${projects.id}) < (${createdAt.toISOString()}::timestamptz, ${id}::uuid)`;
 }

@@ -9,6 +9,7 @@ import {
 import { z } from 'zod';
 import {
   accessOf,
+  BY_SESSION_OR_API_KEY,
   ORGANIZATION_PATH,
   organizationNotFound,
   organizationPath,
@@ -34,7 +35,7 @@ const PATH = `${ORGANIZATION_PATH}/projects`;
 
 const Params = OrganizationParams.extend({ id: z.uuid() });
 const IfMatch = z.object({ 'if-match': z.string().optional().describe('The ETag as read') });
-const base = { tags: ['projects'], security: [{ session: [] }] };
+const base = { tags: ['projects'], security: BY_SESSION_OR_API_KEY };
 
 /** All routes of the resource, in the order of the OpenAPI document. */
 export function registerRoutes(app: App, services: Services): void {

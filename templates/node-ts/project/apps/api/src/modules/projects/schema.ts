@@ -1,9 +1,6 @@
-import { index, integer, text, timestamp, unique, uuid } from 'drizzle-orm/pg-core';
+import { index, integer, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { tenantTable } from '../../auth/tenant-table.ts';
-
-// Milliseconds, as JavaScript has them: a finer time would not survive a cursor.
-const moment = (name: string) =>
-  timestamp(name, { withTimezone: true, precision: 3 }).notNull().defaultNow();
+import { moment } from '../../db/moment.ts';
 
 export const projects = tenantTable(
   'projects',
@@ -15,8 +12,8 @@ export const projects = tenantTable(
       .notNull()
       .default('active'),
     version: integer('version').notNull().default(1),
-    createdAt: moment('created_at'),
-    updatedAt: moment('updated_at'),
+    createdAt: moment('created_at').defaultNow(),
+    updatedAt: moment('updated_at').defaultNow(),
   },
   (table) => [
     unique('projects_name_in_organization').on(table.organizationId, table.name),
