@@ -14,10 +14,10 @@ import yaml
 
 from stackgen import choices, questions, stacks
 from stackgen.article import DISCLOSURE
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, STACKS, Choices
+from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, STACKS, Choices
 from stackgen.conditions import ABSENT, Cases
 from stackgen.notes import CAUTIONS, REASONS
-from stackgen.questionnaire import pairs
+from stackgen.questionnaire import options
 from stackgen.questions import Question, Questions
 from stackgen.recommend import Recommendation, recommend
 from stackgen.rules import ANSWERS, PARTS, RULES, Condition, Note
@@ -64,7 +64,7 @@ def _questions(asked: Questions) -> Iterator[str]:
     for key, domain in DOMAINS.items():
         default = getattr(Choices(), key).value
         yield f"### `{key}`\n\n{MEANINGS[key]}\n"
-        yield from _values((LABELS[member.value], member.value) for member in domain)
+        yield from _values((m.value, LABELS[m.value], EXPLANATIONS[m.value]) for m in domain)
         yield f"\nDefault: `{default}`.\n"
     yield "## Questions of every stack\n"
     common = [q for q in asked.asked(asked.stacks()[0]) if _is_common(asked, q)]
@@ -104,7 +104,7 @@ def _either(values: Iterable[object]) -> str:
 def _question(question: Question) -> str:
     lines = [f"### `{question.key}`\n\n{question.help}\n"]
     if question.choices:
-        lines += [*_values(pairs(question.choices)), ""]
+        lines += [*_values((o.value, o.label, o.explanation) for o in options(question.choices)), ""]
     if question.type == "bool":
         lines += ["`true` or `false`.\n"]
     lines += ["Required.\n" if question.required else f"Default: `{_shown(question.default)}`.\n"]
@@ -116,10 +116,10 @@ def _shown(default: object) -> str:
     return " ".join(text.replace("[=", "{").replace("=]", "}").split())
 
 
-def _values(pairs: object) -> Iterator[str]:
-    yield "| value | meaning |\n|---|---|"
-    for label, value in pairs:  # type: ignore[attr-defined]
-        yield f"| `{value}` | {label} |"
+def _values(rows: Iterable[tuple[object, str, str]]) -> Iterator[str]:
+    yield "| value | meaning | |\n|---|---|---|"
+    for value, label, explanation in rows:
+        yield f"| `{value}` | {label} | {explanation} |"
 
 
 def _rules() -> Iterator[str]:

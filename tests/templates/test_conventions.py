@@ -19,6 +19,7 @@ from sizes import is_release
 
 from stackgen import questions
 from stackgen.choices import STACKS as OUR_STACKS
+from stackgen.questionnaire import options
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -231,6 +232,7 @@ def test_every_question_has_help_and_a_default_but_the_name(stack: str) -> None:
     for question in ASKED.asked(stack):
         assert question.help != question.key
         assert question.required is (question.key == "name")
+        assert all(option.explanation.endswith(".") for option in options(question.choices)), question.key
 
 
 def test_nothing_needs_trust() -> None:
