@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stackgen import destination, repository, source, trim
+from stackgen import destination, endings, repository, source, trim
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.project import ANSWERS_FILE, Project, read
 
@@ -194,6 +194,8 @@ def _copier() -> Iterator[dict[str, Any]]:
     except (ValueError, TypeError) as error:
         raise _misused(str(error)) from error
     except OSError as error:
+        if endings.is_of_temporary_files(error):
+            raise endings.no_room_for_temporary_files() from error
         message = f"the project cannot be written: {error.strerror or error}"
         raise DestinationError(message, "check the free space and your permissions there") from error
 
@@ -207,7 +209,9 @@ def _isolated() -> dict[str, str]:
     return {**dict(numbered), "GIT_CONFIG_COUNT": str(len(_SETTINGS)), "GIT_DEFAULT_HASH": "sha1"}
 
 
-def _unreadable(reason: str) -> SourceError:
+def _unreadable(reason: str) -> StackgenError:
+    if endings.is_full(reason):  # copier's own git works among the temporary files
+        return endings.no_room_for_temporary_files()
     line = source.git_reason(reason)
     return SourceError(f"the template cannot be used: {line}", source.git_hint(line) or "check the template")
 

@@ -3,10 +3,12 @@
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackgen import endings
 from stackgen.errors import DestinationError, SourceError
 from stackgen.source import git_reason
 
@@ -144,10 +146,18 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, st
     """Run git in `folder` and give what it says; its failure becomes ours."""
     done = attempt(folder, *arguments, stdin=stdin, also=also)
     if done.returncode:
+        complaint = os.fsdecode(done.stderr)
+        if endings.is_full(complaint) and _is_temporary(folder):
+            raise endings.no_room_for_temporary_files()
         word = next((a for a in arguments if re.fullmatch(r"[a-z]+(-[a-z]+)*", a)), "")
-        message = f"git {word} failed in {folder}: {git_reason(os.fsdecode(done.stderr))}"
-        raise DestinationError(message, "put that right in git, then try again")
+        message = f"git {word} failed in {folder}: {git_reason(complaint)}"
+        hint = "make room" if endings.is_full(complaint) else "put that right in git, then try again"
+        raise DestinationError(message, hint)
     return done.stdout
+
+
+def _is_temporary(folder: Path) -> bool:
+    return folder.resolve().is_relative_to(Path(tempfile.gettempdir()).resolve())
 
 
 def attempt(

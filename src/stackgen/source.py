@@ -15,6 +15,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from stackgen import endings
 from stackgen.errors import SourceError
 
 BUNDLE = "templates.bundle"
@@ -83,9 +84,7 @@ def git_reason(complaint: str) -> str:
 
 def git_hint(complaint: str) -> str:
     """Give what to do about a complaint of git's that no template is the reason of, an empty string for any other."""
-    if "bad config" in complaint:
-        return "put git's configuration right"
-    return "make room" if "No space left" in complaint else ""
+    return "put git's configuration right" if "bad config" in complaint else ""
 
 
 def _from_bundle(environment: Mapping[str, str], version: str | None) -> Source:
@@ -263,6 +262,8 @@ def _git(*arguments: str, about: str) -> str:
         message = "git is not installed, and templates cannot be had without it"
         raise SourceError(message, "install git") from None
     if done.returncode:
+        if endings.is_full(done.stderr):
+            raise endings.no_room_for_temporary_files()
         message = f"the template {about!r} cannot be read: {git_reason(done.stderr)}"
         raise SourceError(message, git_hint(message) or "check the address and your access to it")
     return done.stdout
