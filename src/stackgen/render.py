@@ -139,8 +139,8 @@ def refuse_unknown(where: str, version: str, keys: set[str]) -> None:
 def _copy(plan: "Plan", made: Path) -> None:
     repository.attempt(made.parent, "--version")  # without git, copier would take the folder for one without history
     make(plan.source, plan.version, made, dict(plan.answers))
-    if not (made / ".copier-answers.yml").exists():
-        message = f"the template {plan.source} writes no .copier-answers.yml, so its projects could not be updated"
+    if not (made / ANSWERS_FILE).exists():
+        message = f"the template {plan.source} writes no {ANSWERS_FILE}, so its projects could not be updated"
         raise SourceError(message, "add the answers file to the template")
 
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from stackgen import endings
 from stackgen.errors import SourceError
 
 BUNDLE = "templates.bundle"
+LOCK = "templates.lock"
 DATA_DIR = "~/.local/share/stackgen"
 HEAD = "HEAD"
 UPGRADE = "upgrade stackgen, for example with `uv tool upgrade stackgen` or `pip install --upgrade stackgen`"
@@ -26,7 +26,7 @@ _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
 _ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 _GIT_PREFIXES = ("git@", "git://", "git+", "https://github.com/", "https://gitlab.com/")
-_LOCK_SECONDS = 10.0
+_LOCK_SECONDS = 60.0  # to write takes milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,32 +145,18 @@ def _is_wanted(content: bytes, target: Path) -> bool:
 
 
 def _replace(content: bytes, target: Path) -> None:
-    """Swap `target` for `content` in one step; whoever holds the lock file writes into it."""
-    lock = target.with_name(f"{target.name}.lock")
-    descriptor = _acquire(lock)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        # Another process may have placed a newer one while this one waited for the lock.
+    """Swap `target` for `content` in one step, one process at a time."""
+    from filelock import FileLock
+
+    beside = target.with_name(f"{target.name}.new")
+    with FileLock(target.with_name(LOCK), timeout=_LOCK_SECONDS):
+        # Another process may have placed a newer one while this one waited.
         if _is_wanted(content, target):
-            lock.replace(target)
-        else:
-            lock.unlink()
-    except BaseException:
-        lock.unlink(missing_ok=True)
-        raise
-
-
-def _acquire(lock: Path) -> int:
-    while True:
-        try:
-            return os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o644)
-        except FileExistsError:
-            # Writing takes milliseconds: a lock of another time, past or future, was left by a process that was killed.
-            with suppress(FileNotFoundError):
-                if abs(time.time() - lock.stat().st_mtime) > _LOCK_SECONDS:
-                    lock.unlink()
-            time.sleep(0.02)
+            try:
+                beside.write_bytes(content)
+                beside.replace(target)
+            finally:
+                beside.unlink(missing_ok=True)
 
 
 def _bundle_tags(content: bytes) -> list[str]:
