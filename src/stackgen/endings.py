@@ -79,11 +79,6 @@ def no_room_for_temporary_files() -> DestinationError:
     return DestinationError(message, "make room there, or name another folder in TMPDIR")
 
 
-def is_full(complaint: str) -> bool:
-    """Tell whether a complaint of git's is about a disk without room."""
-    return "No space left" in complaint or "Disk quota exceeded" in complaint
-
-
 def is_of_temporary_files(error: OSError) -> bool:
     """Tell whether the disk that is full is the one of temporary files: it has no room for even a small one."""
     import shutil

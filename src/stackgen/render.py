@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stackgen import destination, endings, repository, source, trim
+from stackgen import destination, endings, git, repository, source, trim
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.project import ANSWERS_FILE, Project, read
 
@@ -210,10 +210,10 @@ def _isolated() -> dict[str, str]:
 
 
 def _unreadable(reason: str) -> StackgenError:
-    if endings.is_full(reason):  # copier's own git works among the temporary files
+    if git.is_full(reason):  # copier's own git works among the temporary files
         return endings.no_room_for_temporary_files()
-    line = source.git_reason(reason)
-    return SourceError(f"the template cannot be used: {line}", source.git_hint(line) or "check the template")
+    line = git.reason(reason)
+    return SourceError(f"the template cannot be used: {line}", git.hint(line) or "check the template")
 
 
 def _misused(reason: str) -> StackgenError:

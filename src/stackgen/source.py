@@ -5,7 +5,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from stackgen import endings
+from stackgen import endings, git
 from stackgen.errors import SourceError
 
 BUNDLE = "templates.bundle"
@@ -74,17 +73,6 @@ def is_release(version: str) -> bool:
         return not Version(version).is_prerelease and not version.isdecimal() and "-" not in version
     except InvalidVersion:
         return False
-
-
-def git_reason(complaint: str) -> str:
-    """Give the one line of git's complaint that says what is wrong."""
-    lines = [line.strip() for line in complaint.splitlines() if line.strip()] or ["git gave no reason"]
-    return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1]).removeprefix("fatal: ")
-
-
-def git_hint(complaint: str) -> str:
-    """Give what to do about a complaint of git's that no template is the reason of, an empty string for any other."""
-    return "put git's configuration right" if "bad config" in complaint else ""
 
 
 def _from_bundle(environment: Mapping[str, str], version: str | None) -> Source:
@@ -239,17 +227,11 @@ def _with_questions(folder: Path) -> Path:
 
 
 def _git(*arguments: str, about: str) -> str:
-    environment = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}}
-    # A repository that wants a password fails at once instead of waiting for one.
-    environment["GIT_TERMINAL_PROMPT"] = "0"
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, env=environment, check=False)
-    except FileNotFoundError:
-        message = "git is not installed, and templates cannot be had without it"
-        raise SourceError(message, "install git") from None
+    done = git.attempt(*arguments, inherit=True)
+    complaint = os.fsdecode(done.stderr)
+    if done.returncode and git.is_full(complaint):
+        raise endings.no_room_for_temporary_files()
     if done.returncode:
-        if endings.is_full(done.stderr):
-            raise endings.no_room_for_temporary_files()
-        message = f"the template {about!r} cannot be read: {git_reason(done.stderr)}"
-        raise SourceError(message, git_hint(message) or "check the address and your access to it")
-    return done.stdout
+        message = f"the template {about!r} cannot be read: {git.reason(complaint)}"
+        raise SourceError(message, git.hint(complaint) or "check the address and your access to it")
+    return os.fsdecode(done.stdout)
