@@ -132,6 +132,7 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.mark.repeated  # test_first_push.py: from a fresh clone, with empty caches
 def test_it_is_born_green(project: Path, environment: Environment) -> None:
     set_up, *checks = working_page.commands(project, working_page.PASS)
     assert set_up == "npm run setup"
