@@ -49,7 +49,7 @@ regions:
   type: str
   help: "Where does it run?"
   multiselect: true
-  choices: {Europe: eu, America: us, Asia: asia}
+  choices: {Europe: {value: eu, explanation: "With [= 1 + 1 =] zones."}, America: us, Asia: asia}
   default: [eu]
 home:
   type: str

@@ -14,10 +14,10 @@ import yaml
 
 from stackgen import choices, questions, stacks
 from stackgen.article import DISCLOSURE
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, STACKS, Choices
+from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, STACKS, Choices
 from stackgen.conditions import ABSENT, Cases
 from stackgen.notes import CAUTIONS, REASONS
-from stackgen.questionnaire import pairs
+from stackgen.questionnaire import options
 from stackgen.questions import Question, Questions
 from stackgen.recommend import Recommendation, recommend
 from stackgen.rules import ANSWERS, PARTS, RULES, Condition, Note
@@ -64,7 +64,7 @@ def _questions(asked: Questions) -> Iterator[str]:
     for key, domain in DOMAINS.items():
         default = getattr(Choices(), key).value
         yield f"### `{key}`\n\n{MEANINGS[key]}\n"
-        yield from _values((LABELS[member.value], member.value) for member in domain)
+        yield from _values((m.value, LABELS[m.value], EXPLANATIONS[m.value]) for m in domain)
         yield f"\nDefault: `{default}`.\n"
     yield "## Questions of every stack\n"
     common = [q for q in asked.asked(asked.stacks()[0]) if _is_common(asked, q)]
@@ -104,7 +104,7 @@ def _either(values: Iterable[object]) -> str:
 def _question(question: Question) -> str:
     lines = [f"### `{question.key}`\n\n{question.help}\n"]
     if question.choices:
-        lines += [*_values(pairs(question.choices)), ""]
+        lines += [*_values((o.value, o.label, o.explanation) for o in options(question.choices)), ""]
     if question.type == "bool":
         lines += ["`true` or `false`.\n"]
     lines += ["Required.\n" if question.required else f"Default: `{_shown(question.default)}`.\n"]
@@ -116,10 +116,10 @@ def _shown(default: object) -> str:
     return " ".join(text.replace("[=", "{").replace("=]", "}").split())
 
 
-def _values(pairs: object) -> Iterator[str]:
-    yield "| value | meaning |\n|---|---|"
-    for label, value in pairs:  # type: ignore[attr-defined]
-        yield f"| `{value}` | {label} |"
+def _values(rows: Iterable[tuple[object, str, str]]) -> Iterator[str]:
+    yield "| value | meaning | |\n|---|---|---|"
+    for value, label, explanation in rows:
+        yield f"| `{value}` | {label} | {explanation} |"
 
 
 def _rules() -> Iterator[str]:
@@ -162,12 +162,19 @@ def _noted(title: str, notes: Iterable[Note]) -> Iterator[str]:
 def _descriptions() -> Iterator[str]:
     entries = yaml.safe_load((ROOT / "tests/descriptions.yml").read_text(encoding="utf-8"))
     answered = [(entry, _answer(entry)) for entry in entries]
+    ours = [entry for entry in entries if not entry.get("stranger")]
     yield "# Real descriptions, and what an expert would say\n"
-    yield f"{len(entries)} questions as people ask them in public, in our words, each with an expert's answer."
-    yield "Both were written down before the rules of 0.6.1 were changed (`tests/descriptions.yml`).\n"
-    yield "| score | the expert's first | another that he would take | differs |\n|---|---|---|---|"
-    yield _score("release 0.6.1", [(entry, entry["first"]) for entry in entries])
-    yield _score("today", [(entry, answer.stack) for entry, answer in answered])
+    yield f"{len(entries)} questions as people ask them in public, each with an expert's answer"
+    yield "(`tests/descriptions.yml`)."
+    yield f"The first {len(ours)} are in our words, and were written before the rules of 0.6.1 were changed. The other"
+    yield f"{len(entries) - len(ours)} are a stranger's: somebody wrote and answered them who had read no rule and seen"
+    yield "no recommendation. The first score there is that of the rules before any change.\n"
+    yield "| descriptions | rules of | the expert's first | another that he would take | differs |"
+    yield "|---|---|---|---|---|"
+    for whose, stranger, release in (("ours", False, "0.6.1"), ("the stranger's", True, "0.7.0")):
+        of_theirs = [(entry, answer) for entry, answer in answered if bool(entry.get("stranger")) is stranger]
+        yield _score(f"{whose} | {release}", [(entry, entry["first"]) for entry, _ in of_theirs])
+        yield _score(f"{whose} | today", [(entry, answer.stack) for entry, answer in of_theirs])
     yield "\n## Where the rules and the expert differ\n"
     for entry, answer in answered:
         if answer.stack not in entry["expert"]:
@@ -176,12 +183,14 @@ def _descriptions() -> Iterator[str]:
     yield "\n## All of them\n"
     yield "| description | choices | the expert | the rules |\n|---|---|---|---|"
     for entry, answer in answered:
-        said = ", ".join(f"{key} = {value}" for key, value in entry.get("choices", entry["said"]).items())
-        yield f"| {entry['text']} | {said} | {_stacks(entry)} | `{answer.stack}` |"
+        choices_made = entry.get("choices") or entry["said"]
+        said = ", ".join(f"{key} = {value}" for key, value in choices_made.items())
+        text = f"{entry['text']}{' (a stranger)' if entry.get('stranger') else ''}"
+        yield f"| {text} | {said} | {_stacks(entry)} | `{answer.stack}` |"
 
 
 def _answer(entry: dict[str, dict[str, object]]) -> Recommendation:
-    said = entry.get("choices", entry["said"])
+    said = entry.get("choices") or entry["said"]
     return recommend(choices.parse(said), said=tuple(said))
 
 

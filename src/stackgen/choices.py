@@ -124,6 +124,36 @@ LABELS: Mapping[str, str] = {
 }
 
 
+EXPLANATIONS: Mapping[str, str] = {
+    "saas": "Customers with accounts of their own, who must never see each other's rows.",
+    "web": "Pages and forms for people; the front end and the API belong together.",
+    "mobile": "Apps on phones call it, and old versions of them for years.",
+    "realtime": "Many connections stay open, and what one does the others see at once.",
+    "api": "Customers are programs: the OpenAPI document is what they rely on.",
+    "data-science": "Tables come in; what matters is what is computed from them, and that it can be derived again.",
+    "devops-tool": "People install and run it where they work: one file without a runtime is worth much.",
+    "microservice": "One job, called by your other services.",
+    "internal": "Few users, many forms: most of it is lists, rights and a history.",
+    "ingest": "More is written than read, from many senders, and nothing may be lost.",
+    "none": "Nothing is predicted or generated.",
+    "feature": "A call over the network to somebody's model, one feature among others.",
+    "core": "You train, evaluate and release a model, and it is why customers come.",
+    "io": "The usual case: a request is a few queries and calls, and little else.",
+    "cpu": "Most requests keep a processor busy: images, numbers, compression, simulation.",
+    "part": "Nearly everything waits, and one heavy part can stand apart from it.",
+    "mixed": "The choice follows the product alone.",
+    "typescript": "Decides between stacks that suit the product, and is not what decides alone.",
+    "python": "Decides between stacks that suit the product, and is not what decides alone.",
+    "go": "Decides between stacks that suit the product, and is not what decides alone.",
+    "small-typescript": "For an internal tool, what a small team knows is what it should take.",
+    "small-python": "For an internal tool, what a small team knows is what it should take.",
+    "small-go": "For an internal tool, what a small team knows is what it should take.",
+    "code-typescript": "What is built calls the code that stays, or stands beside it.",
+    "code-python": "What is built calls the code that stays, or stands beside it.",
+    "code-go": "What is built calls the code that stays, or stands beside it.",
+}
+"""What a value means for the recommendation or the project, said while it is pointed at."""
+
 OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     "product": {
         "saas": "b2b subscription subscriptions multi-tenant tenants",

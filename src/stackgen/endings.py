@@ -4,7 +4,7 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from stackgen.errors import DestinationError, StackgenError
@@ -14,6 +14,8 @@ HUNG_UP = 129
 _received: list[int] = []
 _at_a_prompt: list[Callable[[], None]] = []
 _OUTPUT_GONE = 128 + 13  # as if SIGPIPE had ended it
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_SMALL_FILE = 1 << 16
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.EFBIG}
 
 
@@ -61,10 +63,32 @@ def of_the_machine(error: OSError) -> StackgenError | None:
     """Give the expected failure behind an error of the machine's, None where it may be a bug of ours."""
     if isinstance(error, FileNotFoundError) and _is_nowhere():
         return DestinationError("the folder that you are in was deleted", "change to one that exists")
+    if is_of_temporary_files(error):
+        return no_room_for_temporary_files()
     if error.errno in _MACHINE:
         where = f": {error.filename}" if error.filename else ""
         return DestinationError(f"{error.strerror}{where}", "make room, or choose another place, and try again")
     return None
+
+
+def no_room_for_temporary_files() -> DestinationError:
+    """Give the failure of a full TMPDIR, which no folder that the user named is the reason of."""
+    from tempfile import gettempdir  # slow to import, as shutil below
+
+    message = f"{gettempdir()}, where temporary files go, is full"
+    return DestinationError(message, "make room there, or name another folder in TMPDIR")
+
+
+def is_of_temporary_files(error: OSError) -> bool:
+    """Tell whether the disk that is full is the one of temporary files: it has no room for even a small one."""
+    import shutil
+    from tempfile import gettempdir
+
+    if error.errno not in _FULL:
+        return False
+    with suppress(OSError):
+        return shutil.disk_usage(gettempdir()).free < _SMALL_FILE
+    return False
 
 
 def _is_nowhere() -> bool:

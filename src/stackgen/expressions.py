@@ -14,7 +14,7 @@ from jinja2_ansible_filters import AnsibleCoreFiltersExtension
 from stackgen import values
 from stackgen.choices import suggest
 from stackgen.errors import SourceError, UsageError
-from stackgen.questionnaire import MISSING, Question, Questionnaire
+from stackgen.questionnaire import MISSING, Question, Questionnaire, Written, options
 from stackgen.values import RefusedError, cast_list, cast_own, shown
 
 _ENVIRONMENT_KEYS = re.compile(
@@ -31,11 +31,15 @@ class UnsettledError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One of the choices of a question; `refused` says why it cannot be taken with the answers before it."""
+    """One of the choices of a question; `refused` says why it cannot be taken with the answers before it.
+
+    `explanation` says more than the label: what a project gets with it.
+    """
 
     label: str
     value: Any
     refused: str = ""
+    explanation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +175,15 @@ class Expressions:
         choices = question.choices
         if isinstance(choices, str):
             choices = values.load(str(self.value(choices, context)))
-        listed = choices.items() if isinstance(choices, dict) else (_pair(choice) for choice in choices or ())
-        return tuple(self._option(label, value, kind, context) for label, value in listed)
+        return tuple(self._option(written, kind, context) for written in options(choices))
 
-    def _option(self, label: object, value: object, kind: str, context: Mapping[str, Any]) -> Option:
-        details = value if isinstance(value, dict) else {"value": value}
-        refused = str(self.value(details.get("validator", ""), context)).strip()
-        return Option(str(self.value(label, context)), cast_own(kind, self.value(details["value"], context)), refused)
+    def _option(self, written: Written, kind: str, context: Mapping[str, Any]) -> Option:
+        return Option(
+            label=str(self.value(written.label, context)),
+            value=cast_own(kind, self.value(written.value, context)),
+            refused=str(self.value(written.validator, context)).strip(),
+            explanation=str(self.value(written.explanation, context)).strip(),
+        )
 
     def _check(
         self, question: Question, kind: str, options: tuple[Option, ...], value: object, context: Mapping[str, Any]
@@ -210,10 +216,6 @@ class Expressions:
 
 def _said(question: Question, value: object) -> str:
     return "the answer" if question.secret else shown(value)
-
-
-def _pair(choice: object) -> tuple[object, object]:
-    return (choice[0], choice[1]) if isinstance(choice, list) else (choice, choice)
 
 
 def _chosen(question: Question, options: tuple[Option, ...], answer: Any) -> Any:

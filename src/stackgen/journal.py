@@ -55,33 +55,22 @@ def root_of(repository: Repository) -> Path:
 @contextmanager
 def locked(repository: Repository) -> Iterator[None]:
     """Hold the repository for one update; the lock goes with the process, however that ends."""
+    from filelock import FileLock, Timeout
+
     folder = repository.private / "stackgen"
+    lock = FileLock(folder / "lock", blocking=False)
     try:
         folder.mkdir(exist_ok=True)
-        file = (folder / "lock").open("a+b")
+        lock.acquire()
+    except Timeout:
+        raise DestinationError(f"another update of {repository.path} is running", "wait for its end") from None
     except OSError as error:
         message = f"{folder} cannot be written to: {error.strerror}"
         raise DestinationError(message, "check the free space and your permissions there") from error
-    with file:
-        if not _lock(file.fileno()):
-            raise DestinationError(f"another update of {repository.path} is running", "wait for its end")
-        yield
-
-
-def _lock(descriptor: int) -> bool:
     try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        with suppress(OSError):
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-            return True
-        return False
-    with suppress(BlockingIOError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+        yield
+    finally:
+        lock.release()
 
 
 def load(repository: Repository) -> Journal | None:

@@ -45,16 +45,22 @@ def bullets(lines: Iterable[str], style: Style, mark: str = "-") -> Iterator[str
         yield wrapped(line, style, f"  {mark} ")
 
 
-def wrapped(line: str, style: Style, start: str = "") -> str:
+def wrapped(line: str, style: Style, start: str = "", most: int = MOST_READABLE) -> str:
     """Give a line as lines of the terminal's width; no word is broken, and no line is longer than is good to read."""
     return textwrap.fill(
         line,
-        max(min(style.width, MOST_READABLE) - 1, 20),
+        max(min(style.width, most) - 1, 20),
         initial_indent=start,
         subsequent_indent=" " * len(start),
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def behind(start: str, text: str, style: Style) -> str:
+    """Give a text to be shown behind `start`: as wide as the terminal, its further lines below where it begins."""
+    lines = [wrapped(line, style, start, style.width).removeprefix(start) for line in text.splitlines()]
+    return f"\n{' ' * len(start)}".join(lines)
 
 
 def table(rows: Sequence[Sequence[str]], style: Style) -> Iterator[str]:

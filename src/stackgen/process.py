@@ -124,11 +124,15 @@ def _bug(error: Exception, arguments: Sequence[str]) -> int:
 
     from stackgen.errors import StackgenError
 
-    with tempfile.NamedTemporaryFile("w", prefix="stackgen-", suffix=".log", delete=False, encoding="utf-8") as log:
+    hint = "please report it"
+    with (
+        suppress(OSError),  # a full disk
+        tempfile.NamedTemporaryFile("w", prefix="stackgen-", suffix=".log", delete=False, encoding="utf-8") as log,
+    ):
         log.write(f"stackgen {version()}, Python {sys.version}, {sys.platform}\n{list(arguments)}\n")
         traceback.print_exception(error, file=log)
-    summary = f"{type(error).__name__}: {error}"
-    return _fail(StackgenError(f"unexpected failure: {summary}", f"please report it with {log.name}"), arguments)
+        hint = f"please report it with {log.name}"
+    return _fail(StackgenError(f"unexpected failure: {type(error).__name__}: {error}", hint), arguments)
 
 
 def _command(arguments: Sequence[str]) -> str:

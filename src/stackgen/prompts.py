@@ -11,10 +11,10 @@ import yaml
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 
 from stackgen import endings
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices
+from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, Choices
 from stackgen.errors import UsageError
 from stackgen.expressions import Step
-from stackgen.layout import Style, style_of
+from stackgen.layout import Style, behind, style_of, wrapped
 from stackgen.questionnaire import MISSING
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
@@ -24,6 +24,8 @@ from stackgen.walk import NOTHING
 T = TypeVar("T")
 _HELP = "Enter takes what is marked; Shift-Tab goes back to the question before."
 _STACK = "stack"
+_POINTER, _DESCRIPTION = " » ", "  Description: "  # questionary's own
+_ROOM = 20  # for its "(Use arrow keys)", or for the beginning of an answer
 _REVIEW = {"Create it": "create", "Change an answer": "change", "Quit, and write nothing": "quit"}
 
 
@@ -60,7 +62,7 @@ class Talk:
         answers = dict(given)
         missing = [key for key in DOMAINS if key not in answers]
         for place, key in enumerate(missing):
-            options = [questionary.Choice(LABELS[member.value], member.value) for member in DOMAINS[key]]
+            options = [_choice(LABELS[m.value], m.value, self.style, EXPLANATIONS[m.value]) for m in DOMAINS[key]]
             default = getattr(Choices(), key).value
             left = len(missing) - place - 1 + self._after_choices()
             answers[key] = self._ask(key, MEANINGS[key], left, lambda d, o=options, **k: _select(o, d, **k), default)
@@ -72,7 +74,7 @@ class Talk:
         records = [
             catalogue.record(name) for name in (pick, *(n for n in catalogue.records if n != pick)) if name in offered
         ]
-        options = [questionary.Choice(_title(r, pick), r.name, description=r.strength or None) for r in records]
+        options = [_choice(_title(r, pick), r.name, self.style, r.strength) for r in records]
         if _STACK not in self._said:
             self._show(f"\n{text}\n\n{self._holdings(records)}\n")
         left = self._expected(pick)
@@ -88,12 +90,17 @@ class Talk:
         def ask(step: Step) -> object:
             left = max(self._expected(stack, instead) - 1, 0)
             return self._ask(
-                step.key, step.help, left, lambda d, **k: _prompt(replace(step, default=d), **k), step.default
+                step.key,
+                step.help,
+                left,
+                lambda d, **k: _prompt(replace(step, default=d), self.style, **k),
+                step.default,
             )
 
         walked = questions.walk({**given, "stack": stack}, ask, instead)
         if walked.unused:
-            self._show(f"Left out, for they do not apply with these answers: {', '.join(walked.unused)}")
+            left_out = f"Left out, for they do not apply with these answers: {', '.join(walked.unused)}"
+            self._show(wrapped(left_out, self.style))
         return {key: value for key, value in walked.values.items() if key != _STACK}
 
     def approves(self, page: Callable[[Style], str]) -> bool:
@@ -104,7 +111,7 @@ class Talk:
         if answer == "quit":
             raise KeyboardInterrupt
         if answer == "change":
-            titles = [questionary.Choice(self._names[key], key) for key in self.asked]
+            titles = [_choice(self._names[key], key, self.style) for key in self.asked]
             self._change(_answer(_select(titles, self.asked[-1], message="Which answer?")))
         return bool(answer == "create")
 
@@ -118,9 +125,10 @@ class Talk:
         if key in self._said:
             return self._said[key]
         if not self.asked and not self._before:
-            self._show(_HELP)
+            self._show(wrapped(_HELP, self.style))
         number = len(self.asked) + 1
-        question = make(self._before.get(key, default), message=text, qmark=f"{number} of {number + left}")
+        place = f"{number} of {number + left}"
+        question = make(self._before.get(key, default), message=_message(place, text, self.style), qmark=place)
         answer = _answer(_with_a_way_back(question))
         self._said[key] = answer
         self._names[key] = text
@@ -143,7 +151,8 @@ class Talk:
         return questions.expected({**said, **given, _STACK: stack}, instead)
 
     def _holdings(self, records: list[Record]) -> str:
-        return "\n".join(f"{self.style.accent(r.name)}: {(*r.contents, r.title)[0]}" for r in records)
+        lines = ((r.name, wrapped(f"{r.name}: {(*r.contents, r.title)[0]}", self.style)) for r in records)
+        return "\n".join(line.replace(name, self.style.accent(name), 1) for name, line in lines)
 
     def _show(self, text: str) -> None:
         questionary.print(text) if not self.style.color else _print_formatted(text)
@@ -160,11 +169,11 @@ def _print_formatted(text: str) -> None:
     print_formatted_text(ANSI(text))
 
 
-def _prompt(step: Step, message: str, qmark: str) -> questionary.Question:
+def _prompt(step: Step, style: Style, message: str, qmark: str) -> questionary.Question:
     """Give the prompt for one question of the template, in the form that its type needs."""
     words: dict[str, Any] = {"message": message, "qmark": qmark}
     if step.options:
-        return _check_boxes(step, **words) if step.question.multiselect else _select_option(step, **words)
+        return (_check_boxes if step.question.multiselect else _select_option)(step, style, **words)
     if step.type == "bool":
         return questionary.confirm(default=step.default is True, **words)
     line: dict[str, Any] = {
@@ -210,19 +219,33 @@ def _select(options: list[questionary.Choice], default: Any, **words: Any) -> qu
     return questionary.select(choices=options, default=default, use_shortcuts=False, **words)
 
 
-def _select_option(step: Step, **words: Any) -> questionary.Question:
-    choices = [questionary.Choice(o.label, value=o.value, disabled=o.refused or None) for o in step.options]
+def _select_option(step: Step, style: Style, **words: Any) -> questionary.Question:
+    choices = [_choice(o.label, o.value, style, o.explanation, disabled=o.refused or None) for o in step.options]
     default = next((c for c, o in zip(choices, step.options, strict=True) if _is(o.value, step.default)), None)
     return questionary.select(choices=choices, default=default, **words)
 
 
-def _check_boxes(step: Step, **words: Any) -> questionary.Question:
+def _check_boxes(step: Step, style: Style, **words: Any) -> questionary.Question:
     checked = step.default if isinstance(step.default, list) else []
     choices = [
-        questionary.Choice(o.label, value=o.value, disabled=o.refused or None, checked=o.value in checked)
+        _choice(o.label, o.value, style, o.explanation, disabled=o.refused or None, checked=o.value in checked)
         for o in step.options
     ]
     return questionary.checkbox(choices=choices, validate=_validator(step), **words)
+
+
+def _choice(label: str, value: Any, style: Style, explanation: str = "", **words: Any) -> questionary.Choice:
+    """Give an option of a list; its explanation stands below the list while it is pointed at."""
+    described = behind(_DESCRIPTION, explanation, style) if explanation else None
+    return questionary.Choice(behind(_POINTER, label, style), value, description=described, **words)
+
+
+def _message(place: str, text: str, style: Style) -> str:
+    """Give a question as it fits behind its number, with room for what stands behind it."""
+    start = f"{place} "
+    message = behind(start, text, style)
+    used = len(message.rpartition("\n")[2]) + (0 if "\n" in message else len(start))
+    return message if used + _ROOM <= style.width else f"{message}\n{' ' * len(place)}"
 
 
 def _is(value: object, default: object) -> bool:

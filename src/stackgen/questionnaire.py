@@ -48,7 +48,7 @@ class Question:
     @property
     def values(self) -> tuple[Any, ...]:
         """The values of the choices, empty for a free answer or for choices that follow from other answers."""
-        return tuple(value for _, value in pairs(self.choices))
+        return tuple(option.value for option in options(self.choices))
 
 
 class Questionnaire:
@@ -69,20 +69,31 @@ class Questionnaire:
         return next((question.values for question in self.items if question.key == "stack"), ())
 
 
-def pairs(choices: object) -> tuple[tuple[str, Any], ...]:
-    """Give copier's three ways of writing choices as labels and values."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One of the choices of a question; copier reads its `validator`, and passes over its `explanation`."""
+
+    label: str
+    value: Any
+    validator: str = ""
+    explanation: str = ""
+
+
+def options(choices: object) -> tuple[Written, ...]:
+    """Give copier's three ways of writing choices as one."""
     if isinstance(choices, dict):
-        return tuple((str(label), _value(value)) for label, value in choices.items())
+        return tuple(_written(label, value) for label, value in choices.items())
     if isinstance(choices, list):
         return tuple(
-            (str(choice[0]), _value(choice[1])) if isinstance(choice, list) else (str(choice), choice)
-            for choice in choices
+            _written(*choice) if isinstance(choice, list) else Written(str(choice), choice) for choice in choices
         )
     return ()
 
 
-def _value(value: object) -> object:
-    return value.get("value") if isinstance(value, dict) else value
+def _written(label: object, value: object) -> Written:
+    details: dict[str, Any] = value if isinstance(value, dict) else {"value": value}
+    explanation = str(details.get("explanation") or "").strip()
+    return Written(str(label), details.get("value"), details.get("validator") or "", explanation)
 
 
 def load(folder: Path) -> dict[str, Any]:

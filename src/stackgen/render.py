@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stackgen import destination, repository, source, trim
+from stackgen import destination, endings, git, repository, source, trim
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.project import ANSWERS_FILE, Project, read
 
@@ -139,8 +139,8 @@ def refuse_unknown(where: str, version: str, keys: set[str]) -> None:
 def _copy(plan: "Plan", made: Path) -> None:
     repository.attempt(made.parent, "--version")  # without git, copier would take the folder for one without history
     make(plan.source, plan.version, made, dict(plan.answers))
-    if not (made / ".copier-answers.yml").exists():
-        message = f"the template {plan.source} writes no .copier-answers.yml, so its projects could not be updated"
+    if not (made / ANSWERS_FILE).exists():
+        message = f"the template {plan.source} writes no {ANSWERS_FILE}, so its projects could not be updated"
         raise SourceError(message, "add the answers file to the template")
 
 
@@ -194,6 +194,8 @@ def _copier() -> Iterator[dict[str, Any]]:
     except (ValueError, TypeError) as error:
         raise _misused(str(error)) from error
     except OSError as error:
+        if endings.is_of_temporary_files(error):
+            raise endings.no_room_for_temporary_files() from error
         message = f"the project cannot be written: {error.strerror or error}"
         raise DestinationError(message, "check the free space and your permissions there") from error
 
@@ -207,9 +209,11 @@ def _isolated() -> dict[str, str]:
     return {**dict(numbered), "GIT_CONFIG_COUNT": str(len(_SETTINGS)), "GIT_DEFAULT_HASH": "sha1"}
 
 
-def _unreadable(reason: str) -> SourceError:
-    line = source.git_reason(reason)
-    return SourceError(f"the template cannot be used: {line}", source.git_hint(line) or "check the template")
+def _unreadable(reason: str) -> StackgenError:
+    if git.is_full(reason):  # copier's own git works among the temporary files
+        return endings.no_room_for_temporary_files()
+    line = git.reason(reason)
+    return SourceError(f"the template cannot be used: {line}", git.hint(line) or "check the template")
 
 
 def _misused(reason: str) -> StackgenError:

@@ -2,13 +2,13 @@
 
 import os
 import re
-import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackgen import endings, git
 from stackgen.errors import DestinationError, SourceError
-from stackgen.source import git_reason
 
 LINK, SUBMODULE = "120000", "160000"
 MERGES = (2, 38)
@@ -17,11 +17,6 @@ _IDENTITY = ("-c", "user.name=stackgen", "-c", "user.email=stackgen@localhost")
 # there is nothing to maintain in a repository so new.
 _NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
 _FIRST_COMMIT = (*_NO_HOOKS, "-c", "commit.gpgSign=false", "-c", "maintenance.auto=false")
-# What git sets for the commands that it starts, hooks and aliases among them, would lead us to another repository.
-_LOCAL = re.compile(
-    r"GIT_(DIR|WORK_TREE|IMPLICIT_WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|PREFIX"
-    r"|NAMESPACE|ATTR_SOURCE|SHALLOW_FILE|GRAFT_FILE|CONFIG|CONFIG_PARAMETERS|CONFIG_COUNT|(LITERAL|GLOB|NOGLOB|ICASE)_PATHSPECS)"
-)
 _QUIET = (*_NO_HOOKS, "-c", "core.fsmonitor=false", "-c", "core.sparseCheckout=false", "-c", "core.safecrlf=false")
 _UNFINISHED = {
     "MERGE_HEAD": "a merge",
@@ -144,24 +139,23 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, st
     """Run git in `folder` and give what it says; its failure becomes ours."""
     done = attempt(folder, *arguments, stdin=stdin, also=also)
     if done.returncode:
+        complaint = os.fsdecode(done.stderr)
+        if git.is_full(complaint) and _is_temporary(folder):
+            raise endings.no_room_for_temporary_files()
         word = next((a for a in arguments if re.fullmatch(r"[a-z]+(-[a-z]+)*", a)), "")
-        message = f"git {word} failed in {folder}: {git_reason(os.fsdecode(done.stderr))}"
-        raise DestinationError(message, "put that right in git, then try again")
+        message = f"git {word} failed in {folder}: {git.reason(complaint)}"
+        hint = "make room" if git.is_full(complaint) else "put that right in git, then try again"
+        raise DestinationError(message, hint)
     return done.stdout
 
 
-def attempt(
-    folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, str] | None = None
-) -> "subprocess.CompletedProcess[bytes]":
+def _is_temporary(folder: Path) -> bool:
+    return folder.resolve().is_relative_to(Path(tempfile.gettempdir()).resolve())
+
+
+def attempt(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, str] | None = None) -> git.Done:
     """Run git in `folder`, whatever comes of it."""
-    inherited = {key: value for key, value in os.environ.items() if not _LOCAL.fullmatch(key)}
-    environment = {**inherited, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", **(also or {})}
-    command = ["git", "-C", str(folder), *arguments]
-    try:
-        return subprocess.run(command, input=stdin, capture_output=True, env=environment, check=False)
-    except FileNotFoundError:
-        message = "git is not installed, and projects cannot be made without it"
-        raise SourceError(message, "install git") from None
+    return git.attempt("-C", str(folder), *arguments, stdin=stdin, also=also)
 
 
 def contains(folder: Path) -> bool:
@@ -197,7 +191,7 @@ def _unusable(path: Path, complaint: str) -> DestinationError:
         return DestinationError(
             f"{path} is not a git repository", "run `git init && git add . && git commit -m Start` in it first"
         )
-    return DestinationError(f"git refuses {path}: {git_reason(complaint)}", _advice(complaint))
+    return DestinationError(f"git refuses {path}: {git.reason(complaint)}", _advice(complaint))
 
 
 def _advice(complaint: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, Choices
+from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, Choices
 from stackgen.conditions import ABSENT, Case, Cases
 from stackgen.expressions import Expressions, Step
 from stackgen.limits import limits
@@ -52,7 +52,10 @@ def _choice(key: str) -> dict[str, Any]:
     return {
         "type": "string",
         "description": MEANINGS[key],
-        "oneOf": [{"const": member.value, "description": LABELS[member.value]} for member in DOMAINS[key]],
+        "oneOf": [
+            {"const": member.value, "description": _described(LABELS[member.value], EXPLANATIONS[member.value])}
+            for member in DOMAINS[key]
+        ],
         "default": getattr(Choices(), key).value,
     }
 
@@ -84,7 +87,15 @@ def _form(question: Question, kind: str, step: Step | None) -> dict[str, Any]:
 
 
 def _listed(step: Step) -> list[dict[str, Any]]:
-    return [{"const": option.value, "description": option.label} for option in step.options if not option.refused]
+    return [
+        {"const": option.value, "description": _described(option.label, option.explanation)}
+        for option in step.options
+        if not option.refused
+    ]
+
+
+def _described(label: str, explanation: str) -> str:
+    return f"{label}. {explanation}" if explanation else label
 
 
 def _offered(step: Step) -> str:

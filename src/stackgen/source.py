@@ -5,9 +5,7 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +13,11 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from stackgen import endings, git
 from stackgen.errors import SourceError
 
 BUNDLE = "templates.bundle"
+LOCK = "templates.lock"
 DATA_DIR = "~/.local/share/stackgen"
 HEAD = "HEAD"
 UPGRADE = "upgrade stackgen, for example with `uv tool upgrade stackgen` or `pip install --upgrade stackgen`"
@@ -25,7 +25,7 @@ _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
 _ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 _GIT_PREFIXES = ("git@", "git://", "git+", "https://github.com/", "https://gitlab.com/")
-_LOCK_SECONDS = 10.0
+_LOCK_SECONDS = 60.0  # to write takes milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +73,6 @@ def is_release(version: str) -> bool:
         return not Version(version).is_prerelease and not version.isdecimal() and "-" not in version
     except InvalidVersion:
         return False
-
-
-def git_reason(complaint: str) -> str:
-    """Give the one line of git's complaint that says what is wrong."""
-    lines = [line.strip() for line in complaint.splitlines() if line.strip()] or ["git gave no reason"]
-    return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1]).removeprefix("fatal: ")
-
-
-def git_hint(complaint: str) -> str:
-    """Give what to do about a complaint of git's that no template is the reason of, an empty string for any other."""
-    if "bad config" in complaint:
-        return "put git's configuration right"
-    return "make room" if "No space left" in complaint else ""
 
 
 def _from_bundle(environment: Mapping[str, str], version: str | None) -> Source:
@@ -146,32 +133,18 @@ def _is_wanted(content: bytes, target: Path) -> bool:
 
 
 def _replace(content: bytes, target: Path) -> None:
-    """Swap `target` for `content` in one step; whoever holds the lock file writes into it."""
-    lock = target.with_name(f"{target.name}.lock")
-    descriptor = _acquire(lock)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        # Another process may have placed a newer one while this one waited for the lock.
+    """Swap `target` for `content` in one step, one process at a time."""
+    from filelock import FileLock
+
+    beside = target.with_name(f"{target.name}.new")
+    with FileLock(target.with_name(LOCK), timeout=_LOCK_SECONDS):
+        # Another process may have placed a newer one while this one waited.
         if _is_wanted(content, target):
-            lock.replace(target)
-        else:
-            lock.unlink()
-    except BaseException:
-        lock.unlink(missing_ok=True)
-        raise
-
-
-def _acquire(lock: Path) -> int:
-    while True:
-        try:
-            return os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o644)
-        except FileExistsError:
-            # Writing takes milliseconds: a lock of another time, past or future, was left by a process that was killed.
-            with suppress(FileNotFoundError):
-                if abs(time.time() - lock.stat().st_mtime) > _LOCK_SECONDS:
-                    lock.unlink()
-            time.sleep(0.02)
+            try:
+                beside.write_bytes(content)
+                beside.replace(target)
+            finally:
+                beside.unlink(missing_ok=True)
 
 
 def _bundle_tags(content: bytes) -> list[str]:
@@ -254,15 +227,11 @@ def _with_questions(folder: Path) -> Path:
 
 
 def _git(*arguments: str, about: str) -> str:
-    environment = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}}
-    # A repository that wants a password fails at once instead of waiting for one.
-    environment["GIT_TERMINAL_PROMPT"] = "0"
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, env=environment, check=False)
-    except FileNotFoundError:
-        message = "git is not installed, and templates cannot be had without it"
-        raise SourceError(message, "install git") from None
+    done = git.attempt(*arguments, inherit=True)
+    complaint = os.fsdecode(done.stderr)
+    if done.returncode and git.is_full(complaint):
+        raise endings.no_room_for_temporary_files()
     if done.returncode:
-        message = f"the template {about!r} cannot be read: {git_reason(done.stderr)}"
-        raise SourceError(message, git_hint(message) or "check the address and your access to it")
-    return done.stdout
+        message = f"the template {about!r} cannot be read: {git.reason(complaint)}"
+        raise SourceError(message, git.hint(complaint) or "check the address and your access to it")
+    return os.fsdecode(done.stdout)

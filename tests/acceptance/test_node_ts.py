@@ -17,6 +17,7 @@ from pathlib import Path
 import processes
 import pytest
 import verifying
+import working_page
 from following import blocks
 from sizes import is_release
 
@@ -30,7 +31,7 @@ SECRETS = {"AUTH_SECRET": secrets.token_hex(32), "MAIL_URL": "log:"}
 def project(render: Callable[..., Path], tools: Environment) -> Path:
     """A fresh project with its packages installed."""
     made = render("node-ts", description='The "shop" backend')
-    processes.sh("npm ci --no-audit --no-fund", made, tools)
+    processes.sh(working_page.commands(made, working_page.PASS)[0], made, tools)
     assert processes.closed_to_others(made / "node_modules") == []
     return made
 
@@ -105,8 +106,10 @@ def use_the_resource(base: str) -> None:
 
 @pytest.mark.repeated  # test_first_push.py: from a fresh clone, with empty caches
 def test_it_is_born_green(project: Path, tools: Environment) -> None:
-    processes.sh("npm run check", project, tools)
-    processes.sh("npm test", project, tools)
+    installed, *checks = working_page.commands(project, working_page.PASS)
+    assert installed == "npm ci"
+    for command in (*checks, *working_page.commands(project, working_page.CHANGE)):
+        processes.sh(command, project, tools)
     assert processes.sh("git status --porcelain", project, tools).stdout == ""
 
 
@@ -137,13 +140,6 @@ def test_stackgen_verifies_it_and_finds_what_is_broken(project: Path, tools: Env
     }, said
     assert {found[name] for name in ("boot", "ready", "request", "stop", "gone")} == {"not run"}
     assert processes.sh("git status --porcelain", project, tools).stdout == ""
-
-
-@pytest.mark.full
-def test_its_formatter_changes_nothing(project: Path, tools: Environment) -> None:
-    before = processes.sh("git status --porcelain", project, tools).stdout
-    processes.sh("npm run format", project, tools)
-    assert processes.sh("git status --porcelain", project, tools).stdout == before
 
 
 @pytest.mark.full

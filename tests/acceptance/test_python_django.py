@@ -14,6 +14,7 @@ from pathlib import Path
 import processes
 import pytest
 import verifying
+import working_page
 
 Environment = Mapping[str, str]
 WithPython = Callable[[str], dict[str, str]]
@@ -144,7 +145,10 @@ def _upload(url: str, team: str, secret: str) -> None:
 
 
 def test_every_check_of_the_project_passes(project: Path, environment: Environment) -> None:
-    processes.sh("uv run python check.py", project, environment)
+    checks, _ = working_page.commands(project, working_page.PASS)
+    for command in (checks, *working_page.commands(project, working_page.CHANGE)):
+        processes.sh(command, project, environment)
+    assert processes.sh("git status --porcelain", project, environment).stdout == ""
     (project / "src/backend/careless.py").write_text("import os\n\n\ndef f(x):\n    return x\n", encoding="utf-8")
     spoiled = processes.sh("uv run python check.py", project, environment, check=False)
     (project / "src/backend/careless.py").unlink()
@@ -165,7 +169,8 @@ def test_stackgen_verifies_it(project: Path, environment: Environment) -> None:
     indirect=True,
 )
 def test_its_tests_pass_on_sqlite(project: Path, environment: Environment) -> None:
-    processes.sh("uv run pytest -q --cov", project, environment)
+    suite = working_page.commands(project, working_page.PASS)[-1]
+    processes.sh(f"{suite} -q --cov", project, environment)
 
 
 @pytest.mark.full

@@ -185,6 +185,33 @@ def test_a_machine_without_git_or_with_a_broken_setting_is_told_so(tmp_path: Pat
     assert list(place.iterdir()) == []
 
 
+def with_little_room(place: Path, room: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command with a TMPDIR of so many bytes, on a file system that only this command sees."""
+    small = place.parent / "small"
+    small.mkdir(exist_ok=True)
+    mounted = f'mount -t tmpfs -o size={room} none "$TMPDIR" && exec "$0" -m stackgen "$@"'
+    for alone in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
+        if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode == 0:
+            command = [*alone, "sh", "-c", mounted, sys.executable, *arguments]
+            environment = {**os.environ, "TMPDIR": str(small)}
+            return subprocess.run(command, cwd=place, env=environment, capture_output=True, check=False)
+    pytest.skip("this machine lets nobody mount anything")
+
+
+def test_a_full_folder_of_temporary_files_is_named(tmp_path: Path, template: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    ours, theirs = ["new", "my-shop", "--yes"], ["--template", f"file://{template}"]
+    for arguments in (ours, ["recommend", "--yes", *theirs]):
+        full = with_little_room(place, "16k", *arguments)
+        assert "small, where temporary files go, is full\n  make room there" in refusal(full, 3), arguments
+        assert list(place.iterdir()) == []
+    assert run(place, *ours, *theirs).returncode == 0
+    full = with_little_room(place / "my-shop", "16k", "update", "--data", "replicas=3")
+    assert "small, where temporary files go, is full" in refusal(full, 3)
+    assert museum.git(place / "my-shop", "status", "--porcelain") == ""
+
+
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 130), (signal.SIGHUP, 129)])
 def test_a_signal_at_a_question_is_a_documented_end(tmp_path: Path, how: signal.Signals, code: int) -> None:
     child = terminals.spawn(tmp_path, "new", "my-shop")

@@ -174,6 +174,29 @@ def test_questions_are_numbered_and_there_is_a_way_back(terminal: Spawn, tmp_pat
     assert (recorded["license"], recorded["deploy"]) == ("apache-2.0", "kubernetes")
 
 
+def in_whole_words(text: str) -> str:
+    """Give a pattern of a text that may go on in the next line between two words, never within one."""
+    return r"(?:\s|\x1b\[[0-9;?]*[A-Za-z])+".join(map(re.escape, text.split()))
+
+
+def test_in_40_columns_questions_and_options_are_whole_and_each_option_is_explained(tmp_path: Path) -> None:
+    given = ["--bottleneck", "io", "--team", "mixed", "--stack", "node-ts", "-d", "description=x", "-d", "ci=none"]
+    child = terminals.spawn(tmp_path, "new", "my-shop", *given, size=(50, 40))
+    for text, keys in (
+        ("Enter takes what is marked; Shift-Tab goes back to the question before.", ""),
+        ("a real-time application: chat, dashboards, collaboration", ""),
+        ("Customers with accounts of their own, who must never see each other's rows.", DOWN),
+        ("Pages and forms for people; the front end and the API belong together.", ENTER),
+        ("Nothing is predicted or generated.", ENTER),
+        ("Which person, team or company owns it?", ENTER),
+        ("Nobody may use, copy or change it without the owner's consent.", DOWN),
+        ("Anybody may do anything with it, as long as the notice stays.", "\x03"),
+    ):
+        child.expect(in_whole_words(text))
+        child.send(keys)
+    finish(child)
+
+
 def test_at_the_end_an_answer_can_be_changed_and_only_it_is_asked_again(terminal: Spawn, tmp_path: Path) -> None:
     child = terminal("new", "my-shop", *GIVEN, "--product", "web", "--stack", "node-ts", "-d", "deploy=docker")
     answer(child, "Under which licence?")

@@ -7,6 +7,7 @@ from pathlib import Path
 import copier
 import museum
 import pytest
+from filelock import FileLock
 from running import Run
 
 Stackgen = Callable[..., Run]
@@ -46,6 +47,16 @@ def test_a_second_update_says_that_it_is_current(stackgen: Stackgen, project: Pa
     stackgen("update", str(project))
     commit(project)
     assert stackgen("update", str(project)).out == "Already current: v0.2.0\n"
+
+
+def test_two_updates_do_not_run_at_once(stackgen: Stackgen, project: Path) -> None:
+    private = project / ".git/stackgen"
+    private.mkdir()
+    with FileLock(private / "lock"):
+        refused = stackgen("update", str(project))
+    assert refused.code == 3
+    assert "another update of" in refused.err
+    assert stackgen("update", str(project)).code == 0
 
 
 def test_json_says_what_changed(stackgen: Stackgen, project: Path) -> None:

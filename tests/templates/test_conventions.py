@@ -13,12 +13,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import working_page
 import yaml
 from rendering import Render
 from sizes import is_release
 
 from stackgen import questions
 from stackgen.choices import STACKS as OUR_STACKS
+from stackgen.questionnaire import options
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -231,6 +233,7 @@ def test_every_question_has_help_and_a_default_but_the_name(stack: str) -> None:
     for question in ASKED.asked(stack):
         assert question.help != question.key
         assert question.required is (question.key == "name")
+        assert all(option.explanation.endswith(".") for option in options(question.choices)), question.key
 
 
 def test_nothing_needs_trust() -> None:
@@ -256,6 +259,20 @@ def test_every_combination_renders_clean(
             check_file(path.relative_to(project).as_posix(), path.read_bytes())
         elif path.is_dir():
             assert any(path.iterdir()), f"{path} is empty"
+    check_working_page(project)
+
+
+def check_working_page(project: Path) -> None:
+    """AGENTS.md is a page of 40 lines, whose commands the acceptance tests run, and what it names is there."""
+    page = working_page.page(project)
+    assert len(page.splitlines()) <= 40
+    assert working_page.commands(project, working_page.PASS)
+    assert working_page.loose_commands(project) == []
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    named = [word for word in re.findall(r"`([^`\n]+)`", page) if "/" in word or word.endswith(".md")]
+    assert len(links) > 3
+    for name in (*links, *named):
+        assert (project / name).exists(), name
 
 
 @cache

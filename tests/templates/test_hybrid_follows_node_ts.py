@@ -15,6 +15,7 @@ REWORDED = {
     ".devcontainer/devcontainer.json": 2,
     ".github/workflows/release.yml": 4,
     ".vscode/extensions.json": 1,
+    "AGENTS.md": 1,
     "README.md": 5,
     "apps/api/src/modules/workers.ts": 1,
     "apps/api/src/modules/index.ts": 1,

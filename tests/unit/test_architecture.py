@@ -11,7 +11,7 @@ import stackgen
 ROOMS = (
     "errors", "endings", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks", "recommend",
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
-    "plan", "source", "project", "provenance",
+    "plan", "git", "source", "project", "provenance",
     "repository", "destination", "trim", "render",
     "merge", "pins", "policies", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "serving", "layout", "advice", "console", "voice", "report",
@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "rich": {"layout", "process"},
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
-    "subprocess": {"source", "repository", "toolchain", "verify", "serving"},
+    "subprocess": {"git", "toolchain", "verify", "serving"},
 }
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 60

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackgen import choices, stacks
-from stackgen.choices import DOMAINS, LABELS, MEANINGS, STACKS, Choices, Stack
+from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, STACKS, Choices, Stack
 from stackgen.errors import UsageError
 
 
@@ -17,6 +17,7 @@ def test_nothing_given_is_a_saas_that_waits_for_io() -> None:
 def test_every_documented_value_is_accepted(key: str, value: str) -> None:
     assert getattr(choices.parse({key: value}), key) == value
     assert LABELS[value]
+    assert EXPLANATIONS[value].endswith(".")
     assert MEANINGS[key]
 
 

@@ -199,11 +199,6 @@ def test_flips_are_exactly_the_single_changes_that_change_the_stack() -> None:
         assert all(flip.old == getattr(choices, flip.key) for flip in result.flips)
 
 
-def test_the_same_choices_always_give_the_same_recommendation() -> None:
-    for choices in EVERY_CHOICE:
-        assert decision(recommend(choices)) == decision(recommend(replace(choices)))
-
-
 def test_an_override_is_reported_with_what_the_article_would_have_picked() -> None:
     result = recommend(Choices(), Stack.GO)
     assert (result.stack, result.recommended, result.overridden) == (Stack.GO, Stack.NODE, True)

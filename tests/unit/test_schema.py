@@ -112,6 +112,11 @@ def test_everything_that_our_validators_look_for_is_in_the_schema() -> None:
         assert whole, question.key
 
 
+def test_the_schema_says_of_an_option_what_a_prompt_says(every_kind: Questions) -> None:
+    home = schema.schema(every_kind, "node-ts")["properties"]["regions"]["items"]
+    assert [option["description"] for option in home["oneOf"]] == ["Europe. With 2 zones.", "America", "Asia"]
+
+
 def test_a_secret_has_no_default_in_the_schema(every_kind: Questions) -> None:
     properties = schema.schema(every_kind, "node-ts")["properties"]
     assert "default" not in properties["token"]

@@ -1,13 +1,13 @@
 """Where templates come from, and how the wheel's bundle gets to the place that projects record."""
 
 import json
-import os
 import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from museum import SECOND, Installation, Repository, git, install, start_repository, toy_repository
 
 from stackgen import source
@@ -66,7 +66,7 @@ def test_the_wheel_places_its_bundle_and_records_the_path_that_every_teammate_ha
     assert (url, version) == ("~/.local/share/stackgen/templates.bundle", "v0.2.0")
     assert "_subdirectory" in questions
     assert placed(new).read_bytes() == bundle(new)
-    assert [path.name for path in placed(new).parent.iterdir()] == ["templates.bundle"]
+    assert {path.name for path in placed(new).parent.iterdir()} == {"templates.bundle", "templates.lock"}
 
 
 def test_a_newer_bundle_replaces_an_older_one_and_never_the_reverse(old: Installation, new: Installation) -> None:
@@ -120,42 +120,36 @@ def test_many_processes_at_once_leave_the_newest_bundle_whole(old: Installation,
         assert [errors for _, errors in results] == [""] * 6
         assert {json.loads(found)[1] for found, _ in results} == {"v0.1.0", "v0.2.0"}
         assert placed(new).read_bytes() == bundle(new)
-        assert [path.name for path in placed(new).parent.iterdir()] == ["templates.bundle"]
+        assert {path.name for path in placed(new).parent.iterdir()} == {"templates.bundle", "templates.lock"}
         placed(new).unlink()
 
 
 def test_an_older_process_that_had_to_wait_does_not_undo_the_newer_one(old: Installation, new: Installation) -> None:
-    lock = placed(new).with_name("templates.bundle.lock")
-    lock.parent.mkdir(parents=True)
-    lock.write_text("the newer one is writing")
-    process = old.start(FIND)
-    time.sleep(1)
-    placed(new).write_bytes(bundle(new))
-    lock.unlink()
+    placed(new).parent.mkdir(parents=True)
+    with FileLock(placed(new).with_name("templates.lock")):
+        process = old.start(FIND)
+        time.sleep(1)
+        placed(new).write_bytes(bundle(new))
     assert json.loads(process.communicate(timeout=600)[0])[1] == "v0.1.0"
     assert placed(new).read_bytes() == bundle(new)
 
 
-@pytest.mark.parametrize("age", [60, -60 * 60 * 24 * 365])
-def test_a_lock_left_by_a_killed_process_does_not_last(new: Installation, age: int) -> None:
-    lock = placed(new).with_name("templates.bundle.lock")
-    lock.parent.mkdir(parents=True)
-    lock.write_text("half a bundle")
-    os.utime(lock, (time.time() - age, time.time() - age))
+def test_what_a_killed_process_left_is_in_nobodys_way(new: Installation) -> None:
+    placed(new).parent.mkdir(parents=True)
+    for name in ("templates.lock", "templates.bundle.new"):
+        placed(new).with_name(name).write_text("half a bundle")
     assert find(new)[1] == "v0.2.0"
-    assert not lock.exists()
+    assert placed(new).read_bytes() == bundle(new)
 
 
 def test_a_process_killed_while_it_waits_leaves_the_placed_bundle_alone(new: Installation) -> None:
-    lock = placed(new).with_name("templates.bundle.lock")
-    lock.parent.mkdir(parents=True)
-    lock.write_text("somebody else is writing")
-    process = new.start(FIND)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=300)
-    assert not placed(new).exists()
-    lock.unlink()
+    placed(new).parent.mkdir(parents=True)
+    with FileLock(placed(new).with_name("templates.lock")):
+        process = new.start(FIND)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=300)
+        assert not placed(new).exists()
     assert find(new)[1] == "v0.2.0"
 
 
