@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from running import Run
 
-from stackgen import cli, errors, intake
+from stackgen import errors, intake, process
 
 Stackgen = Callable[..., Run]
 COMMANDS = [["recommend"], ["compare"], ["stacks"], ["schema"], ["new", "my-shop", "--dry-run"], ["new", "my-shop"]]
@@ -20,7 +20,7 @@ def test_every_command_prints_one_envelope(stackgen: Stackgen, command: list[str
     run = stackgen(*command, "--json")
     assert (run.code, run.err) == (0, "")
     assert set(run.json) == {"stackgen", "command", "ok", "result"}
-    assert run.json["stackgen"] == {"schema": 1, "version": cli.version()}
+    assert run.json["stackgen"] == {"schema": 1, "version": process.version()}
     assert (run.json["command"], run.json["ok"]) == (command[0], True)
 
 

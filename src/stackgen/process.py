@@ -1,0 +1,121 @@
+"""One run of stackgen: may it ask, what it prints, and its exit code, whatever happens.
+
+Everything but typer is imported where it is used, so that help, completion and `--version` start at once.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import typer
+from typer.exceptions import TyperException
+
+from stackgen import endings
+
+if TYPE_CHECKING:
+    from stackgen.errors import StackgenError
+    from stackgen.outcome import Outcome
+
+
+def version() -> str:
+    """Give the installed version of stackgen."""
+    from importlib.metadata import version as installed
+
+    return installed("stackgen")
+
+
+def may_ask(*, yes: bool) -> bool:
+    """Tell whether there is somebody to ask, who has not said yes to everything."""
+    return not yes and all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _encoding(stream: object) -> str | None:
+    return getattr(stream, "encoding", None)
+
+
+def say(command: str, outcome: "Outcome", *, json: bool, quiet: bool = False) -> None:
+    """Print what a command came to; as JSON it is a failure's details where it must not pass as success."""
+    from stackgen import console, layout, voice
+
+    if json:
+        outcome.settle()
+    if not quiet:
+        style = layout.style_of(sys.stdout)
+        said = console.success(version(), command, outcome.data()) if json else outcome.text(style)
+        form = voice.data if json or outcome.is_data else voice.text
+        try:
+            typer.echo(form(said, _encoding(sys.stdout)))
+        except BrokenPipeError:
+            raise typer.Exit(endings.output_gone()) from None
+    outcome.settle()
+
+
+@contextmanager
+def spinner(message: str, *, show: bool) -> Iterator[None]:
+    """Turn a wheel on a terminal while something takes its time."""
+    if not (show and sys.stderr.isatty()):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield
+
+
+def run(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code; an expected failure is one line, a bug a log file."""
+    from stackgen.errors import StackgenError, UsageError
+
+    try:
+        code = app(args=list(arguments), prog_name="stackgen", standalone_mode=False) or 0
+    except StackgenError as error:
+        return _fail(error, arguments)
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message())
+            return UsageError.exit_code
+        return _fail(UsageError(error.format_message(), "see stackgen --help"), arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        code = endings.INTERRUPTED
+    except OSError as error:
+        return _refused_by_the_machine(error, arguments)
+    except Exception as error:  # noqa: BLE001 - the last line of defence, so that users never see a traceback
+        return _bug(error, arguments)
+    if code == endings.INTERRUPTED:
+        code = endings.code_of_interrupt()
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo("stackgen: interrupted, nothing was left behind", err=True)
+    return int(code)
+
+
+def _refused_by_the_machine(error: OSError, arguments: Sequence[str]) -> int:
+    expected = endings.of_the_machine(error)
+    return _fail(expected, arguments) if expected else _bug(error, arguments)
+
+
+def _fail(error: "StackgenError", arguments: Sequence[str]) -> int:
+    from stackgen import console, layout, voice
+
+    if "--json" in arguments:
+        typer.echo(voice.data(console.failure(version(), _command(arguments), error), _encoding(sys.stdout)))
+    else:
+        typer.echo(voice.text(console.error_text(error, layout.style_of(sys.stderr)), _encoding(sys.stderr)), err=True)
+    return error.exit_code
+
+
+def _bug(error: Exception, arguments: Sequence[str]) -> int:
+    import tempfile
+    import traceback
+
+    from stackgen.errors import StackgenError
+
+    with tempfile.NamedTemporaryFile("w", prefix="stackgen-", suffix=".log", delete=False, encoding="utf-8") as log:
+        log.write(f"stackgen {version()}, Python {sys.version}, {sys.platform}\n{list(arguments)}\n")
+        traceback.print_exception(error, file=log)
+    summary = f"{type(error).__name__}: {error}"
+    return _fail(StackgenError(f"unexpected failure: {summary}", f"please report it with {log.name}"), arguments)
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return next((word for word in arguments if not word.startswith("-")), "")
