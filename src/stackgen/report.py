@@ -37,6 +37,7 @@ def data(report: Report) -> dict[str, object]:
         "given_up": [{"path": readable(path), "line": line} for path, line in report.given_up],
         "to_settle": [_conflict(conflict) for conflict in report.to_settle],
         "digest": report.digest,
+        "drifted": _names(report.drifted),
     }
 
 
@@ -111,6 +112,7 @@ def standing_data(standing: Standing) -> dict[str, object]:
         "moved": [{"from": readable(old), "to": readable(new)} for old, new in standing.moved],
         "deleted": _names(standing.deleted),
         "own": _names(standing.own),
+        "drifted": _names(standing.drifted),
     }
 
 
@@ -127,6 +129,9 @@ def standing_text(standing: Standing, style: Style) -> str:
     for title, names in (("You have changed", standing.changed), ("moved", moved), ("deleted", standing.deleted)):
         if names:
             lines += [style.bold(f"{title} {len(names)} of the template's files"), *(f"  {readable(n)}" for n in names)]
+    if standing.drifted:
+        lines += [style.bold(f"{len(standing.drifted)} of these have drifted: the template goes on maintaining them")]
+        lines += [f"  {readable(name)}" for name in standing.drifted]
     return "\n".join([*lines, f"{len(standing.own)} files are your own."])
 
 

@@ -13,7 +13,7 @@ from stackgen.errors import DestinationError
 from stackgen.merge import Store
 from stackgen.policies import Aligned
 from stackgen.project import ANSWERS_FILE, Project, require_known
-from stackgen.repository import SUBMODULE, Entry, Repository, readable
+from stackgen.repository import SUBMODULE, Entry, Repository, Tree, readable
 
 FATES = (
     "added", "changed", "merged", "united", "moved", "removed", "conflict", "kept", "stays deleted", "generated",
@@ -56,7 +56,7 @@ class Revision:
     """An update that could be written as it stands.
 
     `template` is the old release as it was rendered, `changes` what each file becomes (None: it goes), `given_up` the
-    lines of a file that make way for newer pins or answers.
+    lines of a file that make way for newer pins or answers, `drifted` what was not as the old release made it.
     """
 
     project: Project
@@ -69,6 +69,7 @@ class Revision:
     changes: Mapping[str, Entry | None]
     conflicts: Mapping[str, Mapping[int, Entry]]
     given_up: Mapping[str, tuple[bytes, ...]]
+    drifted: tuple[str, ...]
 
     @property
     def digest(self) -> str:
@@ -130,6 +131,7 @@ def _target(project: Project, wish: Wish, environment: Mapping[str, str]) -> tup
 
 def _revise(project: Project, home: Repository, store: Store, old: Path, new: Path) -> Revision:
     base, ours, theirs = store.take(old), home.tree(), store.take(new)
+    drift = drifted(store, base, ours)
     trees = policies.align(base, ours, theirs, store.renames(base, ours), store.renames(base, theirs))
     _refuse(trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
     given_up = _level(store, trees)
@@ -142,7 +144,21 @@ def _revise(project: Project, home: Repository, store: Store, old: Path, new: Pa
     _refuse_hidden(home, ours, changes)
     after = render.version_of(new)
     files = tuple(_files(trees, ours, changes, merged.conflicts))
-    return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up)
+    return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up, drift)
+
+
+def drifted(store: Store, base: Tree, ours: Tree) -> tuple[str, ...]:
+    """Give the files that the template maintains and somebody else has changed, beyond newer pins and line ends."""
+    changed = (path for path in sorted(base.keys() & ours.keys()) if base[path] != ours[path])
+    return tuple(path for path in changed if policies.is_maintained(path) and _differs(store, path, base, ours))
+
+
+def _differs(store: Store, path: str, base: Tree, ours: Tree) -> bool:
+    if ours[path].kind != base[path].kind:
+        return True
+    has = store.blob(ours[path])
+    made = _with_line_ends_of(has, store.blob(base[path]))
+    return pins.level(path, made, has, made).base != has
 
 
 def _level(store: Store, trees: Aligned) -> dict[str, tuple[bytes, ...]]:

@@ -20,7 +20,8 @@ BEFORE = "refs/stackgen/before-update"
 class Report:
     """What an update has done, or a plan would do.
 
-    `given_up` are lines of a file that make way for newer pins, or for the new answers.
+    `given_up` are lines of a file that make way for newer pins, or for the new answers; `drifted` are files that the
+    template maintains and that were not as the old release had made them.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Report:
     given_up: tuple[tuple[str, str], ...] = ()
     digest: str = ""
     to_settle: tuple[Conflict, ...] = ()
+    drifted: tuple[str, ...] = ()
 
     def of(self, *fates: str) -> tuple[str, ...]:
         """Give the files that meet one of these fates."""
@@ -146,7 +148,7 @@ def _report(plan: Revision) -> Report:
         for line in lines
     )
     versions = plan.project.version, plan.to_version
-    return Report(plan.project.path, *versions, plan.files, given_up, plan.digest, plan.settle())
+    return Report(plan.project.path, *versions, plan.files, given_up, plan.digest, plan.settle(), plan.drifted)
 
 
 def _refuse_unfinished(home: Repository) -> None:

@@ -216,3 +216,48 @@ def test_status_says_what_is_whose(stackgen: Stackgen, project: Path) -> None:
     run = stackgen("status", str(project))
     assert run.code == 0
     assert "demo v0.1.0, the newest is v0.2.0" in run.out
+
+
+@pytest.fixture
+def maintained(stackgen: Stackgen, project: Path, tmp_path: Path) -> Path:
+    """A project that is current, and holds a file that its template goes on maintaining."""
+    template = museum.Repository(tmp_path / "template")
+    template.commit({"templates/demo/project/Dockerfile": "FROM python:3.13.1-slim\nUSER 1000\n"}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    assert stackgen("update", str(project)).code == 0
+    commit(project)
+    return project
+
+
+def test_a_pipeline_learns_of_drift_in_what_the_template_maintains(stackgen: Stackgen, maintained: Path) -> None:
+    dockerfile = maintained / "Dockerfile"
+    (maintained / "readme.txt").write_text("mine\n")
+    dockerfile.write_text("FROM python:3.13.2-slim\nUSER 1000\n")  # as a bot would
+    commit(maintained)
+    run = stackgen("update", str(maintained), "--check", "--json")
+    assert (run.code, run.json["result"]["drifted"]) == (0, [])
+    dockerfile.write_text("FROM python:3.13.2-slim\nUSER 0\n")
+    commit(maintained)
+    run = stackgen("update", str(maintained), "--check", "--json")
+    assert (run.code, run.json["error"]["details"]["drifted"]) == (7, ["Dockerfile"])
+    assert "Dockerfile" in stackgen("update", str(maintained), "--check").err
+    found = stackgen("status", str(maintained), "--json").json["result"]
+    assert (found["changed"], found["drifted"]) == (["Dockerfile", "readme.txt"], ["Dockerfile"])
+    assert "1 of these have drifted" in stackgen("status", str(maintained)).out
+
+
+def test_drift_is_named_beside_a_newer_release_and_a_deleted_file_is_none(
+    stackgen: Stackgen, maintained: Path, tmp_path: Path
+) -> None:
+    template = museum.Repository(tmp_path / "template")
+    template.commit({"templates/demo/project/added.txt": "more\n"}, "0.4.0")
+    museum.git(template.path, "tag", "v0.4.0")
+    (maintained / "Dockerfile").write_text("FROM scratch\n")
+    commit(maintained)
+    run = stackgen("update", str(maintained), "--check")
+    assert run.code == 7
+    assert "v0.3.0 -> v0.4.0" in run.err
+    assert "Dockerfile" in run.err
+    (maintained / "Dockerfile").unlink()
+    commit(maintained)
+    assert "Dockerfile" not in stackgen("update", str(maintained), "--check").err
