@@ -2,14 +2,17 @@
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from stackgen.console import Style
+from stackgen.releases import Note
 from stackgen.repository import readable
 from stackgen.revision import FATES, Conflict, File
 from stackgen.standing import Standing
 from stackgen.update import Ended, Report
 
 _MARKS = {"added": "+", "removed": "-", "conflict": "!", "moved": ">"}
+_KINDS = {"by hand": "To do: ", "changes": "", "renamed": "Renamed: "}
 _REASONS = {
     "kept": "The template has dropped or replaced these, but you had changed them, so they stay:",
     "stays deleted": "You have deleted these, so they stay away, although the template has changed or added them:",
@@ -35,14 +38,15 @@ def data(report: Report) -> dict[str, object]:
         ],
         "files": [{"path": readable(f.path), "class": f.fate, "note": readable(f.note)} for f in report.files],
         "given_up": [{"path": readable(path), "line": line} for path, line in report.given_up],
-        "to_settle": [_conflict(conflict) for conflict in report.to_settle],
+        "to_settle": [_conflict(conflict, report.notes) for conflict in report.to_settle],
+        "notes": [{"version": n.version, "kind": n.kind, "text": n.text, "files": list(n.files)} for n in report.notes],
         "digest": report.digest,
         "drifted": _names(report.drifted),
     }
 
 
-def _conflict(conflict: Conflict) -> dict[str, object]:
-    """Give the three sides of a conflict as text, or all in base64 where one is none."""
+def _conflict(conflict: Conflict, notes: Iterable[Note]) -> dict[str, object]:
+    """Give the three sides of a conflict as text, or all in base64 where one is none, and what releases say of it."""
     sides = {"base": conflict.base, "ours": conflict.ours, "theirs": conflict.theirs}
     try:
         texts = {name: None if side is None else side.decode() for name, side in sides.items()}
@@ -50,7 +54,8 @@ def _conflict(conflict: Conflict) -> dict[str, object]:
     except UnicodeDecodeError:
         texts = {name: None if side is None else b64encode(side).decode() for name, side in sides.items()}
         encoding = "base64"
-    return {"path": readable(conflict.path), "encoding": encoding, **texts}
+    said = [note.text for note in notes if note.is_about(conflict.path)]
+    return {"path": readable(conflict.path), "encoding": encoding, **texts, "notes": said}
 
 
 def _names(names: Iterable[str]) -> list[str]:
@@ -158,3 +163,8 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     if report.given_up:
         yield "Lines of yours that make way for a newer version of the template's, or for the new answers:"
         yield from (f"  - {readable(path)}: {line}" for path, line in report.given_up)
+    if report.notes:
+        yield style.bold("Before you deploy")
+    for version, notes in groupby(report.notes, key=lambda note: note.version):
+        yield f"  {version}"
+        yield from (f"    - {_KINDS[note.kind]}{note.text}" for note in notes)

@@ -4,15 +4,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from stackgen import merge, pins, policies, render, source
+from stackgen import merge, pins, policies, releases, render, source
 from stackgen.errors import DestinationError
 from stackgen.merge import Store
 from stackgen.policies import Aligned
-from stackgen.project import ANSWERS_FILE, Project, require_known
+from stackgen.project import ANSWERS_FILE, Project, read, require_known
+from stackgen.releases import Note
 from stackgen.repository import SUBMODULE, Entry, Repository, Tree, readable
 
 FATES = (
@@ -56,7 +57,8 @@ class Revision:
     """An update that could be written as it stands.
 
     `template` is the old release as it was rendered, `changes` what each file becomes (None: it goes), `given_up` the
-    lines of a file that make way for newer pins or answers, `drifted` what was not as the old release made it.
+    lines of a file that make way for newer pins or answers, `drifted` what was not as the old release made it;
+    `notes` is what the releases on the way say to this project.
     """
 
     project: Project
@@ -70,6 +72,7 @@ class Revision:
     conflicts: Mapping[str, Mapping[int, Entry]]
     given_up: Mapping[str, tuple[bytes, ...]]
     drifted: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -106,7 +109,11 @@ def make(
     render.refuse_unknown(where, version, set(wish.data) - {"decision"})
     old = render.old(project, source.refresh(project.source, environment)[0], folder / "old")
     new = render.new(project, render.Target(where, origin, version, wish.data), folder / "new")
-    return _revise(project, home, merge.open_store(folder / "store", home), old, new)
+    store = merge.open_store(folder / "store", home)
+    plan = _revise(project, home, store, old, new)
+    made = read(new)
+    notes = releases.between(where, (project.version, version), made.stack, made.answers, plan.ours)
+    return replace(plan, notes=notes)
 
 
 def _is_there(project: Project, wish: Wish, version: str) -> bool:

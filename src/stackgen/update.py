@@ -10,6 +10,7 @@ from stackgen import journal, proof, render, repository, revision
 from stackgen.errors import DestinationError, LossError
 from stackgen.journal import Journal
 from stackgen.project import Project
+from stackgen.releases import Note
 from stackgen.repository import Repository
 from stackgen.revision import Conflict, File, Revision, Wish
 
@@ -21,7 +22,8 @@ class Report:
     """What an update has done, or a plan would do.
 
     `given_up` are lines of a file that make way for newer pins, or for the new answers; `drifted` are files that the
-    template maintains and that were not as the old release had made them.
+    template maintains and that were not as the old release had made them; `notes` is
+    what the releases on the way say to this project.
     """
 
     path: Path
@@ -32,6 +34,7 @@ class Report:
     digest: str = ""
     to_settle: tuple[Conflict, ...] = ()
     drifted: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def of(self, *fates: str) -> tuple[str, ...]:
         """Give the files that meet one of these fates."""
@@ -148,7 +151,9 @@ def _report(plan: Revision) -> Report:
         for line in lines
     )
     versions = plan.project.version, plan.to_version
-    return Report(plan.project.path, *versions, plan.files, given_up, plan.digest, plan.settle(), plan.drifted)
+    return Report(
+        plan.project.path, *versions, plan.files, given_up, plan.digest, plan.settle(), plan.drifted, plan.notes
+    )
 
 
 def _refuse_unfinished(home: Repository) -> None:

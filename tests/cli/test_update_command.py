@@ -261,3 +261,67 @@ def test_drift_is_named_beside_a_newer_release_and_a_deleted_file_is_none(
     (maintained / "Dockerfile").unlink()
     commit(maintained)
     assert "Dockerfile" not in stackgen("update", str(maintained), "--check").err
+
+
+NOTES = """\
+changes:
+  - {text: It is blue., when: {colour: blue}}
+  - {text: It is red or green., when: {colour: [red, green]}}
+  - {text: Of a file that is not there., files: [nowhere/]}
+by_hand:
+  - {text: Read it., files: ["read*"]}
+renamed:
+  - {was: readme.txt, now: README}
+  - {was: gone.txt, now: come.txt}
+"""
+
+
+@pytest.fixture
+def noted(project: Path, tmp_path: Path) -> Path:
+    """A project of 0.1.0, of whose template 0.3.0 tells of three releases and of one to come."""
+    template = museum.Repository(tmp_path / "template")
+    folder = "templates/demo/releases"
+    texts = {version: f"changes: [{{text: In {version}.}}]\n" for version in ("0.1.0", "0.3.0", "0.4.0")}
+    template.link({f"{folder}/0.2.0.shared.yml": "../../common/releases/0.2.0.yml"})
+    template.commit({f"{folder}/{version}.yml": text for version, text in texts.items()})
+    template.commit({"templates/common/releases/0.2.0.yml": "changes: [{text: To all.}]\n"})
+    template.commit({f"{folder}/0.2.0.yml": NOTES}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    return project
+
+
+def test_the_releases_on_the_way_say_what_touches_the_project_before_it_is_deployed(
+    stackgen: Stackgen, noted: Path
+) -> None:
+    expected = {"To all.", "It is red or green.", "Read it.", "readme.txt is now README", "In 0.3.0."}
+    plan = stackgen("update", str(noted), "--plan", "--json").json["result"]
+    assert {note["text"] for note in plan["notes"]} == expected
+    assert {note["version"] for note in plan["notes"]} == {"0.2.0", "0.3.0"}
+    blue = stackgen("update", str(noted), "--plan", "--json", "--to", "0.2.0", "--data", "colour=blue").json["result"]
+    assert [note["text"] for note in blue["notes"]] == []  # 0.2.0 itself told nothing
+    run = stackgen("update", str(noted))
+    said = run.out[run.out.index("Before you deploy") :]
+    assert [text for text in expected if text not in said] == []
+    commit(noted)
+    again = stackgen("update", str(noted), "--data", "colour=blue", "--json").json["result"]
+    assert again["notes"] == []
+
+
+def test_a_conflict_brings_what_the_release_says_of_the_file(stackgen: Stackgen, noted: Path) -> None:
+    readme = noted / "readme.txt"
+    readme.write_text(readme.read_text().replace("one\n", "uno\n"))
+    commit(noted)
+    (conflict,) = stackgen("update", str(noted), "--plan", "--json").json["result"]["to_settle"]
+    assert conflict["notes"] == ["Read it.", "readme.txt is now README"]
+
+
+def test_notes_that_cannot_be_read_stop_the_update_before_it_hides_them(
+    stackgen: Stackgen, project: Path, tmp_path: Path
+) -> None:
+    template = museum.Repository(tmp_path / "template")
+    template.commit({"templates/demo/releases/0.2.0.yml": "by_hand: [Read it.]\n"}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    run = stackgen("update", str(project))
+    assert run.code == 4
+    assert "releases/0.2.0.yml" in run.err
+    assert museum.git(project, "status", "--porcelain") == ""

@@ -12,7 +12,7 @@ ROOMS = (
     "errors", "endings", "reading", "choices", "article", "rules", "notes", "stacks", "recommend",
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "source", "project",
-    "repository", "destination", "trim", "render",
+    "repository", "destination", "trim", "render", "releases",
     "merge", "pins", "policies", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "layout", "advice", "console", "voice", "report",
     "prompts", "intake", "request", "outcome", "commands", "process", "flags", "cli",
