@@ -17,6 +17,7 @@ from stackgen import reading, source
 from stackgen.errors import SourceError, UsageError
 
 FOLDER = "releases"
+KINDS = ("by hand", "changes", "renamed")
 _NAME = re.compile(r"(\d+\.\d+\.\d+(?:\+[a-z0-9.]+)?)(?:\.[a-z-]+)?\.yml")
 
 
@@ -88,13 +89,14 @@ def between(
     root = source.part(where, after, f"templates/{stack}/{FOLDER}", rf"templates/[^/]+/{FOLDER}(/.*)?")
     last = Version(after) if source.is_release(after) else None
     found = sorted((version, path) for version, path in _files(root) if version > Version(before))
-    return tuple(
+    notes = (
         note
         for version, path in found
         if not last or version <= last
         for note in _read(path).notes(str(version), answers)
         if not note.files or any(map(note.is_about, files))
     )
+    return tuple(sorted(notes, key=lambda note: (Version(note.version), KINDS.index(note.kind))))
 
 
 def check(folder: Path) -> None:

@@ -40,6 +40,10 @@ def data(report: Report) -> dict[str, object]:
         "given_up": [{"path": readable(path), "line": line} for path, line in report.given_up],
         "to_settle": [_conflict(conflict, report.notes) for conflict in report.to_settle],
         "notes": [{"version": n.version, "kind": n.kind, "text": n.text, "files": list(n.files)} for n in report.notes],
+        "migrations": [
+            {"folder": m.folder, "yours": _names(m.yours), "template": _names(m.its), "to_do": m.to_do}
+            for m in report.met
+        ],
         "digest": report.digest,
         "drifted": _names(report.drifted),
     }
@@ -163,8 +167,10 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     if report.given_up:
         yield "Lines of yours that make way for a newer version of the template's, or for the new answers:"
         yield from (f"  - {readable(path)}: {line}" for path, line in report.given_up)
-    if report.notes:
+    if report.notes or report.met:
         yield style.bold("Before you deploy")
+    for met in report.met:
+        yield f"  - {' and '.join(map(readable, (*met.yours, *met.its)))} meet: {met.to_do}"
     for version, notes in groupby(report.notes, key=lambda note: note.version):
         yield f"  {version}"
         yield from (f"    - {_KINDS[note.kind]}{note.text}" for note in notes)

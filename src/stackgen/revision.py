@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from stackgen import merge, pins, policies, releases, render, source
+from stackgen import merge, migrations, pins, policies, releases, render, source
 from stackgen.errors import DestinationError
 from stackgen.merge import Store
+from stackgen.migrations import Met
 from stackgen.policies import Aligned
 from stackgen.project import ANSWERS_FILE, Project, read, require_known
 from stackgen.releases import Note
@@ -58,7 +59,7 @@ class Revision:
 
     `template` is the old release as it was rendered, `changes` what each file becomes (None: it goes), `given_up` the
     lines of a file that make way for newer pins or answers, `drifted` what was not as the old release made it;
-    `notes` is what the releases on the way say to this project.
+    `met` are migrations of both that cannot stay as they are, `notes` what the releases on the way say to this project.
     """
 
     project: Project
@@ -72,6 +73,7 @@ class Revision:
     conflicts: Mapping[str, Mapping[int, Entry]]
     given_up: Mapping[str, tuple[bytes, ...]]
     drifted: tuple[str, ...]
+    met: tuple[Met, ...]
     notes: tuple[Note, ...] = ()
 
     @property
@@ -141,6 +143,7 @@ def _revise(project: Project, home: Repository, store: Store, old: Path, new: Pa
     drift = drifted(store, base, ours)
     trees = policies.align(base, ours, theirs, store.renames(base, ours), store.renames(base, theirs))
     _refuse(trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
+    met = migrations.find(trees.base, trees.ours, trees.theirs)
     given_up = _level(store, trees)
     merged = store.merge(trees.base, trees.ours, trees.theirs)
     for path, entry in trees.union.items():
@@ -151,7 +154,7 @@ def _revise(project: Project, home: Repository, store: Store, old: Path, new: Pa
     _refuse_hidden(home, ours, changes)
     after = render.version_of(new)
     files = tuple(_files(trees, ours, changes, merged.conflicts))
-    return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up, drift)
+    return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up, drift, met)
 
 
 def drifted(store: Store, base: Tree, ours: Tree) -> tuple[str, ...]:

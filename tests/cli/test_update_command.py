@@ -325,3 +325,26 @@ def test_notes_that_cannot_be_read_stop_the_update_before_it_hides_them(
     assert run.code == 4
     assert "releases/0.2.0.yml" in run.err
     assert museum.git(project, "status", "--porcelain") == ""
+
+
+def test_migrations_that_both_have_numbered_are_told_with_what_to_do(
+    stackgen: Stackgen, project: Path, tmp_path: Path
+) -> None:
+    template = museum.Repository(tmp_path / "template")
+    template.commit({"templates/demo/project/store/migrations/00002_its.sql": "-- +goose Up\n"}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    mine = project / "store/migrations/00002_mine.sql"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("-- mine\n")
+    commit(project)
+    (met,) = stackgen("update", str(project), "--plan", "--json").json["result"]["migrations"]
+    assert met == {
+        "folder": "store/migrations",
+        "yours": ["store/migrations/00002_mine.sql"],
+        "template": ["store/migrations/00002_its.sql"],
+        "to_do": "give the template's another number: "
+        "`git mv store/migrations/00002_its.sql store/migrations/00003_its.sql`",
+    }
+    run = stackgen("update", str(project))
+    assert "Before you deploy" in run.out
+    assert "00003_its.sql" in run.out

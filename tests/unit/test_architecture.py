@@ -13,7 +13,7 @@ ROOMS = (
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "source", "project",
     "repository", "destination", "trim", "render", "releases",
-    "merge", "pins", "policies", "proof", "journal", "revision", "update", "standing",
+    "merge", "pins", "migrations", "policies", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "layout", "advice", "console", "voice", "report",
     "prompts", "intake", "request", "outcome", "commands", "process", "flags", "cli",
 )  # fmt: skip
