@@ -348,3 +348,44 @@ def test_migrations_that_both_have_numbered_are_told_with_what_to_do(
     run = stackgen("update", str(project))
     assert "Before you deploy" in run.out
     assert "00003_its.sql" in run.out
+
+
+@pytest.fixture
+def featured(stackgen: Stackgen, project: Path, tmp_path: Path) -> Path:
+    """A project whose template has features, one of them only where another is."""
+    template = museum.Repository(tmp_path / "template")
+    asked = "colour: {type: str, default: red}\nfast_lane: {type: bool, default: false}\n"
+    toll = 'toll: {type: bool, default: false, when: "[= fast_lane =]"}\n'
+    lane = "templates/demo/project/[=% if fast_lane %=]lane.txt[=% endif %=]"
+    template.commit({"templates/demo/questions.yml": asked + toll, lane: "fast\n"}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    stackgen("update", str(project))
+    commit(project)
+    template.commit({"templates/demo/project/later.txt": "later\n"}, "0.4.0")
+    museum.git(template.path, "tag", "v0.4.0")
+    return project
+
+
+def test_a_feature_is_added_and_removed_by_its_name_at_the_same_release(stackgen: Stackgen, featured: Path) -> None:
+    plan = stackgen("add", "fast-lane", str(featured), "--plan", "--json").json
+    assert plan["command"] == "add"
+    assert [file["path"] for file in plan["result"]["files"] if file["class"] == "added"] == ["lane.txt"]
+    assert museum.git(featured, "status", "--porcelain") == ""
+    before = museum.git(featured, "rev-parse", "HEAD^{tree}")
+    run = stackgen("add", "fast_lane", str(featured))
+    assert (run.code, (featured / "lane.txt").exists(), (featured / "later.txt").exists()) == (0, True, False)
+    commit(featured)
+    assert stackgen("add", "fast-lane", str(featured)).out == "Already current: v0.3.0\n"
+    assert stackgen("add", "toll", str(featured), "--plan").code == 0
+    assert stackgen("remove", "fast-lane", str(featured)).code == 0
+    commit(featured)
+    assert not (featured / "lane.txt").exists()
+    recorded = museum.git(featured, "diff", before, "HEAD", "--", ".")
+    assert recorded == "", recorded
+
+
+def test_what_is_no_feature_of_the_project_is_refused_with_those_that_are(stackgen: Stackgen, featured: Path) -> None:
+    for name, hint in (("fast_lain", "fast_lane"), ("colour", "fast_lane, toll"), ("toll", "does not apply")):
+        run = stackgen("add", name, str(featured))
+        assert (run.code, hint in run.err) == (2, True), (name, run.err)
+    assert museum.git(featured, "status", "--porcelain") == ""

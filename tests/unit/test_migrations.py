@@ -36,3 +36,8 @@ def test_numbers_of_other_folders_and_times_as_numbers_do_not_meet() -> None:
     }
     assert migrations.find(set(), ours, theirs) == ()
     assert migrations.find(ours, ours, ours | theirs) == ()
+
+
+def test_one_file_that_both_added_is_a_conflict_of_the_merge_and_told_as_that() -> None:
+    both = {f"{SQL}/00002_orders.sql", f"{TEAMS}/0002_mine.py"}
+    assert migrations.find(set(), both, both) == ()
