@@ -3,6 +3,7 @@
 `STACKGEN_TESTS` is not set: what somebody with Python and git needs to trust the tool and each stack.
 `STACKGEN_TESTS=all`: also the tests marked `full`. A skip is then a failure, since nothing may be left out unseen.
 `STACKGEN_TESTS=release`: also the tests marked `release`, too heavy for every change.
+Both leave out the tests marked `repeated`: there another test does the same, and more.
 
 `STACKGEN_SEED` repeats what an earlier run chose at random; each run prints its own.
 """
@@ -18,6 +19,7 @@ SEED = "STACKGEN_SEED"
 SIZES = {"": (), "all": ("full",), "release": ("full", "release")}
 ENDS_WELL = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
 MARKERS = {"full": f"runs with {VARIABLE}=all", "release": f"runs with {VARIABLE}=release"}
+REPEATED = "repeated"
 
 
 # Long files first, so that none of them is left for one process when the other has nothing more to do.
@@ -44,6 +46,7 @@ def seed() -> int:
 def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.addinivalue_line("markers", f"{REPEATED}: runs without {VARIABLE}, with which another test does the same")
     size = os.environ.get(VARIABLE, "")
     if size not in SIZES:
         raise pytest.UsageError(f"{VARIABLE} is {size!r}; it may be {' or '.join(filter(None, SIZES))}, or not set")
@@ -67,6 +70,8 @@ class Size:
         for item in items:
             # The largest of its marks decides.
             names = [name for name in larger if item.get_closest_marker(name)]
+            if self.size and item.get_closest_marker(REPEATED):
+                names.append(REPEATED)
             if names:
                 self.left_out[names[-1]] += 1
             else:
@@ -116,3 +121,5 @@ class Size:
             if self.left_out[name]:
                 count = self.left_out[name]
                 write(f"{count} test{'s' * (count > 1)} left out; {VARIABLE}={size} uv run pytest runs them")
+        if self.left_out[REPEATED]:
+            write(f"{self.left_out[REPEATED]} not run twice: others of this size do the same")

@@ -131,6 +131,7 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.mark.repeated  # test_first_push.py: from a fresh clone, with empty caches
 def test_it_is_born_green(project: Path, environment: Environment) -> None:
     for command in ("check", "check:ml", "contract -- --check", "test:ml", "test -- test/ml test/openapi"):
         processes.sh(f"npm run {command}", project, environment)

@@ -100,6 +100,7 @@ def use_the_resource(base: str) -> None:
     assert ada("GET", path).status == 404
 
 
+@pytest.mark.repeated  # test_first_push.py: from a fresh clone, with empty caches
 def test_it_is_born_green(project: Path, tools: Environment) -> None:
     processes.sh("npm run check", project, tools)
     processes.sh("npm test", project, tools)

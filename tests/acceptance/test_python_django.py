@@ -151,8 +151,12 @@ def test_every_check_of_the_project_passes(project: Path, environment: Environme
     assert "failed: lint, types" in spoiled.stdout
 
 
-# Each Python and each engine once; all four before a release.
-@pytest.mark.parametrize("made", [pytest.param("oldest", marks=pytest.mark.release), "newest"], indirect=True)
+# Each Python and each engine once; all four before a release. The newest on SQLite is in test_first_push.py too.
+@pytest.mark.parametrize(
+    "made",
+    [pytest.param("oldest", marks=pytest.mark.release), pytest.param("newest", marks=pytest.mark.repeated)],
+    indirect=True,
+)
 def test_its_tests_pass_on_sqlite(project: Path, environment: Environment) -> None:
     processes.sh("uv run pytest -q --cov", project, environment)
 

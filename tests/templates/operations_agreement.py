@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from operations_kubernetes import selects
+from operations_tools import environments_of
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "smtp": 587, "smtps": 465}
 NAMES = 53
@@ -93,6 +94,21 @@ def asked_for_another(compose: Path, dockerfile: Path) -> list[str]:
 def explained_settings(path: Path) -> set[str]:
     """Give the settings that .env.example explains, commented out or not."""
     return set(re.findall(r"^#? ?([A-Z][A-Z0-9_]*)=", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def lost_settings(project: Path, service: str, example: Path) -> set[str]:
+    """Give the settings that an example explains, and that the service does not take from a `.env` beside it."""
+    for path in {example, project / ".env.example"}:
+        lines = (f"{name}=said-in-{path.parent.name}\n" for name in sorted(explained_settings(path)))
+        path.with_name(".env").write_text("".join(lines), encoding="utf-8")
+    given = environments_of(project / "compose.yaml")[service]
+    return {name for name in explained_settings(example) if given.get(name) != f"said-in-{example.parent.name}"}
+
+
+def image_settings(dockerfile: Path) -> set[str]:
+    """Give the variables that an image sets."""
+    blocks = re.findall(r"^ENV (?:.*\\\n)*.*", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    return set(re.findall(r"\b([A-Z_]+)=", "".join(blocks)))
 
 
 def config_settings(paths: Iterable[Path]) -> set[str]:

@@ -1,6 +1,7 @@
 """The validators that generated files are put through: some from PyPI, some built once from pinned Go modules."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -100,6 +101,14 @@ def _build(command: list[str], cwd: Path | None, folder: Path) -> None:
 def compose(path: Path) -> list[str | Path]:
     """Load a compose file."""
     return [compose_config(), path]
+
+
+def environments_of(path: Path) -> dict[str, dict[str, str]]:
+    """Give what each service of a compose file finds in its environment, with the `.env` beside the file."""
+    result = run([compose_config(), path], environment={})
+    assert result.returncode == 0, result.stderr
+    given: dict[str, dict[str, str]] = json.loads(result.stdout)
+    return given
 
 
 def secrets_of(path: Path) -> dict[str, str]:

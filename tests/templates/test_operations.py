@@ -12,7 +12,7 @@ import operations_kubernetes
 import operations_policies as policies
 import pytest
 import yaml
-from operations_render import DOCKERFILES, NAME, STACKS, WORKFLOWS, YAML_FILES, Project, distinct
+from operations_render import DOCKERFILES, NAME, STACKS, WORKFLOWS, YAML_FILES, Project, distinct, one_of_each_stack
 from operations_tools import (
     actionlint,
     compose,
@@ -87,6 +87,13 @@ def test_compose_files_refuse_to_start_without_their_secrets(projects: list[Proj
 def test_compose_files_need_nothing_but_their_secrets(projects: list[Project]) -> None:
     for path in distinct(projects, "compose.yaml"):
         assert findings(compose(path), environment=secrets_of(path)) == ""
+
+
+def test_the_documented_trial_run_sets_what_compose_files_insist_on(projects: list[Project]) -> None:
+    for project in one_of_each_stack(projects):
+        page = (project.path / "docs" / "deploy.md").read_text(encoding="utf-8")
+        needed = policies.required_variables((project.path / "compose.yaml").read_text(encoding="utf-8"))
+        assert {name for name in needed if f'echo "{name}=' not in page} == set(), project
 
 
 # --- our own rules ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Image, compose file, manifests, pipelines and documents speak of the same ports, settings, files and scripts."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,10 +89,37 @@ def test_deployment_files_use_only_settings_that_the_example_explains(
     projects_of: Callable[[str], list[Project]], stack: str
 ) -> None:
     (project,) = one_of_each_stack(projects_of(stack), deploy="kubernetes")
-    explained = agreement.explained_settings(project.path / ".env.example")
+    explained = set().union(*map(agreement.explained_settings, project.files("**/.env.example")))
     assert agreement.compose_settings(project.path / "compose.yaml") <= explained
     assert agreement.config_settings(project.files("deploy/**/*.env")) <= explained
     assert agreement.trusted_networks(project.files("deploy/**/*.env")) == []
+
+
+# What holds in the containers whatever a .env that was made for development says.
+FIXED = {
+    "go": {"api": {"HOST", "PORT", "ADMIN_PORT", "DATABASE_URL"}},
+    "node-ts": {"api": {"NODE_ENV", "HOST", "PORT", "DATABASE_URL", "MIGRATION_DATABASE_URL"}},
+    "python-django": {"api": {"DEBUG", "HOST", "PORT", "DATABASE_URL", "DATA_DIR", "STATIC_ROOT"}},
+    "hybrid-node-python-ml": {
+        "api": {"NODE_ENV", "HOST", "PORT", "DATABASE_URL", "MIGRATION_DATABASE_URL", "ML_URL"},
+        "services/ml": {"ML_HOST", "ML_PORT", "ML_SERVICE_TOKEN", "LOG_LEVEL"},
+    },
+}
+
+
+@pytest.mark.full
+@every_stack
+def test_what_env_says_reaches_the_containers(
+    projects_of: Callable[[str], list[Project]], stack: str, tmp_path: Path
+) -> None:
+    (project,) = one_of_each_stack(projects_of(stack))
+    for place, fixed in FIXED[stack].items():
+        copy = tmp_path / f"{Path(place).name}-project"
+        shutil.copytree(project.path, copy)
+        folder = copy if place == "api" else copy / place
+        assert agreement.lost_settings(copy, Path(place).name, folder / ".env.example") == fixed
+        explained = agreement.explained_settings(folder / ".env.example")
+        assert agreement.image_settings(folder / "Dockerfile") & explained <= fixed
 
 
 @every_stack

@@ -22,6 +22,9 @@ def test_for_all(): pass
 @pytest.mark.parametrize("case", [1, 2])
 @pytest.mark.release
 def test_for_a_release(case): pass
+
+@pytest.mark.repeated
+def test_what_another_does(): pass
 """
 # As the test command runs, and all in one process.
 PROCESSES = pytest.mark.parametrize("processes", ["2", pytest.param("0", marks=pytest.mark.full)])
@@ -44,9 +47,9 @@ def run(folder: Path, size: str | None, processes: str, content: str = SMALL) ->
 @pytest.mark.parametrize(
     ("size", "passed", "left_out"),
     [
-        (None, 1, ["1 test left out; STACKGEN_TESTS=all", "2 tests left out; STACKGEN_TESTS=release"]),
-        ("all", 2, ["2 tests left out; STACKGEN_TESTS=release"]),
-        ("release", 4, []),
+        (None, 2, ["1 test left out; STACKGEN_TESTS=all", "2 tests left out; STACKGEN_TESTS=release"]),
+        ("all", 2, ["2 tests left out; STACKGEN_TESTS=release", "1 not run twice: others of this size do the same"]),
+        ("release", 4, ["1 not run twice: others of this size do the same"]),
     ],
 )
 def test_what_a_size_leaves_out_is_counted(
@@ -55,7 +58,9 @@ def test_what_a_size_leaves_out_is_counted(
     done = run(tmp_path, size, processes)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"= {passed} passed in " in done.stdout.splitlines()[-1]
-    assert [line.split(" uv run")[0] for line in done.stdout.splitlines() if "left out" in line] == left_out
+    assert [
+        line.split(" uv run")[0] for line in done.stdout.splitlines() if "left out" in line or "twice" in line
+    ] == left_out
 
 
 SKIPS = {

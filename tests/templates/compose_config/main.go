@@ -1,8 +1,10 @@
 // Command compose_config loads compose files as `docker compose config` does: variables, references and all.
+// It prints the environment of each service, one line of JSON a file.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 
@@ -19,10 +21,17 @@ func main() {
 }
 
 func load(path string) error {
-	options, err := cli.NewProjectOptions([]string{path}, cli.WithOsEnv, cli.WithInterpolation(true), cli.WithConsistency(true))
+	options, err := cli.NewProjectOptions([]string{path}, cli.WithOsEnv, cli.WithEnvFiles(), cli.WithDotEnv, cli.WithInterpolation(true), cli.WithConsistency(true))
 	if err != nil {
 		return err
 	}
-	_, err = options.LoadProject(context.Background())
-	return err
+	project, err := options.LoadProject(context.Background())
+	if err != nil {
+		return err
+	}
+	environments := map[string]map[string]*string{}
+	for name, service := range project.Services {
+		environments[name] = service.Environment
+	}
+	return json.NewEncoder(os.Stdout).Encode(environments)
 }

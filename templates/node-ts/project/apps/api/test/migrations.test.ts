@@ -75,6 +75,20 @@ describe('migrations', () => {
     expect(await migrate(database, findMigrations(root))).toEqual([]);
   });
 
+  it('touch nothing where a file is missing, be it the last', async () => {
+    const path = join(root, 'src/modules/some-module/drizzle/meta/_journal.json');
+    const journal = readFileSync(path, 'utf8');
+    const [brought] = JSON.parse(journal).entries;
+    const entries = [brought, { ...brought, idx: 1, when: 2, tag: '0001_missing' }];
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(journal), entries }));
+    addMigration('9998_whole', 'create table whole (id int)', 1);
+    const found = findMigrations(root);
+    await expect(migrate(database, found)).rejects.toThrow('0001_missing');
+    expect(await pendingMigrations(database.db, found)).toEqual(['9998_whole', '0001_missing']);
+    writeFileSync(path, journal);
+    expect(await migrate(database, found)).toEqual(['9998_whole']);
+  });
+
   it('say so when one is older than the last that ran, which drizzle would pass over', async () => {
     addMigration('9999_late', 'select 1', -100);
     await expect(migrate(database, sets)).rejects.toThrow('9999_late');

@@ -33,7 +33,7 @@ export function createAttempts({ db }: Database): Attempts {
         returning count, ceil(extract(epoch from ends_at - now()))::int as seconds`);
       const [row] = rows;
       if (!row) throw new Error('PostgreSQL returned no row for an upsert');
-      return row.count > max ? Math.max(row.seconds, 1) : 0;
+      return row.count > max ? row.seconds : 0;
     },
     async forget(action, account) {
       await db.execute(sql`delete from auth_attempts where key = ${keyOf(action, account)}`);
