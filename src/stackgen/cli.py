@@ -185,11 +185,12 @@ def remove(
 
 
 def _switch(command: str, feature: str, path: Path, *, plan: bool, json: bool) -> None:
-    from stackgen.commands.feature import switch
-    from stackgen.commands.update import How
+    from stackgen.commands import feature as features
+    from stackgen.commands.update import How, carry
 
     with process.spinner("Updating", show=not json):
-        outcome = switch(path.absolute(), feature, How(plan=plan), on=command == "add")
+        wish = features.wish(path.absolute(), feature, on=command == "add")
+        outcome = carry(path.absolute(), wish, How(plan=plan))
     process.say(command, outcome, json=json)
 
 

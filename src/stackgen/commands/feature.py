@@ -4,21 +4,13 @@ import os
 from pathlib import Path
 
 from stackgen import choices, project, questions, source, walk
-from stackgen.commands import update
 from stackgen.errors import UsageError
-from stackgen.outcome import Outcome
-from stackgen.project import Project
 from stackgen.revision import Wish
 
 
-def switch(path: Path, feature: str, how: update.How, *, on: bool) -> Outcome:
-    """Put a feature into the project in `path`, or take it out."""
-    key = _key(project.read(path), feature, on=on)
-    return update.carry(path, Wish({key: on}), how)
-
-
-def _key(found: Project, feature: str, *, on: bool) -> str:
-    """Give the question that a feature is the answer to; raises `UsageError` where the project cannot have it."""
+def wish(path: Path, feature: str, *, on: bool) -> Wish:
+    """Give what the project in `path` becomes with or without a feature; raises `UsageError` where it cannot have it."""
+    found = project.read(path)
     where, _ = source.refresh(found.source, os.environ)
     asked = questions.read(source.find(where, {}, found.version).questions)
     features = [each.key for each in asked.asked(found.stack) if each.type == "bool"]
@@ -30,4 +22,4 @@ def _key(found: Project, feature: str, *, on: bool) -> str:
     recorded = {each.key: found.answers[each.key] for each in asked.items if each.key in found.answers}
     if key in walk.walk(asked, {**recorded, key: on}).unused:
         raise UsageError(f"{key} does not apply with the other answers", "see them with `stackgen status`")
-    return key
+    return Wish({key: on})
