@@ -30,7 +30,8 @@ UNION = ("go.sum", "*/go.sum")
 MAINTAINED = (
     "Dockerfile", "*/Dockerfile", "compose.yaml", "deploy/kustomize/migrate.sh",
     "deploy/kustomize/base/*", "deploy/kustomize/components/*",
-    ".github/workflows/ci.yml", ".github/workflows/release.yml", ".gitlab-ci.yml", ".goreleaser.yaml", "renovate.json",
+    ".github/workflows/ci.yml", ".github/workflows/release.yml", ".github/workflows/template-update.yml",
+    ".gitlab-ci.yml", ".gitlab/template-update.yml", ".goreleaser.yaml", "renovate.json",
     ".editorconfig", ".gitattributes", ".devcontainer/*", ".vscode/*", "biome.json", ".golangci.yml",
     "tools/leftovers.*", "leftovers.py",
 )  # fmt: skip

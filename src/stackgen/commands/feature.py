@@ -9,7 +9,7 @@ from stackgen.revision import Wish
 
 
 def wish(path: Path, feature: str, *, on: bool) -> Wish:
-    """Give what the project in `path` becomes with or without a feature; raises `UsageError` where it cannot have it."""
+    """Give what a project becomes with or without a feature; raises `UsageError` where it cannot have it."""
     found = project.read(path)
     where, _ = source.refresh(found.source, os.environ)
     asked = questions.read(source.find(where, {}, found.version).questions)
