@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,18 @@ def with_a_fifth_stack(folder: Path) -> Path:
     (folder / "templates/rust-axum/stack.json").write_text(json.dumps(RUST), encoding="utf-8")
     museum.git(folder, "add", "--all")
     museum.git(folder, "commit", "--quiet", "--message", "A fifth stack")
+    return folder
+
+
+def with_a_proof(folder: Path, record: Mapping[str, object], files: Mapping[str, str]) -> Path:
+    """Make a template with one more stack, whose record says how its projects are verified."""
+    with_a_fifth_stack(folder)
+    project = folder / "templates/rust-axum/project"
+    for name, text in files.items():
+        (project / name).write_text(text, encoding="utf-8")
+    (folder / "templates/rust-axum/stack.json").write_text(json.dumps({**RUST, **record}), encoding="utf-8")
+    museum.git(folder, "add", "--all")
+    museum.git(folder, "commit", "--quiet", "--message", "A proof")
     return folder
 
 

@@ -204,6 +204,34 @@ def status(
     process.say("status", show(path.absolute()), json=json)
 
 
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="STEP", help="Leave a step out; may be given again.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Install, check, test, start, use and stop a project."""
+    from stackgen.commands.verify import prove
+
+    with process.live(show=not json) as tell:
+        outcome = prove(path.absolute(), skip or [], tell, keep_logs=json)
+    process.say("verify", outcome, json=json)
+
+
+@app.command()
+def doctor(
+    path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    stack: StackFlag = None,
+    json: JsonFlag = False,
+) -> None:
+    """Show the tools that are needed, and those found."""
+    from stackgen.commands.doctor import examine
+
+    process.say("doctor", examine(path.absolute(), stack), json=json)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code."""
     return process.run(app, arguments)

@@ -4,7 +4,7 @@ Everything but typer is imported where it is used, so that help, completion and 
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,20 @@ def spinner(message: str, *, show: bool) -> Iterator[None]:
 
     with Console(stderr=True).status(message):
         yield
+
+
+@contextmanager
+def live(*, show: bool) -> "Iterator[Callable[[str], None]]":
+    """Give a function that shows a page in the place of the one before, on a terminal; elsewhere it does nothing."""
+    if not (show and sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(Text(""), console=Console(stderr=True), transient=True, refresh_per_second=8) as page:
+        yield lambda text: page.update(Text(text), refresh=True)
 
 
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:

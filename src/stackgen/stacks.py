@@ -14,19 +14,17 @@ from stackgen.choices import DOMAINS, STACKS, Choices, suggest
 from stackgen.errors import SourceError, UsageError
 from stackgen.notes import CAUTIONS
 from stackgen.rules import RULES, TAKE_IF, Condition, Note, Rule
+from stackgen.shapes import FaultError, items, mapping, text, texts
+from stackgen.steps import NO_PROOF, Proof, proof
 
 RECORD = "stack.json"
 _PACKAGE = Path(__file__).parent
 _TEXTS = ("title", "strength", "take_if")
 _LISTS = ("contents", "commands")
-_KEYS = {"place", "tools", "rules", "cautions", *_TEXTS, *_LISTS}
+_KEYS = {"place", "tools", "rules", "cautions", "verify", *_TEXTS, *_LISTS}
 _LAST = 100
 _TOOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _VERSION = re.compile(r"\d+(\.\d+)*")
-
-
-class FaultError(Exception):
-    """What is wrong with a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,7 @@ class Record:
     rules: tuple[Rule, ...] = ()
     cautions: tuple[Note, ...] = ()
     place: int = _LAST
+    proof: Proof = NO_PROOF
 
     @property
     def praise(self) -> str:
@@ -134,25 +133,26 @@ def _read(name: str, path: Path) -> Record:
 
 
 def _record(name: str, data: object) -> Record:
-    content = _mapping(data, "the record", _KEYS)
+    content = mapping(data, "the record", _KEYS)
     if "title" not in content:
         raise FaultError("title is missing")
-    texts = {key: _text(content[key], key) for key in _TEXTS if key in content}
-    lists = {key: _texts(content.get(key, []), key) for key in _LISTS}
+    said = {key: text(content[key], key) for key in _TEXTS if key in content}
+    lists = {key: texts(content.get(key, []), key) for key in _LISTS}
     place = content.get("place", _LAST)
     if not isinstance(place, int):
         raise FaultError("place is not a whole number")
     return Record(
         name=name,
-        title=texts["title"],
-        strength=texts.get("strength", ""),
-        take_if=texts.get("take_if", ""),
+        title=said["title"],
+        strength=said.get("strength", ""),
+        take_if=said.get("take_if", ""),
         contents=lists["contents"],
         commands=lists["commands"],
-        tools=tuple(_tool(*item) for item in _mapping(content.get("tools", {}), "tools").items()),
-        rules=tuple(_rule(name, item) for item in _list(content.get("rules", []), "rules")),
-        cautions=tuple(_caution(name, item) for item in _list(content.get("cautions", []), "cautions")),
+        tools=tuple(_tool(*item) for item in mapping(content.get("tools", {}), "tools").items()),
+        rules=tuple(_rule(name, item) for item in items(content.get("rules", []), "rules")),
+        cautions=tuple(_caution(name, item) for item in items(content.get("cautions", []), "cautions")),
         place=place,
+        proof=proof(content.get("verify", {})),
     )
 
 
@@ -165,59 +165,32 @@ def _tool(tool: str, oldest: object) -> tuple[str, str]:
 
 
 def _rule(stack: str, data: object) -> Rule:
-    content = _mapping(data, "a rule", {"id", "when", "reasons", "runner_up"})
+    content = mapping(data, "a rule", {"id", "when", "reasons", "runner_up"})
     if missing := {"id", "when", "reasons", "runner_up"} - content.keys():
         raise FaultError(f"a rule lacks {', '.join(sorted(missing))}")
     return Rule(
-        id=_text(content["id"], "a rule's id"),
+        id=text(content["id"], "a rule's id"),
         when=_condition(content["when"]),
         stack=stack,
-        reasons=_texts(content["reasons"], "a rule's reasons"),
-        runner_up=_text(content["runner_up"], "a rule's runner_up"),
+        reasons=texts(content["reasons"], "a rule's reasons"),
+        runner_up=text(content["runner_up"], "a rule's runner_up"),
         section="",
         company=True,
     )
 
 
 def _caution(stack: str, data: object) -> Note:
-    content = _mapping(data, "a caution", {"when", "text"})
+    content = mapping(data, "a caution", {"when", "text"})
     condition = _condition(content.get("when", {}))
-    return Note((stack,), condition, _text(content.get("text"), "a caution's text"), company=True)
+    return Note((stack,), condition, text(content.get("text"), "a caution's text"), company=True)
 
 
 def _condition(data: object) -> Condition:
     accepts = {}
-    for key, values in _mapping(data, "when", set(DOMAINS)).items():
-        accepts[key] = _texts(values, f"when: {key}")
+    for key, values in mapping(data, "when", set(DOMAINS)).items():
+        accepts[key] = texts(values, f"when: {key}")
         known = [member.value for member in DOMAINS[key]]
         for value in accepts[key]:
             if value not in known:
                 raise FaultError(f"when: {key} has no {value[:40]!r}, only {', '.join(known)}")
     return Condition(accepts)
-
-
-def _mapping(data: object, what: str, known: set[str] | None = None) -> dict[str, object]:
-    if not isinstance(data, dict):
-        raise FaultError(f"{what} is not an object")
-    for key in data:
-        if known is not None and key not in known:
-            raise FaultError(
-                f"{what} has no {key[:40]!r}; {suggest(key, known) or 'known: ' + ', '.join(sorted(known))}"
-            )
-    return data
-
-
-def _list(data: object, what: str) -> list[object]:
-    if not isinstance(data, list):
-        raise FaultError(f"{what} is not a list")
-    return data
-
-
-def _texts(data: object, what: str) -> tuple[str, ...]:
-    return tuple(_text(item, what) for item in _list(data, what))
-
-
-def _text(data: object, what: str) -> str:
-    if not isinstance(data, str) or not data.strip():
-        raise FaultError(f"{what} is not a text")
-    return data

@@ -11,33 +11,31 @@ from stackgen.stacks import Record
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program that a stack needs, the oldest version that runs it and the ways to get it."""
+    """A program that a stack needs, the oldest version that runs it, the one found here, and the ways to get it.
 
-    command: tuple[str, ...]
+    `found` is an empty string where there is none, and `?` where there is one whose version cannot be asked for.
+    """
+
+    command: str
     name: str
-    minimum: tuple[int, ...]
+    needed: str
+    found: str
     ways: str
 
+    @property
     def problem(self) -> str:
-        """Give one line saying what is wrong with this machine's version, or an empty string."""
-        needed = f"{self.name} {'.'.join(map(str, self.minimum))} or newer is needed"
-        found = self._version()
-        if found is None:
-            return f"{needed}, none was found: {self.ways}"
-        if found < self.minimum:
-            return f"{needed}, {'.'.join(map(str, found))} was found: {self.ways}"
-        return ""
+        """One line saying what is wrong with this machine's version, or an empty string."""
+        if self.found and (self.found == _UNKNOWN or _parts(self.found) >= _parts(self.needed)):
+            return ""
+        what = f"{self.found} was found" if self.found else "none was found"
+        return f"{self.name} {self.needed} or newer is needed, {what}" + (f": {self.ways}" if self.ways else "")
 
-    def _version(self) -> tuple[int, ...] | None:
-        path = shutil.which(self.command[0])
-        if path is None:
-            return None
-        try:
-            run = subprocess.run([path, *self.command[1:]], capture_output=True, text=True, timeout=10, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", run.stdout)
-        return tuple(int(part) for part in match.groups(default="0")) if match else None
+
+_UNKNOWN = "?"
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 KNOWN: Mapping[str, tuple[str, tuple[str, ...], str]] = {
@@ -48,13 +46,28 @@ KNOWN: Mapping[str, tuple[str, tuple[str, ...], str]] = {
 """The programs that we know how to ask for their version, and no others are run: a template is data."""
 
 
+def tools(record: Record) -> tuple[Tool, ...]:
+    """Give what the stack needs, and what this machine has of it."""
+    return tuple(_tool(command, needed) for command, needed in record.tools)
+
+
 def problems(record: Record) -> tuple[str, ...]:
     """Give one line for each tool of the stack that this machine lacks or has too old."""
-    return tuple(filter(None, (_problem(name, oldest) for name, oldest in record.tools)))
+    return tuple(filter(None, (tool.problem for tool in tools(record))))
 
 
-def _problem(name: str, oldest: str) -> str:
-    if name in KNOWN:
-        title, question, ways = KNOWN[name]
-        return Tool((name, *question), title, tuple(map(int, oldest.split("."))), ways).problem()
-    return "" if shutil.which(name) else f"{name} {oldest} or newer is needed, none was found"
+def _tool(command: str, needed: str) -> Tool:
+    path = shutil.which(command)
+    if command not in KNOWN:
+        return Tool(command, command, needed, _UNKNOWN if path else "", "")
+    name, question, ways = KNOWN[command]
+    return Tool(command, name, needed, _version([path, *question]) if path else "", ways)
+
+
+def _version(command: list[str]) -> str:
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", run.stdout)
+    return ".".join(match.groups(default="0")) if match else ""

@@ -12,6 +12,7 @@ from threading import Thread
 
 import copier
 import pytest
+import verifying
 from processes import Answer, closed_to_others, free_port
 
 import hatch_build
@@ -104,6 +105,12 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
     sh("go mod verify", project, offline)
     sh("go test ./...", project, offline)
     assert sh("git status --porcelain", project, go).stdout == ""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("answers", [SERVICE, CLI], ids=label)
+def test_stackgen_verifies_it(answers: Answers, generate: Callable[[Answers], Path], go: dict[str, str]) -> None:
+    verifying.assert_proven(generate(answers), go, "tests")
 
 
 @pytest.mark.full

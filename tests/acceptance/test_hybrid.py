@@ -9,6 +9,7 @@ from typing import Any
 import copier
 import processes
 import pytest
+import verifying
 from museum import git, repository_of_today
 
 from tools import hybrid_contracts
@@ -137,6 +138,11 @@ def test_it_is_born_green(project: Path, environment: Environment) -> None:
         processes.sh(f"npm run {command}", project, environment)
     changed = processes.sh("git status --porcelain", project, environment).stdout
     assert changed == ""
+
+
+@pytest.mark.full
+def test_stackgen_verifies_it_with_both_halves(project: Path, environment: Environment) -> None:
+    verifying.assert_proven(project, environment, "install", "tests")
 
 
 def test_both_halves_survive_chaos_and_stop_together(project: Path, environment: Environment) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import processes
 import pytest
+import verifying
 
 Environment = Mapping[str, str]
 # The machine may be busy with other things than the server.
@@ -104,6 +105,35 @@ def use_the_resource(base: str) -> None:
 def test_it_is_born_green(project: Path, tools: Environment) -> None:
     processes.sh("npm run check", project, tools)
     processes.sh("npm test", project, tools)
+    assert processes.sh("git status --porcelain", project, tools).stdout == ""
+
+
+@pytest.mark.full
+def test_stackgen_verifies_it_and_finds_what_is_broken(project: Path, tools: Environment) -> None:
+    """Installation and tests are left out here: the fixture and other tests have been through them."""
+    verifying.assert_proven(project, tools, "install", "tests")
+    broken = {
+        "apps/api/src/careless.ts": "import { sql } from 'drizzle-orm';\nexport const count: number =   'one';\n",
+        "apps/api/openapi.json": "{}\n",
+        "apps/api/src/queue/drizzle/0000_queue.sql": "create nonsense;\n",
+    }
+    whole = {name: (project / name).read_bytes() for name in broken if (project / name).exists()}
+    try:
+        for name, text in broken.items():
+            (project / name).write_text(text, encoding="utf-8")
+        code, found, said = verifying.states(project, tools, "install", "tests")
+    finally:
+        for name in broken:
+            (project / name).write_bytes(whole[name]) if name in whole else (project / name).unlink()
+    assert code == 6
+    assert {name for name, state in found.items() if state == "failed"} == {
+        "format",
+        "lint",
+        "types",
+        "openapi",
+        "migrate",
+    }, said
+    assert {found[name] for name in ("boot", "ready", "request", "stop", "gone")} == {"not run"}
     assert processes.sh("git status --porcelain", project, tools).stdout == ""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import processes
 import pytest
+import verifying
 
 Environment = Mapping[str, str]
 WithPython = Callable[[str], dict[str, str]]
@@ -149,6 +150,12 @@ def test_every_check_of_the_project_passes(project: Path, environment: Environme
     (project / "src/backend/careless.py").unlink()
     assert spoiled.returncode == 1
     assert "failed: lint, types" in spoiled.stdout
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("made", ["newest"], indirect=True)
+def test_stackgen_verifies_it(project: Path, environment: Environment) -> None:
+    verifying.assert_proven(project, environment, "install", "tests")
 
 
 # Each Python and each engine once; all four before a release. The newest on SQLite is in test_first_push.py too.

@@ -9,12 +9,12 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "endings", "reading", "choices", "article", "rules", "notes", "stacks", "recommend",
+    "errors", "endings", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks", "recommend",
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
-    "plan", "source", "project",
+    "plan", "source", "project", "provenance",
     "repository", "destination", "trim", "render", "releases",
     "merge", "pins", "migrations", "policies", "proof", "journal", "revision", "update", "standing",
-    "toolchain", "verify", "layout", "advice", "console", "voice", "report",
+    "toolchain", "verify", "serving", "layout", "advice", "console", "voice", "report",
     "prompts", "intake", "request", "outcome", "commands", "process", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "rich": {"layout", "process"},
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
-    "subprocess": {"source", "repository", "toolchain", "verify"},
+    "subprocess": {"source", "repository", "toolchain", "verify", "serving"},
 }
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 60
