@@ -25,7 +25,7 @@ from stackgen.rules import ANSWERS, PARTS, RULES, Condition, Note
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 OURS = stacks.own()
-COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update", "status")
+COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update", "add", "remove", "status")
 NOTE = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 
 

@@ -165,6 +165,35 @@ def update(
     process.say("update", outcome, json=json)
 
 
+FeatureArgument = Annotated[str, typer.Argument(help="A question of the stack that is answered by yes or no.")]
+PathArgument = Annotated[Path, typer.Argument(help="The project's folder.")]
+PlanFlag = Annotated[bool, typer.Option("--plan", help="Show what would be done, and touch nothing.")]
+
+
+@app.command()
+def add(feature: FeatureArgument, path: PathArgument = Path(), plan: PlanFlag = False, json: JsonFlag = False) -> None:
+    """Add a feature to a project, at the release that it has."""
+    _switch("add", feature, path, plan=plan, json=json)
+
+
+@app.command()
+def remove(
+    feature: FeatureArgument, path: PathArgument = Path(), plan: PlanFlag = False, json: JsonFlag = False
+) -> None:
+    """Remove a feature from a project, keeping what you changed of it."""
+    _switch("remove", feature, path, plan=plan, json=json)
+
+
+def _switch(command: str, feature: str, path: Path, *, plan: bool, json: bool) -> None:
+    from stackgen.commands import feature as features
+    from stackgen.commands.update import How, carry
+
+    with process.spinner("Updating", show=not json):
+        wish = features.wish(path.absolute(), feature, on=command == "add")
+        outcome = carry(path.absolute(), wish, How(plan=plan))
+    process.say(command, outcome, json=json)
+
+
 @app.command()
 def status(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(), json: JsonFlag = False

@@ -26,6 +26,15 @@ GENERATED = (
     ("contracts/ml.openapi.json", "npm run contract"),
 )
 UNION = ("go.sum", "*/go.sum")
+# What the template goes on maintaining in every project; what stands beside these is meant to be edited.
+MAINTAINED = (
+    "Dockerfile", "*/Dockerfile", "compose.yaml", "deploy/kustomize/migrate.sh",
+    "deploy/kustomize/base/*", "deploy/kustomize/components/*",
+    ".github/workflows/ci.yml", ".github/workflows/release.yml", ".github/workflows/template-update.yml",
+    ".gitlab-ci.yml", ".gitlab/template-update.yml", ".goreleaser.yaml", "renovate.json",
+    ".editorconfig", ".gitattributes", ".devcontainer/*", ".vscode/*", "biome.json", ".golangci.yml",
+    "tools/leftovers.*", "leftovers.py",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -75,6 +84,11 @@ def command(path: str) -> str:
     """Give the command that writes a generated file again, nothing for any other file."""
     found = next((text for pattern, text in GENERATED if fnmatch.fnmatchcase(path, pattern)), "")
     return found.format(folder=posixpath.dirname(path))
+
+
+def is_maintained(path: str) -> bool:
+    """Tell whether a file is one that the template goes on maintaining."""
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in MAINTAINED)
 
 
 def folders(path: str) -> Iterator[str]:

@@ -2,14 +2,17 @@
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from stackgen.console import Style
+from stackgen.releases import Note
 from stackgen.repository import readable
 from stackgen.revision import FATES, Conflict, File
 from stackgen.standing import Standing
 from stackgen.update import Ended, Report
 
 _MARKS = {"added": "+", "removed": "-", "conflict": "!", "moved": ">"}
+_KINDS = {"by hand": "To do: ", "changes": "", "renamed": "Renamed: "}
 _REASONS = {
     "kept": "The template has dropped or replaced these, but you had changed them, so they stay:",
     "stays deleted": "You have deleted these, so they stay away, although the template has changed or added them:",
@@ -35,13 +38,19 @@ def data(report: Report) -> dict[str, object]:
         ],
         "files": [{"path": readable(f.path), "class": f.fate, "note": readable(f.note)} for f in report.files],
         "given_up": [{"path": readable(path), "line": line} for path, line in report.given_up],
-        "to_settle": [_conflict(conflict) for conflict in report.to_settle],
+        "to_settle": [_conflict(conflict, report.notes) for conflict in report.to_settle],
+        "notes": [{"version": n.version, "kind": n.kind, "text": n.text, "files": list(n.files)} for n in report.notes],
+        "migrations": [
+            {"folder": m.folder, "yours": _names(m.yours), "template": _names(m.its), "to_do": m.to_do}
+            for m in report.met
+        ],
         "digest": report.digest,
+        "drifted": _names(report.drifted),
     }
 
 
-def _conflict(conflict: Conflict) -> dict[str, object]:
-    """Give the three sides of a conflict as text, or all in base64 where one is none."""
+def _conflict(conflict: Conflict, notes: Iterable[Note]) -> dict[str, object]:
+    """Give the three sides of a conflict as text, or all in base64 where one is none, and what releases say of it."""
     sides = {"base": conflict.base, "ours": conflict.ours, "theirs": conflict.theirs}
     try:
         texts = {name: None if side is None else side.decode() for name, side in sides.items()}
@@ -49,7 +58,8 @@ def _conflict(conflict: Conflict) -> dict[str, object]:
     except UnicodeDecodeError:
         texts = {name: None if side is None else b64encode(side).decode() for name, side in sides.items()}
         encoding = "base64"
-    return {"path": readable(conflict.path), "encoding": encoding, **texts}
+    said = [note.text for note in notes if note.is_about(conflict.path)]
+    return {"path": readable(conflict.path), "encoding": encoding, **texts, "notes": said}
 
 
 def _names(names: Iterable[str]) -> list[str]:
@@ -111,6 +121,7 @@ def standing_data(standing: Standing) -> dict[str, object]:
         "moved": [{"from": readable(old), "to": readable(new)} for old, new in standing.moved],
         "deleted": _names(standing.deleted),
         "own": _names(standing.own),
+        "drifted": _names(standing.drifted),
     }
 
 
@@ -127,6 +138,9 @@ def standing_text(standing: Standing, style: Style) -> str:
     for title, names in (("You have changed", standing.changed), ("moved", moved), ("deleted", standing.deleted)):
         if names:
             lines += [style.bold(f"{title} {len(names)} of the template's files"), *(f"  {readable(n)}" for n in names)]
+    if standing.drifted:
+        lines += [style.bold(f"{len(standing.drifted)} of these have drifted: the template goes on maintaining them")]
+        lines += [f"  {readable(name)}" for name in standing.drifted]
     return "\n".join([*lines, f"{len(standing.own)} files are your own."])
 
 
@@ -153,3 +167,10 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     if report.given_up:
         yield "Lines of yours that make way for a newer version of the template's, or for the new answers:"
         yield from (f"  - {readable(path)}: {line}" for path, line in report.given_up)
+    if report.notes or report.met:
+        yield style.bold("Before you deploy")
+    for met in report.met:
+        yield f"  - {' and '.join(map(readable, (*met.yours, *met.its)))} meet: {met.to_do}"
+    for version, notes in groupby(report.notes, key=lambda note: note.version):
+        yield f"  {version}"
+        yield from (f"    - {_KINDS[note.kind]}{note.text}" for note in notes)

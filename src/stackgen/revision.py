@@ -4,16 +4,18 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from stackgen import merge, pins, policies, render, source
+from stackgen import merge, migrations, pins, policies, releases, render, source
 from stackgen.errors import DestinationError
 from stackgen.merge import Store
+from stackgen.migrations import Met
 from stackgen.policies import Aligned
-from stackgen.project import ANSWERS_FILE, Project, require_known
-from stackgen.repository import SUBMODULE, Entry, Repository, readable
+from stackgen.project import ANSWERS_FILE, Project, read, require_known
+from stackgen.releases import Note
+from stackgen.repository import SUBMODULE, Entry, Repository, Tree, readable
 
 FATES = (
     "added", "changed", "merged", "united", "moved", "removed", "conflict", "kept", "stays deleted", "generated",
@@ -56,7 +58,8 @@ class Revision:
     """An update that could be written as it stands.
 
     `template` is the old release as it was rendered, `changes` what each file becomes (None: it goes), `given_up` the
-    lines of a file that make way for newer pins or answers.
+    lines of a file that make way for newer pins or answers, `drifted` what was not as the old release made it;
+    `met` are migrations of both that cannot stay as they are, `notes` what the releases on the way say to this project.
     """
 
     project: Project
@@ -69,6 +72,9 @@ class Revision:
     changes: Mapping[str, Entry | None]
     conflicts: Mapping[str, Mapping[int, Entry]]
     given_up: Mapping[str, tuple[bytes, ...]]
+    drifted: tuple[str, ...]
+    met: tuple[Met, ...]
+    notes: tuple[Note, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -105,7 +111,11 @@ def make(
     render.refuse_unknown(where, version, set(wish.data) - {"decision"})
     old = render.old(project, source.refresh(project.source, environment)[0], folder / "old")
     new = render.new(project, render.Target(where, origin, version, wish.data), folder / "new")
-    return _revise(project, home, merge.open_store(folder / "store", home), old, new)
+    store = merge.open_store(folder / "store", home)
+    plan = _revise(project, home, store, old, new)
+    made = read(new)
+    notes = releases.between(where, (project.version, version), made.stack, made.answers, plan.ours)
+    return replace(plan, notes=notes)
 
 
 def _is_there(project: Project, wish: Wish, version: str) -> bool:
@@ -130,8 +140,10 @@ def _target(project: Project, wish: Wish, environment: Mapping[str, str]) -> tup
 
 def _revise(project: Project, home: Repository, store: Store, old: Path, new: Path) -> Revision:
     base, ours, theirs = store.take(old), home.tree(), store.take(new)
+    drift = drifted(store, base, ours)
     trees = policies.align(base, ours, theirs, store.renames(base, ours), store.renames(base, theirs))
     _refuse(trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
+    met = migrations.find(trees.base, trees.ours, trees.theirs)
     given_up = _level(store, trees)
     merged = store.merge(trees.base, trees.ours, trees.theirs)
     for path, entry in trees.union.items():
@@ -142,7 +154,21 @@ def _revise(project: Project, home: Repository, store: Store, old: Path, new: Pa
     _refuse_hidden(home, ours, changes)
     after = render.version_of(new)
     files = tuple(_files(trees, ours, changes, merged.conflicts))
-    return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up)
+    return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up, drift, met)
+
+
+def drifted(store: Store, base: Tree, ours: Tree) -> tuple[str, ...]:
+    """Give the files that the template maintains and somebody else has changed, beyond newer pins and line ends."""
+    changed = (path for path in sorted(base.keys() & ours.keys()) if base[path] != ours[path])
+    return tuple(path for path in changed if policies.is_maintained(path) and _differs(store, path, base, ours))
+
+
+def _differs(store: Store, path: str, base: Tree, ours: Tree) -> bool:
+    if ours[path].kind != base[path].kind:
+        return True
+    has = store.blob(ours[path])
+    made = _with_line_ends_of(has, store.blob(base[path]))
+    return pins.level(path, made, has, made).base != has
 
 
 def _level(store: Store, trees: Aligned) -> dict[str, tuple[bytes, ...]]:

@@ -75,6 +75,18 @@ def is_release(version: str) -> bool:
         return False
 
 
+def part(url: str, version: str, folder: str, names: str) -> Path:
+    """Give a folder of one version of a template, there with all files whose names fit, as links lead to some."""
+    if version == HEAD and (Path(url) / "copier.yml").exists():
+        return Path(url, folder)
+    clone = _cloned(_expand(url))
+    commit = _commit(str(clone), version, url)
+    listing = _git("-C", str(clone), "ls-tree", "-r", "-z", "--name-only", commit, about=url).split("\0")
+    if wanted := [name for name in listing if re.fullmatch(names, name)]:
+        _git("-C", str(clone), "checkout", "--quiet", commit, "--", *wanted, about=url)
+    return clone / folder
+
+
 def _from_bundle(environment: Mapping[str, str], version: str | None) -> Source:
     ours = _PACKAGE / BUNDLE
     if not ours.exists():
@@ -207,14 +219,23 @@ def _tags(url: str) -> list[str]:
 
 
 def _clone(url: str, version: str) -> Path:
+    folder = _cloned(url)
+    _git("-C", str(folder), "checkout", "--quiet", "--detach", _commit(str(folder), version, url), about=url)
+    return _with_questions(folder)
+
+
+def _cloned(url: str) -> Path:
+    """Clone a template without checking anything out; the folder is gone when this process is."""
     folder = tempfile.mkdtemp(prefix="stackgen-template-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _git("clone", "--quiet", "--no-checkout", "--", url, folder, about=url)
+    return Path(folder)
+
+
+def _commit(folder: str, version: str, url: str) -> str:
     for reference in (version, f"origin/{version}"):
         with suppress(SourceError):
-            commit = _git("-C", folder, "rev-parse", "--verify", f"{reference}^{{commit}}", about=url).strip()
-            _git("-C", folder, "checkout", "--quiet", "--detach", commit, about=url)
-            return _with_questions(Path(folder))
+            return _git("-C", folder, "rev-parse", "--verify", f"{reference}^{{commit}}", about=url).strip()
     message = f"the template {url!r} has no version {version!r}"
     raise SourceError(message, "leave the version out to take the newest release")
 

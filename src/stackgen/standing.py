@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import journal, merge, render, repository, source
+from stackgen import journal, merge, render, repository, revision, source
 from stackgen.project import Project
 
 
@@ -14,7 +14,8 @@ class Standing:
     """A project as its last commit has it, beside what its release makes of its answers.
 
     `newest` is None where the template has no releases, `unfinished` the version that an interrupted update goes to;
-    `changed`, `moved` and `deleted` were the template's, `own` never were.
+    `changed`, `moved` and `deleted` were the template's, `own` never were; of what was changed, the template goes on
+    maintaining what has `drifted`.
     """
 
     project: Project
@@ -24,6 +25,7 @@ class Standing:
     moved: tuple[tuple[str, str], ...]
     deleted: tuple[str, ...]
     own: tuple[str, ...]
+    drifted: tuple[str, ...]
 
 
 def look(project: Project, environment: Mapping[str, str]) -> Standing:
@@ -37,6 +39,7 @@ def look(project: Project, environment: Mapping[str, str]) -> Standing:
         store = merge.open_store(Path(folder, "store"), home)
         base, ours = store.take(render.old(project, where, Path(folder, "old"))), home.tree()
         moved = store.renames(base, ours)
+        drifted = revision.drifted(store, base, ours)
     return Standing(
         project,
         releases[-1] if releases else None,
@@ -45,4 +48,5 @@ def look(project: Project, environment: Mapping[str, str]) -> Standing:
         moved=tuple(sorted(moved.items())),
         deleted=tuple(sorted(base.keys() - ours.keys() - moved.keys())),
         own=tuple(sorted(ours.keys() - base.keys() - set(moved.values()))),
+        drifted=drifted,
     )

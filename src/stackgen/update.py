@@ -9,7 +9,9 @@ from pathlib import Path
 from stackgen import journal, proof, render, repository, revision
 from stackgen.errors import DestinationError, LossError
 from stackgen.journal import Journal
+from stackgen.migrations import Met
 from stackgen.project import Project
+from stackgen.releases import Note
 from stackgen.repository import Repository
 from stackgen.revision import Conflict, File, Revision, Wish
 
@@ -20,7 +22,9 @@ BEFORE = "refs/stackgen/before-update"
 class Report:
     """What an update has done, or a plan would do.
 
-    `given_up` are lines of a file that make way for newer pins, or for the new answers.
+    `given_up` are lines of a file that make way for newer pins, or for the new answers; `drifted` are files that the
+    template maintains and that were not as the old release had made them; `notes` is
+    what the releases on the way say to this project, `met` are migrations of both that cannot stay as they are.
     """
 
     path: Path
@@ -30,6 +34,9 @@ class Report:
     given_up: tuple[tuple[str, str], ...] = ()
     digest: str = ""
     to_settle: tuple[Conflict, ...] = ()
+    drifted: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    met: tuple[Met, ...] = ()
 
     def of(self, *fates: str) -> tuple[str, ...]:
         """Give the files that meet one of these fates."""
@@ -145,8 +152,18 @@ def _report(plan: Revision) -> Report:
         for path, lines in plan.given_up.items()
         for line in lines
     )
-    versions = plan.project.version, plan.to_version
-    return Report(plan.project.path, *versions, plan.files, given_up, plan.digest, plan.settle())
+    return Report(
+        plan.project.path,
+        plan.project.version,
+        plan.to_version,
+        plan.files,
+        given_up,
+        plan.digest,
+        plan.settle(),
+        plan.drifted,
+        plan.notes,
+        plan.met,
+    )
 
 
 def _refuse_unfinished(home: Repository) -> None:

@@ -227,3 +227,176 @@ def test_status_says_what_is_whose(stackgen: Stackgen, project: Path) -> None:
     run = stackgen("status", str(project))
     assert run.code == 0
     assert "demo v0.1.0, the newest is v0.2.0" in run.out
+
+
+@pytest.fixture
+def maintained(stackgen: Stackgen, project: Path, tmp_path: Path) -> Path:
+    """A project that is current, and holds a file that its template goes on maintaining."""
+    template = museum.Repository(tmp_path / "template")
+    template.commit({"templates/demo/project/Dockerfile": "FROM python:3.13.1-slim\nUSER 1000\n"}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    assert stackgen("update", str(project)).code == 0
+    commit(project)
+    return project
+
+
+def test_a_pipeline_learns_of_drift_in_what_the_template_maintains(stackgen: Stackgen, maintained: Path) -> None:
+    dockerfile = maintained / "Dockerfile"
+    (maintained / "readme.txt").write_text("mine\n")
+    dockerfile.write_text("FROM python:3.13.2-slim\nUSER 1000\n")  # as a bot would
+    commit(maintained)
+    run = stackgen("update", str(maintained), "--check", "--json")
+    assert (run.code, run.json["result"]["drifted"]) == (0, [])
+    dockerfile.write_text("FROM python:3.13.2-slim\nUSER 0\n")
+    commit(maintained)
+    run = stackgen("update", str(maintained), "--check", "--json")
+    assert (run.code, run.json["error"]["details"]["drifted"]) == (7, ["Dockerfile"])
+    assert "Dockerfile" in stackgen("update", str(maintained), "--check").err
+    found = stackgen("status", str(maintained), "--json").json["result"]
+    assert (found["changed"], found["drifted"]) == (["Dockerfile", "readme.txt"], ["Dockerfile"])
+    assert "1 of these have drifted" in stackgen("status", str(maintained)).out
+
+
+def test_drift_is_named_beside_a_newer_release_and_a_deleted_file_is_none(
+    stackgen: Stackgen, maintained: Path, tmp_path: Path
+) -> None:
+    template = museum.Repository(tmp_path / "template")
+    template.commit({"templates/demo/project/added.txt": "more\n"}, "0.4.0")
+    museum.git(template.path, "tag", "v0.4.0")
+    (maintained / "Dockerfile").write_text("FROM scratch\n")
+    commit(maintained)
+    run = stackgen("update", str(maintained), "--check")
+    assert run.code == 7
+    assert "v0.3.0 -> v0.4.0" in run.err
+    assert "Dockerfile" in run.err
+    (maintained / "Dockerfile").unlink()
+    commit(maintained)
+    assert "Dockerfile" not in stackgen("update", str(maintained), "--check").err
+
+
+NOTES = """\
+changes:
+  - {text: It is blue., when: {colour: blue}}
+  - {text: It is red or green., when: {colour: [red, green]}}
+  - {text: Of a file that is not there., files: [nowhere/]}
+by_hand:
+  - {text: Read it., files: ["read*"]}
+renamed:
+  - {was: readme.txt, now: README}
+  - {was: gone.txt, now: come.txt}
+"""
+
+
+@pytest.fixture
+def noted(project: Path, tmp_path: Path) -> Path:
+    """A project of 0.1.0, of whose template 0.3.0 tells of three releases and of one to come."""
+    template = museum.Repository(tmp_path / "template")
+    folder = "templates/demo/releases"
+    texts = {version: f"changes: [{{text: In {version}.}}]\n" for version in ("0.1.0", "0.3.0", "0.4.0")}
+    template.link({f"{folder}/0.2.0.shared.yml": "../../common/releases/0.2.0.yml"})
+    template.commit({f"{folder}/{version}.yml": text for version, text in texts.items()})
+    template.commit({"templates/common/releases/0.2.0.yml": "changes: [{text: To all.}]\n"})
+    template.commit({f"{folder}/0.2.0.yml": NOTES}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    return project
+
+
+def test_the_releases_on_the_way_say_what_touches_the_project_before_it_is_deployed(
+    stackgen: Stackgen, noted: Path
+) -> None:
+    expected = {"To all.", "It is red or green.", "Read it.", "readme.txt is now README", "In 0.3.0."}
+    plan = stackgen("update", str(noted), "--plan", "--json").json["result"]
+    assert {note["text"] for note in plan["notes"]} == expected
+    assert {note["version"] for note in plan["notes"]} == {"0.2.0", "0.3.0"}
+    blue = stackgen("update", str(noted), "--plan", "--json", "--to", "0.2.0", "--data", "colour=blue").json["result"]
+    assert [note["text"] for note in blue["notes"]] == []  # 0.2.0 itself told nothing
+    run = stackgen("update", str(noted))
+    said = run.out[run.out.index("Before you deploy") :]
+    assert [text for text in expected if text not in said] == []
+    commit(noted)
+    again = stackgen("update", str(noted), "--data", "colour=blue", "--json").json["result"]
+    assert again["notes"] == []
+
+
+def test_a_conflict_brings_what_the_release_says_of_the_file(stackgen: Stackgen, noted: Path) -> None:
+    readme = noted / "readme.txt"
+    readme.write_text(readme.read_text().replace("one\n", "uno\n"))
+    commit(noted)
+    (conflict,) = stackgen("update", str(noted), "--plan", "--json").json["result"]["to_settle"]
+    assert conflict["notes"] == ["Read it.", "readme.txt is now README"]
+
+
+def test_notes_that_cannot_be_read_stop_the_update_before_it_hides_them(
+    stackgen: Stackgen, project: Path, tmp_path: Path
+) -> None:
+    template = museum.Repository(tmp_path / "template")
+    template.commit({"templates/demo/releases/0.2.0.yml": "by_hand: [Read it.]\n"}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    run = stackgen("update", str(project))
+    assert run.code == 4
+    assert "releases/0.2.0.yml" in run.err
+    assert museum.git(project, "status", "--porcelain") == ""
+
+
+def test_migrations_that_both_have_numbered_are_told_with_what_to_do(
+    stackgen: Stackgen, project: Path, tmp_path: Path
+) -> None:
+    template = museum.Repository(tmp_path / "template")
+    template.commit({"templates/demo/project/store/migrations/00002_its.sql": "-- +goose Up\n"}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    mine = project / "store/migrations/00002_mine.sql"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("-- mine\n")
+    commit(project)
+    (met,) = stackgen("update", str(project), "--plan", "--json").json["result"]["migrations"]
+    assert met == {
+        "folder": "store/migrations",
+        "yours": ["store/migrations/00002_mine.sql"],
+        "template": ["store/migrations/00002_its.sql"],
+        "to_do": "give the template's another number: "
+        "`git mv store/migrations/00002_its.sql store/migrations/00003_its.sql`",
+    }
+    run = stackgen("update", str(project))
+    assert "Before you deploy" in run.out
+    assert "00003_its.sql" in run.out
+
+
+@pytest.fixture
+def featured(stackgen: Stackgen, project: Path, tmp_path: Path) -> Path:
+    """A project whose template has features, one of them only where another is."""
+    template = museum.Repository(tmp_path / "template")
+    asked = "colour: {type: str, default: red}\nfast_lane: {type: bool, default: false}\n"
+    toll = 'toll: {type: bool, default: false, when: "[= fast_lane =]"}\n'
+    lane = "templates/demo/project/[=% if fast_lane %=]lane.txt[=% endif %=]"
+    template.commit({"templates/demo/questions.yml": asked + toll, lane: "fast\n"}, "0.3.0")
+    museum.git(template.path, "tag", "v0.3.0")
+    stackgen("update", str(project))
+    commit(project)
+    template.commit({"templates/demo/project/later.txt": "later\n"}, "0.4.0")
+    museum.git(template.path, "tag", "v0.4.0")
+    return project
+
+
+def test_a_feature_is_added_and_removed_by_its_name_at_the_same_release(stackgen: Stackgen, featured: Path) -> None:
+    plan = stackgen("add", "fast-lane", str(featured), "--plan", "--json").json
+    assert plan["command"] == "add"
+    assert [file["path"] for file in plan["result"]["files"] if file["class"] == "added"] == ["lane.txt"]
+    assert museum.git(featured, "status", "--porcelain") == ""
+    before = museum.git(featured, "rev-parse", "HEAD^{tree}")
+    run = stackgen("add", "fast_lane", str(featured))
+    assert (run.code, (featured / "lane.txt").exists(), (featured / "later.txt").exists()) == (0, True, False)
+    commit(featured)
+    assert stackgen("add", "fast-lane", str(featured)).out == "Already current: v0.3.0\n"
+    assert stackgen("add", "toll", str(featured), "--plan").code == 0
+    assert stackgen("remove", "fast-lane", str(featured)).code == 0
+    commit(featured)
+    assert not (featured / "lane.txt").exists()
+    recorded = museum.git(featured, "diff", before, "HEAD", "--", ".")
+    assert recorded == "", recorded
+
+
+def test_what_is_no_feature_of_the_project_is_refused_with_those_that_are(stackgen: Stackgen, featured: Path) -> None:
+    for name, hint in (("fast_lain", "fast_lane"), ("colour", "fast_lane, toll"), ("toll", "does not apply")):
+        run = stackgen("add", name, str(featured))
+        assert (run.code, hint in run.err) == (2, True), (name, run.err)
+    assert museum.git(featured, "status", "--porcelain") == ""

@@ -21,7 +21,7 @@ FACTORS = ("deploy", "ci", "license")
 NAME = "my-shop"
 DOCKERFILES = ("**/Dockerfile",)
 WORKFLOWS = (".github/workflows/*.yml",)
-YAML_FILES = ("*.yml", "*.yaml", ".*.yml", ".*.yaml", ".github/**/*.yml", "deploy/**/*.yaml")
+YAML_FILES = ("*.yml", "*.yaml", ".*.yml", ".*.yaml", ".github/**/*.yml", ".gitlab/*.yml", "deploy/**/*.yaml")
 
 
 @dataclass(frozen=True, slots=True)

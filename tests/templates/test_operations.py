@@ -28,7 +28,7 @@ from operations_tools import (
 
 SCHEMAS = {
     "github-workflows": WORKFLOWS,
-    "gitlab-ci": (".gitlab-ci.yml",),
+    "gitlab-ci": (".gitlab-ci.yml", ".gitlab/*.yml"),
     "compose-spec": ("compose.yaml",),
     "renovate": ("renovate.json",),
 }
@@ -146,7 +146,10 @@ def test_only_the_chosen_ci_and_deployment_are_in_the_project(projects: list[Pro
     for project in projects:
         assert bool(project.files(".github/workflows/ci.yml")) == (project.ci == "github"), project
         assert bool(project.files(".github/workflows/release.yml")) == (project.ci == "github"), project
-        assert bool(project.files(".gitlab-ci.yml")) == (project.ci == "gitlab"), project
+        assert bool(project.files(".github/workflows/template-update.yml")) == (project.ci == "github"), project
+        assert len(project.files(".gitlab-ci.yml", ".gitlab/template-update.yml")) == 2 * (project.ci == "gitlab"), (
+            project
+        )
         assert (project.path / "deploy").is_dir() == (project.deploy == "kubernetes"), project
 
 

@@ -12,8 +12,8 @@ ROOMS = (
     "errors", "endings", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks", "recommend",
     "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "git", "source", "project", "provenance",
-    "repository", "destination", "trim", "render",
-    "merge", "pins", "policies", "proof", "journal", "revision", "update", "standing",
+    "repository", "destination", "trim", "render", "releases",
+    "merge", "pins", "migrations", "policies", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "serving", "layout", "advice", "console", "voice", "report",
     "prompts", "intake", "request", "outcome", "commands", "process", "flags", "cli",
 )  # fmt: skip

@@ -1,5 +1,10 @@
 """Names and whole files, settled before any line is merged."""
 
+import fnmatch
+import os
+import re
+from pathlib import Path
+
 from stackgen import policies
 from stackgen.repository import Entry, Tree
 
@@ -60,3 +65,19 @@ def test_a_link_that_one_of_the_two_made_is_not_merged_as_text() -> None:
 def test_a_new_file_that_cannot_stand_where_the_users_do_is_blocked() -> None:
     ours = tree(a="mine", b__c="mine")
     assert policies.align({}, ours, tree(a__x="x", b="b", d="d"), {}, {}).blocked == {"a/x", "b"}
+
+
+def test_what_the_template_maintains_is_there_and_what_people_set_is_not_among_it() -> None:
+    root = Path(__file__).parents[2] / "templates"
+    condition = re.compile(r"\[=% if [a-z_]+ %=\]|\[=% endif %=\]|\.jinja$")
+    paths = {
+        condition.sub("", Path(folder, name).relative_to(project).as_posix())
+        for project in root.glob("*/project")
+        for folder, _, names in os.walk(project, followlinks=True)
+        for name in names
+    }
+    unused = [pattern for pattern in policies.MAINTAINED if not fnmatch.filter(paths, pattern)]
+    assert unused == []
+    maintained = {path for path in paths if policies.is_maintained(path)}
+    assert "deploy/kustomize/base/service.yaml" in maintained
+    assert {path for path in maintained if "overlays" in path or path.endswith((".md", ".ts", ".go"))} == set()

@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackgen import project, report
+from stackgen import project, report, standing
 from stackgen import update as updating
 from stackgen.errors import ConflictError, FoundError, UsageError
 from stackgen.outcome import Outcome
 from stackgen.repository import readable
 from stackgen.revision import Wish
+from stackgen.update import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ def carry(path: Path, wish: Wish, how: How) -> Outcome:
     how.refuse_several(wish)
     if how.go_on or how.abort:
         return _end_update(path, back=how.abort)
-    if how.plan or how.check:
+    if how.check:
+        return _check_for_update(path, wish)
+    if how.plan:
         return _plan_update(path, wish, how)
     done = updating.carry(project.read(path), wish, os.environ, how.apply)
     return Outcome(
@@ -60,17 +63,38 @@ def _refuse_conflicts(names: tuple[str, ...], details: Mapping[str, object]) -> 
 def _plan_update(path: Path, wish: Wish, how: How) -> Outcome:
     seen, changes = updating.look(project.read(path), wish, os.environ)
     shown = changes.decode(errors="backslashreplace") if how.diff else ""
-
-    def settle() -> None:
-        if how.check and (seen.changed or seen.from_version != seen.to_version):
-            message = f"an update is to be had: {seen.from_version} -> {seen.to_version}"
-            raise FoundError(message, "run `stackgen update`", report.data(seen))
-
     return Outcome(
         data=lambda: {**report.data(seen), **({"diff": shown} if how.diff else {})},
         text=lambda style: "\n".join(filter(None, (report.plan_text(seen, style), shown))),
+    )
+
+
+def _check_for_update(path: Path, wish: Wish) -> Outcome:
+    """Look for a newer release, and for drift, which costs one rendering where there is nothing else to do."""
+    here = project.read(path)
+    seen, _ = updating.look(here, wish, os.environ)
+    if not seen.digest:
+        seen = replace(seen, drifted=standing.look(here, os.environ).drifted)
+
+    def settle() -> None:
+        found = [f"an update is to be had: {seen.from_version} -> {seen.to_version}"] if _is_to_be_had(seen) else []
+        hint = "run `stackgen update`"
+        if seen.drifted:
+            names = ", ".join(map(readable, seen.drifted))
+            found += [f"{len(seen.drifted)} file(s) that the template maintains have been changed: {names}"]
+            hint = "move what is yours into files of its own, and take the template's back" if len(found) == 1 else hint
+        if found:
+            raise FoundError("; ".join(found), hint, report.data(seen))
+
+    return Outcome(
+        data=lambda: report.data(seen),
+        text=lambda style: report.plan_text(seen, style),
         settle=settle,
     )
+
+
+def _is_to_be_had(seen: Report) -> bool:
+    return bool(seen.changed) or seen.from_version != seen.to_version
 
 
 def _end_update(path: Path, *, back: bool) -> Outcome:

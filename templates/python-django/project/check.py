@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 CHECKS = (
+    ("leftovers", [sys.executable, "leftovers.py"]),
     ("format", [sys.executable, "-m", "ruff", "format", "--check", "."]),
     ("lint", [sys.executable, "-m", "ruff", "check", "."]),
     ("types", [sys.executable, "-m", "mypy"]),

@@ -1,0 +1,1 @@
+../../../node-ts/project/tools/leftovers.mjs
