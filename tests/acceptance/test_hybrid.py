@@ -139,7 +139,9 @@ def test_it_is_born_green(project: Path, environment: Environment) -> None:
     assert set_up == "npm run setup"
     processes.sh("npm run contract -- --check", project, environment)
     for command in (*checks, *working_page.commands(project, working_page.CHANGE)):
-        processes.sh(command, project, environment)
+        # node-ts has most of its tests from the same files, and is tested beside it.
+        shorter = "npm test -- test/ml test/openapi" if command == "npm test" else command
+        processes.sh(shorter, project, environment)
     changed = processes.sh("git status --porcelain", project, environment).stdout
     assert changed == ""
 
