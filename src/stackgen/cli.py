@@ -176,7 +176,7 @@ def add(feature: FeatureArgument, path: PathArgument = Path(), plan: PlanFlag = 
     _switch("add", feature, path, plan=plan, json=json)
 
 
-@app.command()
+@app.command(short_help="Remove a feature, keeping what you changed of it.")
 def remove(
     feature: FeatureArgument, path: PathArgument = Path(), plan: PlanFlag = False, json: JsonFlag = False
 ) -> None:
