@@ -140,4 +140,6 @@ def test_help_names_every_value_of_a_flag(stackgen: Stackgen, key: str) -> None:
 def test_help_names_every_command(stackgen: Stackgen) -> None:
     out = stackgen("--help").out
     assert not any(line.endswith("...") for line in out.splitlines() if "ARGS" not in line)
-    assert all(f"  {command} " in out for command in ("new", "recommend", "compare", "stacks", "schema", "update", "verify"))
+    assert all(
+        f"  {command} " in out for command in ("new", "recommend", "compare", "stacks", "schema", "update", "verify")
+    )
