@@ -53,7 +53,8 @@ def choices(question: str) -> list[str]:
     """Give the values that copier.yml offers for a question."""
     documents = yaml.load_all((ROOT / "copier.yml").read_text(encoding="utf-8"), _CopierLoader)
     merged: dict[str, Any] = {key: value for document in documents for key, value in (document or {}).items()}
-    return list(merged[question]["choices"].values())
+    given = merged[question]["choices"].values()
+    return [choice["value"] if isinstance(choice, dict) else choice for choice in given]
 
 
 def copy_template(folder: Path) -> Path:
