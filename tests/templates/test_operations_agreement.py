@@ -145,7 +145,9 @@ def test_a_file_or_script_that_is_gone_is_reported(tmp_path: Path) -> None:
 def test_a_port_or_setting_of_its_own_is_noticed(good: dict[str, Path], tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     text = good["compose.yaml"].read_text(encoding="utf-8")
-    path.write_text(broken(broken(text, ":3000:3000", ":3000:4000"), "LOG_LEVEL:", "LOG_LEVLE:"), encoding="utf-8")
+    path.write_text(
+        broken(broken(text, ":3000:3000", ":3000:4000"), "AUTH_SECRET: ", "AUTH_SECERT: "), encoding="utf-8"
+    )
     assert agreement.compose_ports(path) == {4000}
     unknown = agreement.compose_settings(path) - agreement.explained_settings(good[".env.example"])
-    assert unknown == {"LOG_LEVLE"}
+    assert unknown == {"AUTH_SECERT"}
