@@ -17,6 +17,9 @@ _LOCAL = re.compile(
 _SETTINGS = re.compile(r"GIT_CONFIG(_PARAMETERS|_COUNT)?")
 _OURS = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 
+AS_IT_STANDS = {"core.autocrlf": "false", "core.attributesFile": os.devnull, "core.hooksPath": os.devnull}
+"""Settings for reading a template: nothing that the user has set for git has a say in how it reads."""
+
 Done: TypeAlias = subprocess.CompletedProcess[bytes]
 
 

@@ -22,9 +22,6 @@ from stackgen.project import ANSWERS_FILE, Project, read
 if TYPE_CHECKING:
     from stackgen.plan import Plan
 
-# Nothing that the user has set for git or copier has a say in how a template reads.
-_SETTINGS = {"core.autocrlf": "false", "core.attributesFile": os.devnull, "core.hooksPath": os.devnull}
-
 
 @dataclass(frozen=True, slots=True)
 class Generated:
@@ -203,10 +200,10 @@ def _copier() -> Iterator[dict[str, Any]]:
 def _isolated() -> dict[str, str]:
     numbered = [
         (f"GIT_CONFIG_{part}_{i}", text)
-        for i, p in enumerate(_SETTINGS.items())
+        for i, p in enumerate(git.AS_IT_STANDS.items())
         for part, text in zip(("KEY", "VALUE"), p, strict=True)
     ]
-    return {**dict(numbered), "GIT_CONFIG_COUNT": str(len(_SETTINGS)), "GIT_DEFAULT_HASH": "sha1"}
+    return {**dict(numbered), "GIT_CONFIG_COUNT": str(len(git.AS_IT_STANDS)), "GIT_DEFAULT_HASH": "sha1"}
 
 
 def _unreadable(reason: str) -> StackgenError:

@@ -248,7 +248,8 @@ def _with_questions(folder: Path) -> Path:
 
 
 def _git(*arguments: str, about: str) -> str:
-    done = git.attempt(*arguments, inherit=True)
+    settings = [word for name, value in git.AS_IT_STANDS.items() for word in ("-c", f"{name}={value}")]
+    done = git.attempt(*settings, *arguments, inherit=True)
     complaint = os.fsdecode(done.stderr)
     if done.returncode and git.is_full(complaint):
         raise endings.no_room_for_temporary_files()
