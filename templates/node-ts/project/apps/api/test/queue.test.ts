@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -6,6 +7,7 @@ import type { Database } from '../src/db/database.ts';
 import { sqlState } from '../src/db/errors.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { withTenant } from '../src/db/tenant.ts';
+import { createBoss } from '../src/queue/boss.ts';
 import { listDeadLetters, retryDeadLetters } from '../src/queue/dead-letters.ts';
 import { defineJob, enqueue, HopelessJobError, handle, type JobRun } from '../src/queue/job.ts';
 import type { JobWorker } from '../src/queue/worker.ts';
@@ -151,6 +153,16 @@ describe('a job that fails', () => {
 });
 
 describe('a worker', () => {
+  it('hears the error of a connection that pg-boss has given up, which would end the process', async () => {
+    const postgres = { connectionString: 'postgresql://127.0.0.1:1/nowhere' };
+    await createBoss({ postgres }, { name: 'test', listen: true, works: false });
+    const { resolve } = createRequire(import.meta.url);
+    const { Client } = createRequire(resolve('pg-boss'))('pg') as typeof import('pg');
+    const connection = new Client();
+    connection.removeAllListeners();
+    expect(() => connection.emit('error', new Error('terminating connection'))).not.toThrow();
+  });
+
   it('waits for migrations, and looks again', async () => {
     const empty = await emptyDatabase();
     const { worker, lines } = createWorker(empty, handler);

@@ -1,3 +1,4 @@
+import type { Client } from 'pg';
 import type { PgBoss } from 'pg-boss';
 import type { Driver } from '../db/database.ts';
 
@@ -21,6 +22,7 @@ const SCHEDULE_SECONDS = 5;
 /** Imported here, so that a process that runs no jobs never loads it. */
 export async function createBoss(driver: Driver, options: BossOptions): Promise<PgBoss> {
   const { PgBoss, fromPglite } = await import('pg-boss');
+  if ('postgres' in driver) await keepErrorsHeard();
   const database =
     'embedded' in driver
       ? ({ backend: 'pglite', db: fromPglite(driver.embedded) } as const)
@@ -45,4 +47,22 @@ export async function createBoss(driver: Driver, options: BossOptions): Promise<
     cronMonitorIntervalSeconds: SCHEDULE_SECONDS,
     cronWorkerIntervalSeconds: 1,
   });
+}
+
+let heard = false;
+
+/**
+ * pg-boss (12) takes all listeners off the connection that it listens on, and only then closes it.
+ * An error that comes in between, as from a server that shuts down, has nobody who hears it and
+ * would end the process. So a connection without any other listener keeps one that does nothing.
+ */
+async function keepErrorsHeard(): Promise<void> {
+  if (heard) return;
+  heard = true;
+  const { default: pg } = await import('pg');
+  const removeAll = pg.Client.prototype.removeAllListeners;
+  pg.Client.prototype.removeAllListeners = function keepOne(this: Client, ...events) {
+    removeAll.apply(this, events);
+    return this.on('error', () => undefined);
+  };
 }
