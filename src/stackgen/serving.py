@@ -139,7 +139,7 @@ def _answers(port: int) -> bool:
 
 
 def _is_ready(each: _Running) -> bool:
-    with suppress(OSError):
+    with suppress(OSError, HTTPException):
         return _ask(urllib.request.build_opener(), f"{each.base}{each.server.ready}")[0] == HTTPStatus.OK
     return False
 

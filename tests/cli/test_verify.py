@@ -181,12 +181,16 @@ def test_a_tool_that_is_missing_is_no_success(stackgen: Stackgen, tmp_path: Path
     assert "needs no-such-tool" in found.out
 
 
-def test_a_step_may_be_left_out_and_says_so(stackgen: Stackgen, shop: Path) -> None:
+def test_a_step_may_be_left_out_and_says_so(
+    stackgen: Stackgen, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (shop / "tests_pass.py").write_text("assert False", encoding="utf-8")
     found = stackgen("verify", "shop", "--skip", "tests")
     assert (found.code, found.out.splitlines()[-1]) == (0, "8 passed, 1 skipped.")
     without_servers = stackgen("verify", "shop", "--skip", "tests", "--skip", "boot")
     assert (without_servers.code, without_servers.out.splitlines()[-1]) == (0, "3 passed, 6 skipped.")
+    assert list(tmp_path.glob("stackgen-verify-*")) == []
     wrong = stackgen("verify", "shop", "--skip", "test")
     assert (wrong.code, wrong.err.splitlines()[0]) == (2, "stackgen: --skip: there is no step 'test'")
 

@@ -47,7 +47,7 @@ def prove(path: Path, skip: Sequence[str], tell: Tell, *, keep_logs: bool) -> Ou
     except BaseException:
         _remove(folder)
         raise
-    if not keep_logs and all(result.state is State.PASSED for result in results):
+    if not keep_logs and _first_wrong(results) is None:
         _remove(folder)
     return Outcome(
         data=lambda: _data(found, results),
@@ -73,12 +73,18 @@ def _summary(results: Sequence[Result]) -> str:
 
 
 def _refuse(found: Project, results: Sequence[Result]) -> None:
-    wrong = next((result for result in results if result.state is State.FAILED), None)
-    wrong = wrong or next((each for each in results if each.state is State.SKIPPED and each.detail != "as asked"), None)
+    wrong = _first_wrong(results)
     if wrong is not None:
         hint = f"in {found.path}: {wrong.command}" + (f"; its output is in {wrong.log}" if wrong.log else "")
         message = f"{wrong.name} {'failed' if wrong.state is State.FAILED else 'was skipped'}: {wrong.detail}"
         raise CheckError(message, hint, _data(found, results))
+
+
+def _first_wrong(results: Sequence[Result]) -> Result | None:
+    """Give the first step that failed, else the first that was skipped though nobody had asked for it."""
+    failed = (each for each in results if each.state is State.FAILED)
+    skipped = (each for each in results if each.state is State.SKIPPED and each.detail != "as asked")
+    return next(failed, None) or next(skipped, None)
 
 
 def _data(found: Project, results: Sequence[Result]) -> dict[str, object]:
