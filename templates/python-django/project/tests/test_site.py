@@ -139,10 +139,12 @@ class Body:
     ("path", "length", "status"),
     [
         ("/api/datasets", 1_000_000, 401),
+        ("/datasets/new/", 1_000_000, 302),
         ("/api/teams", 1_000_000, 401),
         ("/api/teams", 1_090_000, 413),
         ("/api/nothing", 1_090_000, 413),
         ("/admin/login/", 1_090_000, 413),
+        ("/teams/start/", 1_090_000, 413),
         ("/_allauth/browser/v1/auth/login", 1_090_000, 413),
     ],
 )
