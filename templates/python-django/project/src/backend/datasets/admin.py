@@ -13,7 +13,6 @@ from backend.datasets.plots import DRAWN, drawings
 from backend.datasets.tasks import profile_dataset
 
 
-
 @admin.register(Dataset)
 class DatasetAdmin(admin.ModelAdmin[Dataset]):
     """Data sets; they come by upload, so here they are read, renamed, profiled again and deleted."""
