@@ -22,6 +22,7 @@ from backend.datasets import api
 from backend.datasets.formats import FORMATS
 from backend.datasets.models import Dataset, Status
 from backend.datasets.plots import DRAWN, drawings
+from backend.datasets.profile import PREVIEW_COLUMNS
 from backend.datasets.tasks import profile_dataset
 from backend.tasks.admin import COLOURS
 from backend.tasks.models import Worker
@@ -104,6 +105,7 @@ def show_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
         "dataset": dataset,
         "may_edit": Role(dataset.role).allows(Role.EDITOR),
         "found": found,
+        "previewed": found.columns[:PREVIEW_COLUMNS] if found else [],
         "columns": drawings(found.columns) if found else [],
         "more": len(found.columns[DRAWN:]) if found else 0,
         "correlations": sorted(found.correlations, key=lambda each: -abs(each.pearson))[:STRONGEST] if found else [],
