@@ -163,6 +163,15 @@ describe('a worker', () => {
     expect(() => connection.emit('error', new Error('terminating connection'))).not.toThrow();
   });
 
+  it('does what has piled up job after job, however seldom it looks for new ones', async () => {
+    const many = Array.from({ length: 200 }, (_, number) => String(number));
+    await database.db.transaction(async (tx) => {
+      for (const name of many) await enqueue(tx, greet, { name });
+    });
+    await start(handler);
+    await expect.poll(() => new Set(names()).size, PATIENCE).toBe(many.length);
+  });
+
   it('waits for migrations, and looks again', async () => {
     const empty = await emptyDatabase();
     const { worker, lines } = createWorker(empty, handler);

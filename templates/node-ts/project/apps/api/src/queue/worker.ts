@@ -96,17 +96,22 @@ export class JobWorker {
       await boss.updateQueue(job.name, job.settings);
     }
     await this.#writeSchedules(boss);
-    for (const handler of handlers) {
-      await boss.work<Envelope, JobResult, Options>(
-        handler.job.name,
-        {
-          perJobResults: true,
-          localConcurrency: concurrency,
-          notifyPollingIntervalSeconds: POLL_SECONDS,
-        },
-        (jobs) => Promise.all(jobs.map((job) => this.#run(handler, job))),
-      );
-    }
+    const places = handlers.flatMap((handler) => Array<JobHandler>(concurrency).fill(handler));
+    for (const handler of places) await this.#takeOneAtATime(boss, handler);
+  }
+
+  /** After a job it looks for the next at once; pg-boss would wait for a notice, or for its next look. */
+  async #takeOneAtATime(boss: PgBoss, handler: JobHandler): Promise<void> {
+    let id = '';
+    id = await boss.work<Envelope, JobResult, Options>(
+      handler.job.name,
+      { perJobResults: true, notifyPollingIntervalSeconds: POLL_SECONDS },
+      async (jobs) => {
+        const results = await Promise.all(jobs.map((job) => this.#run(handler, job)));
+        boss.notifyWorker(id);
+        return results;
+      },
+    );
   }
 
   /** What is scheduled is what the code says, and nothing that an earlier release has said. */
