@@ -49,19 +49,36 @@ def serve(settings: Settings, options: argparse.Namespace) -> None:
 
 def train(settings: Settings, options: argparse.Namespace) -> None:
     """Train, evaluate, export and register; promote if every gate is passed."""
+    if options.if_none and (version := _servable(settings)):
+        print(f"{settings.alias} -> {version}")
+        return
     try:
         from ml.training.pipeline import GateError, run
     except ModuleNotFoundError as error:
         raise SystemExit(f"{error.name} is missing: run `npm run setup:ml`") from error
     try:
         card = run(options.params, Registry(settings.registry_dir))
-    except (GateError, ValidationError, OSError, ValueError) as error:
+    except (GateError, RegistryError, ValidationError, OSError, ValueError) as error:
         raise SystemExit(f"not registered: {error}") from error
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in card.metrics.items())
     print(f"{card.version}  {metrics}")
     if not options.no_promote:
         Registry(settings.registry_dir).promote(card.version, settings.alias)
         print(f"{settings.alias} -> {card.version}")
+
+
+def _servable(settings: Settings) -> str | None:
+    """The version that the alias names, if the service would start with it."""
+    from ml.model import load
+    from ml.serving import rehearse
+
+    registry = Registry(settings.registry_dir)
+    try:
+        version = registry.resolve(settings.alias)
+        rehearse(load(registry, version, settings.intra_op_threads, settings.providers))
+    except RegistryError:
+        return None
+    return version
 
 
 def promote(settings: Settings, options: argparse.Namespace) -> None:
@@ -106,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         elif command is train:
             sub.add_argument("--params", type=Path, default=Path("params.toml"))
             sub.add_argument("--no-promote", action="store_true", help="register only")
+            sub.add_argument("--if-none", action="store_true", help="only if none can be served")
         elif command is promote:
             sub.add_argument("version")
         elif command is bench:

@@ -9,9 +9,12 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ml.locking import exclusive
+
 MODEL_FILE = "model.onnx"
 CARD_FILE = "model.json"
 ALIASES_FILE = "aliases.json"
+LOCK_FILE = ".aliases.lock"
 
 
 class RegistryError(Exception):
@@ -32,6 +35,13 @@ class Baseline(BaseModel):
     prediction: Histogram
 
 
+class Example(BaseModel):
+    """A row of the data, and what the model said of it when it was registered."""
+
+    instance: list[float]
+    outputs: list[float] | None = None
+
+
 class ModelCard(BaseModel):
     """Everything known about one version, kept beside its weights as model.json."""
 
@@ -49,6 +59,7 @@ class ModelCard(BaseModel):
     parameters: dict[str, float | int | str | list[int]]
     libraries: dict[str, str]
     baseline: Baseline
+    example: Example | None = None
 
 
 class Registry:
@@ -117,9 +128,10 @@ class Registry:
     def promote(self, version: str, alias: str) -> None:
         """Point an alias at a version; running services pick it up by themselves."""
         self.weights(self.card(version))
-        aliases = self.aliases() | {alias: version}
-        text = json.dumps(aliases, indent=2, sort_keys=True) + "\n"
-        _write(self.root / ALIASES_FILE, text.encode())
+        with exclusive(self.root / LOCK_FILE):
+            aliases = self.aliases() | {alias: version}
+            text = json.dumps(aliases, indent=2, sort_keys=True) + "\n"
+            _write(self.root / ALIASES_FILE, text.encode())
 
 
 class _Temporary:
