@@ -168,7 +168,7 @@ BREAKS = (
     Break(
         "a model is registered that cannot answer",
         f"{SERVICE}/training/pipeline.py",
-        "    rehearse(Model(card, session))\n",
+        "    rehearse(Model.of(card, session))\n",
         "",
         "test_training.py::test_a_model_that_cannot_answer_its_example_is_not_registered",
     ),

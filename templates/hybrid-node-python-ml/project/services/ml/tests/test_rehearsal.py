@@ -23,11 +23,13 @@ CPU = ("CPUExecutionProvider",)
 
 
 def narrow(card: ModelCard) -> dict[str, object]:
+    assert card.baseline
     first, prediction = card.baseline.features[0], card.baseline.prediction
     return {"baseline": Baseline(features=[first], prediction=prediction)}
 
 
 def wide(card: ModelCard) -> dict[str, object]:
+    assert card.baseline
     features = [*card.baseline.features, card.baseline.features[0]]
     return {"baseline": Baseline(features=features, prediction=card.baseline.prediction)}
 
@@ -119,7 +121,7 @@ def test_a_model_without_finite_outputs_is_refused(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     content = tiny.onnx_of(np.full((task.FEATURES, tiny.OUTPUTS), np.nan, dtype=np.float32))
     registry.add(tiny.card_of(content, "nan", example=None), content)
-    with pytest.raises(RegistryError, match="not finite"):
+    with pytest.raises(RegistryError, match="no finite answer"):
         rehearse(load(registry, "nan", 1, CPU))
 
 

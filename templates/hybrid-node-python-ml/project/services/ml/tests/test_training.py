@@ -128,6 +128,7 @@ def test_the_card_tells_how_the_model_was_made(made: ModelCard) -> None:
     assert made.parameters["seed"] == 20
     assert made.metrics["parity"] < 1e-4
     assert made.libraries.keys() >= {"scikit-learn", "onnxruntime"}
+    assert made.baseline is not None
     assert len(made.baseline.features) == made.features
     assert made.example is not None
     assert made.example.instance == tiny.training_rows()[0].tolist()

@@ -15,7 +15,7 @@ from ml.metrics import Metrics
 from ml.model import Array, Model, load
 from ml.problems import ServiceError
 from ml.registry import Registry, RegistryError
-from ml.serving import Served, rehearse
+from ml.serving import Served, rehearse, require_finite
 from ml.settings import Settings
 
 log = structlog.get_logger()
@@ -77,9 +77,7 @@ class Runtime:
         if self._served is None:
             return np.empty((0, 0), np.float32), self.model
         outputs, model = await self.batcher.submit(rows, deadline, abandoned)
-        if not np.isfinite(outputs).all():
-            detail = "The model gives no finite answer for these features"
-            raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "no_finite_answer", detail)
+        require_finite(outputs)
         return outputs, model
 
     def _infer(self, rows: Array) -> tuple[Array, Model]:
@@ -88,7 +86,8 @@ class Runtime:
         return served.infer(rows), served.model
 
     def _drift(self) -> dict[str, float]:
-        return self._served.drift.indices() if self._served else {}
+        drift = self._served.drift if self._served else None
+        return drift.indices() if drift else {}
 
     async def _serve(self, version: str) -> None:
         started = time.monotonic()

@@ -1,6 +1,7 @@
 """The whole path of a prediction, and its rehearsal before a version is registered or served."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from ml import task
 from ml.drift import DriftMonitor
 from ml.model import Array, Model
+from ml.problems import ServiceError
 from ml.registry import Example, ModelCard, RegistryError
 from ml.schemas import ModelReference, PredictRequest, PredictResponse
 
@@ -21,17 +23,20 @@ class Served:
     """A model in service, with what is known about its traffic."""
 
     model: Model
-    drift: DriftMonitor
+    drift: DriftMonitor | None
 
     @classmethod
     def watching(cls, model: Model, window: int) -> Self:
         """The model with no traffic yet."""
-        return cls(model, DriftMonitor(model.card.baseline, window))
+        baseline = model.card.baseline
+        return cls(model, DriftMonitor(baseline, window) if baseline else None)
 
     def infer(self, rows: Array) -> Array:
         """The outputs for these rows, which are counted for drift."""
         outputs = self.model.run(rows)
-        self.drift.observe(rows, task.signal(outputs))
+        signal = task.signal(outputs)
+        if self.drift is not None:
+            self.drift.observe(rows, signal)
         return outputs
 
 
@@ -46,6 +51,13 @@ def answer(outputs: Array, card: ModelCard) -> PredictResponse:
     return PredictResponse(predictions=task.decode(outputs, card), model=reference)
 
 
+def require_finite(outputs: Array) -> None:
+    """Refuse to tell a caller what is no number."""
+    if not np.isfinite(outputs).all():
+        detail = "The model gives no finite answer for these features"
+        raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "no_finite_answer", detail)
+
+
 def rehearse(model: Model) -> None:
     """Answer an example as a caller's request is answered; refuse a version that cannot."""
     try:
@@ -57,7 +69,8 @@ def rehearse(model: Model) -> None:
 
 def _rehearse(model: Model) -> None:
     card = model.card
-    _require("the baseline's features", len(card.baseline.features), card.features)
+    if card.baseline:
+        _require("the baseline's features", len(card.baseline.features), card.features)
     if card.labels:
         _require("its labels", len(card.labels), card.outputs)
     example = card.example or _typical(card)
@@ -65,8 +78,7 @@ def _rehearse(model: Model) -> None:
     request = PredictRequest.model_validate({"instances": [example.instance] * 3})
     outputs = Served.watching(model, window=100).infer(encode(request))
     _require("the outputs of the file", outputs.shape[1], card.outputs)
-    if not np.isfinite(outputs).all():
-        raise ValueError("its outputs for the example are not finite")
+    require_finite(outputs)
     if example.outputs is not None:
         _compare(outputs, np.asarray(example.outputs, dtype=np.float32))
     response = PredictResponse.model_validate_json(answer(outputs, card).model_dump_json())
@@ -77,7 +89,8 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    known = isinstance(error, ValueError | ServiceError)
+    return f"{error}" if known else f"{type(error).__name__}: {error}"
 
 
 def _require(what: str, found: int, expected: int) -> None:
@@ -93,5 +106,7 @@ def _compare(outputs: Array, expected: Array) -> None:
 
 def _typical(card: ModelCard) -> Example:
     """The medians of the training data, for a version that was registered without an example."""
+    if card.baseline is None:
+        return Example(instance=[0.0] * card.features)
     medians = [one.edges[len(one.edges) // 2] if one.edges else 0 for one in card.baseline.features]
     return Example(instance=medians)

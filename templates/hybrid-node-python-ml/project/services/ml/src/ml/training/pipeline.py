@@ -52,7 +52,7 @@ def run(params_file: Path, registry: Registry) -> ModelCard:
         baseline=baseline,
         example=Example(instance=split.test_rows[0].tolist(), outputs=served[0].tolist()),
     )
-    rehearse(Model(card, session))
+    rehearse(Model.of(card, session))
     registry.add(card, content)
     return card
 
