@@ -8,3 +8,4 @@ export * from './predictions.ts';
 export * from './problem.ts';
 export * from './projects.ts';
 export * from './text.ts';
+export * from './webhooks.ts';

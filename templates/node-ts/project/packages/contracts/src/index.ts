@@ -5,3 +5,4 @@ export * from './pagination.ts';
 export * from './problem.ts';
 export * from './projects.ts';
 export * from './text.ts';
+export * from './webhooks.ts';

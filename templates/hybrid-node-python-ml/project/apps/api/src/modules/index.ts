@@ -5,12 +5,14 @@ import { jobs } from './jobs/index.ts';
 import { ml } from './ml/index.ts';
 import { mlStream } from './ml-stream/index.ts';
 import { projects } from './projects/index.ts';
+import { webhooks } from './webhooks/index.ts';
 
 /** Everything this application does, in the order in which it is registered. */
 export const modules: readonly AppModule[] = [
   health,
   projects,
   apiKeys,
+  webhooks,
   jobs,
   mlStream,
   ml,

@@ -96,20 +96,25 @@ export class JobWorker {
       await boss.updateQueue(job.name, job.settings);
     }
     await this.#writeSchedules(boss);
-    const places = handlers.flatMap((handler) => Array<JobHandler>(concurrency).fill(handler));
-    for (const handler of places) await this.#takeOneAtATime(boss, handler);
+    for (const handler of handlers) {
+      for (let count = 0; count < concurrency; count += 1) await this.#takeJobsOf(boss, handler);
+    }
   }
 
-  /** After a job it looks for the next at once; pg-boss would wait for a notice, or for its next look. */
-  async #takeOneAtATime(boss: PgBoss, handler: JobHandler): Promise<void> {
-    let id = '';
-    id = await boss.work<Envelope, JobResult, Options>(
-      handler.job.name,
-      { perJobResults: true, notifyPollingIntervalSeconds: POLL_SECONDS },
-      async (jobs) => {
-        const results = await Promise.all(jobs.map((job) => this.#run(handler, job)));
-        boss.notifyWorker(id);
-        return results;
+  /** One after the other: pg-boss would wait for the next one until it is told of it, or for the poll. */
+  async #takeJobsOf(boss: PgBoss, handler: JobHandler): Promise<void> {
+    const { name, onePerGroup } = handler.job;
+    let taker = '';
+    taker = await boss.work<Envelope, JobResult, Options>(
+      name,
+      {
+        perJobResults: true,
+        ...(onePerGroup && { localGroupConcurrency: 1 }),
+        notifyPollingIntervalSeconds: POLL_SECONDS,
+      },
+      (jobs) => {
+        boss.notifyWorker(taker);
+        return Promise.all(jobs.map((job) => this.#run(handler, job)));
       },
     );
   }

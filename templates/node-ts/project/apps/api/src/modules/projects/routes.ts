@@ -22,6 +22,7 @@ import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { IdempotencyHeaders, once } from '../../idempotency/once.ts';
 import type { Services } from '../../module.ts';
+import { projectCreated, projectDeleted, projectUpdated } from './events.ts';
 import {
   deleteProject,
   findProject,
@@ -71,7 +72,7 @@ function registerList(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerCreate(app: App, { database, requires }: Services): void {
+function registerCreate(app: App, { database, requires, publish }: Services): void {
   app.post(
     PATH,
     {
@@ -88,7 +89,11 @@ function registerCreate(app: App, { database, requires }: Services): void {
     },
     async (request, reply) => {
       const project = await withTenant(database, accessOf(request).organizationId, (tx) =>
-        once(tx, request, async () => toProject(await insertProject(tx, request.body))),
+        once(tx, request, async () => {
+          const row = await insertProject(tx, request.body);
+          await publish(tx, projectCreated, { projectId: row.id });
+          return toProject(row);
+        }),
       ).catch(refused);
       const location = `${organizationPath(request.params)}/projects/${project.id}`;
       reply.header('location', location).header('etag', etagOf(project));
@@ -120,7 +125,7 @@ function registerRead(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerUpdate(app: App, { database, requires }: Services): void {
+function registerUpdate(app: App, { database, requires, publish }: Services): void {
   app.patch(
     `${PATH}/:id`,
     {
@@ -143,7 +148,10 @@ function registerUpdate(app: App, { database, requires }: Services): void {
       const { id } = request.params;
       const row = await withTenant(database, accessOf(request).organizationId, async (tx) => {
         const updated = await updateProject(tx, id, versions, request.body);
-        if (updated) return updated;
+        if (updated) {
+          await publish(tx, projectUpdated, { projectId: id });
+          return updated;
+        }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
       }).catch(refused);
       return reply.code(200).header('etag', etagOf(row)).send(toProject(row));
@@ -151,7 +159,7 @@ function registerUpdate(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerDelete(app: App, { database, requires }: Services): void {
+function registerDelete(app: App, { database, requires, publish }: Services): void {
   app.delete(
     `${PATH}/:id`,
     {
@@ -170,7 +178,10 @@ function registerDelete(app: App, { database, requires }: Services): void {
       const versions = ifMatch === undefined ? 'any' : versionsOf(ifMatch);
       const { id } = request.params;
       await withTenant(database, accessOf(request).organizationId, async (tx) => {
-        if (await deleteProject(tx, id, versions)) return;
+        if (await deleteProject(tx, id, versions)) {
+          await publish(tx, projectDeleted, { projectId: id });
+          return;
+        }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
       });
       return reply.code(204).send();
