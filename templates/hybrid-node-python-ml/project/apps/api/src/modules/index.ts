@@ -1,5 +1,6 @@
 import type { AppModule } from '../module.ts';
 import { apiKeys } from './api-keys/index.ts';
+import { files } from './files/index.ts';
 import { health } from './health/index.ts';
 import { jobs } from './jobs/index.ts';
 import { ml } from './ml/index.ts';
@@ -12,6 +13,7 @@ export const modules: readonly AppModule[] = [
   health,
   projects,
   apiKeys,
+  files,
   webhooks,
   jobs,
   mlStream,
