@@ -2,6 +2,7 @@ import type { Problem, Project, ProjectPage } from '@app/contracts';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withTenant } from '../src/db/tenant.ts';
+import { liveEvents } from '../src/modules/live/table.ts';
 import {
   addMember,
   type Client,
@@ -112,6 +113,25 @@ describe('a project', () => {
     await create('Other');
     expect((await change(id, '"1"', { name: 'Other' })).statusCode).toBe(409);
   });
+});
+
+it('is told to those who listen, when it is there, has changed and is gone', async () => {
+  const { organizationId, client, path } = await signUpOwner(test.app, 'told');
+  const { id } = (await client.post(`${path}/projects`, { name: 'Apollo' })).json();
+  await client.send('PATCH', `${path}/projects/${id}`, {
+    payload: { status: 'archived' },
+    headers: { 'if-match': '*' },
+  });
+  await client.post(`${path}/projects`, { name: 'Apollo' });
+  await client.send('DELETE', `${path}/projects/${id}`);
+  const told = await withTenant(test.database, organizationId, (tx) =>
+    tx.select().from(liveEvents).orderBy(liveEvents.sequence),
+  );
+  expect(told.map(({ type, audience, data }) => [type, audience, data])).toEqual([
+    ['project.created', 'project:read', { id }],
+    ['project.updated', 'project:read', { id }],
+    ['project.deleted', 'project:read', { id }],
+  ]);
 });
 
 describe('the list', () => {

@@ -2,6 +2,7 @@ import type { AppModule } from '../module.ts';
 import { apiKeys } from './api-keys/index.ts';
 import { health } from './health/index.ts';
 import { jobs } from './jobs/index.ts';
+import { live } from './live/index.ts';
 import { ml } from './ml/index.ts';
 import { mlStream } from './ml-stream/index.ts';
 import { projects } from './projects/index.ts';
@@ -11,6 +12,7 @@ export const modules: readonly AppModule[] = [
   health,
   projects,
   apiKeys,
+  live,
   jobs,
   mlStream,
   ml,

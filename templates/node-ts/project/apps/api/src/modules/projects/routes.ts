@@ -22,6 +22,7 @@ import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { IdempotencyHeaders, once } from '../../idempotency/once.ts';
 import type { Services } from '../../module.ts';
+import { type News, tell } from '../live/tell.ts';
 import {
   deleteProject,
   findProject,
@@ -88,7 +89,11 @@ function registerCreate(app: App, { database, requires }: Services): void {
     },
     async (request, reply) => {
       const project = await withTenant(database, accessOf(request).organizationId, (tx) =>
-        once(tx, request, async () => toProject(await insertProject(tx, request.body))),
+        once(tx, request, async () => {
+          const created = toProject(await insertProject(tx, request.body));
+          await tell(tx, news('created', created.id));
+          return created;
+        }),
       ).catch(refused);
       const location = `${organizationPath(request.params)}/projects/${project.id}`;
       reply.header('location', location).header('etag', etagOf(project));
@@ -143,7 +148,10 @@ function registerUpdate(app: App, { database, requires }: Services): void {
       const { id } = request.params;
       const row = await withTenant(database, accessOf(request).organizationId, async (tx) => {
         const updated = await updateProject(tx, id, versions, request.body);
-        if (updated) return updated;
+        if (updated) {
+          await tell(tx, news('updated', id));
+          return updated;
+        }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
       }).catch(refused);
       return reply.code(200).header('etag', etagOf(row)).send(toProject(row));
@@ -170,12 +178,19 @@ function registerDelete(app: App, { database, requires }: Services): void {
       const versions = ifMatch === undefined ? 'any' : versionsOf(ifMatch);
       const { id } = request.params;
       await withTenant(database, accessOf(request).organizationId, async (tx) => {
-        if (await deleteProject(tx, id, versions)) return;
+        if (await deleteProject(tx, id, versions)) {
+          return tell(tx, news('deleted', id));
+        }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
       });
       return reply.code(204).send();
     },
   );
+}
+
+/** For those who have the list before their eyes. */
+function news(what: 'created' | 'updated' | 'deleted', id: string): News {
+  return { type: `project.${what}`, audience: 'project:read', data: { id } };
 }
 
 function toProject(row: ProjectRow): Project {
