@@ -2,6 +2,7 @@ export * from './accounts.ts';
 export * from './api-keys.ts';
 export * from './files.ts';
 export * from './jobs.ts';
+export * from './live.ts';
 export * from './organizations.ts';
 export * from './pagination.ts';
 export * from './prediction-events.ts';

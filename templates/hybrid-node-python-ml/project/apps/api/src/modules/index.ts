@@ -3,6 +3,7 @@ import { apiKeys } from './api-keys/index.ts';
 import { files } from './files/index.ts';
 import { health } from './health/index.ts';
 import { jobs } from './jobs/index.ts';
+import { live } from './live/index.ts';
 import { ml } from './ml/index.ts';
 import { mlStream } from './ml-stream/index.ts';
 import { projects } from './projects/index.ts';
@@ -13,6 +14,7 @@ export const modules: readonly AppModule[] = [
   health,
   projects,
   apiKeys,
+  live,
   files,
   webhooks,
   jobs,

@@ -2,6 +2,7 @@ import type { AppModule } from '../module.ts';
 import { apiKeys } from './api-keys/index.ts';
 import { files } from './files/index.ts';
 import { health } from './health/index.ts';
+import { live } from './live/index.ts';
 import { projects } from './projects/index.ts';
 import { webhooks } from './webhooks/index.ts';
 
@@ -10,6 +11,7 @@ export const modules: readonly AppModule[] = [
   health,
   projects,
   apiKeys,
+  live,
   files,
   webhooks,
   // One line each, and yours after this one, so that what an update adds does not meet them.
