@@ -8,4 +8,5 @@ export type Role = (typeof everyone)[number];
 export const permissions = {
   project: { read: everyone, create: members, update: members, delete: admins },
   apiKey: { read: admins, create: admins, rotate: admins, revoke: admins },
+  billing: { read: everyone, manage: admins },
 } satisfies Record<string, Record<string, readonly Role[]>>;
