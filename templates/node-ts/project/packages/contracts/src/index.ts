@@ -1,5 +1,6 @@
 export * from './accounts.ts';
 export * from './api-keys.ts';
+export * from './billing.ts';
 export * from './files.ts';
 export * from './live.ts';
 export * from './organizations.ts';

@@ -1,5 +1,6 @@
 import type { AppModule } from '../module.ts';
 import { apiKeys } from './api-keys/index.ts';
+import { billing } from './billing/index.ts';
 import { files } from './files/index.ts';
 import { health } from './health/index.ts';
 import { live } from './live/index.ts';
@@ -11,6 +12,7 @@ export const modules: readonly AppModule[] = [
   health,
   projects,
   apiKeys,
+  billing,
   live,
   files,
   webhooks,
