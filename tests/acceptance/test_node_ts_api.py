@@ -63,6 +63,7 @@ def environment(
     return {
         **tools,
         **database,
+        "FILES_DIR": str(tmp_path / "files"),
         "PORT": str(free_port()),
         "RATE_LIMIT_MAX": "1000000",
         "AUTH_RATE_LIMIT_MAX": "1000000",
@@ -119,6 +120,13 @@ def settings(document: Document, base: str, session: str) -> str:
                 f'include-name = "{name}"',
                 # A key that came with another request is refused, which no schema can tell.
                 'checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]',
+            ]
+        if len(operation.get("requestBody", {}).get("content", ())) > 1:
+            lines += [
+                "[[operations]]",
+                f'include-name = "{name}"',
+                # Bytes are held to the type that they are declared as, which no schema can tell.
+                'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "411", "415", "422"]',
             ]
         if "cursor" in parameters:
             lines += [
