@@ -114,19 +114,19 @@ def settings(document: Document, base: str, session: str) -> str:
                 'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422"]',
             ]
         parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
-        if "idempotency-key" in parameters:
-            lines += [
-                "[[operations]]",
-                f'include-name = "{name}"',
-                # A key that came with another request is refused, which no schema can tell.
-                'checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]',
-            ]
         if len(operation.get("requestBody", {}).get("content", ())) > 1:
             lines += [
                 "[[operations]]",
                 f'include-name = "{name}"',
                 # Bytes are held to the type that they are declared as, which no schema can tell.
                 'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "411", "415", "422"]',
+            ]
+        elif "idempotency-key" in parameters:
+            lines += [
+                "[[operations]]",
+                f'include-name = "{name}"',
+                # A key that came with another request is refused, which no schema can tell.
+                'checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]',
             ]
         if "cursor" in parameters:
             lines += [
