@@ -1,3 +1,4 @@
+import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import openapi from '../openapi.json' with { type: 'json' };
 import { SCOPES } from '../src/modules/api-keys/scopes.ts';
@@ -26,6 +27,7 @@ interface Operation {
   readonly operationId: string;
   readonly security?: readonly object[];
   readonly parameters?: readonly { name: string; in: string; required?: boolean; schema: Schema }[];
+  readonly responses?: Record<number, { content?: Record<string, unknown> }>;
   readonly requestBody?: { content: Record<string, { schema: Schema }> };
 }
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -112,6 +114,7 @@ function send(
   client: Pick<Client, 'send'>,
   { path, method, operation }: Route,
   places: Record<string, string>,
+  options: InjectOptions = {},
 ) {
   const url = Object.entries(places).reduce((text, [place, id]) => text.replace(place, id), path);
   const query = (operation.parameters ?? [])
@@ -127,7 +130,13 @@ function send(
   return client.send(method, `${url}?${new URLSearchParams(query)}`, {
     headers: { 'if-match': '*', ...(type !== undefined && { 'content-type': type }) },
     ...(payload !== undefined && { payload }),
+    ...options,
   });
+}
+
+/** One that answers, and does not end. */
+function isStream({ operation }: Route): boolean {
+  return operation.responses?.[200]?.content?.['text/event-stream'] !== undefined;
 }
 
 describe('to somebody of another organization', () => {
@@ -200,7 +209,7 @@ describe('a key', () => {
     // Nobody is asked who they are.
     if (security === undefined || security.length === 0) return;
     const places = { [ORGANIZATION]: 'blue', '{id}': crypto.randomUUID() };
-    const response = await send(program, route, places);
+    const response = await send(program, route, places, { payloadAsStream: isStream(route) });
     if (takesKeys(route)) expect([401, 403], response.body).not.toContain(response.statusCode);
     else expect(response.statusCode, response.body).toBeGreaterThanOrEqual(400);
   });

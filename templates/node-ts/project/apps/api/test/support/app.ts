@@ -31,6 +31,7 @@ export interface TestApp {
 
 export interface TestAppOptions {
   readonly env?: Record<string, string>;
+  /** Beside the application's, or instead of the one of that name. */
   readonly extraModules?: readonly AppModule[];
   readonly database?: Database;
   /** Instead of the one that keeps the mails. */
@@ -39,7 +40,9 @@ export interface TestAppOptions {
 
 /** The real application with a database of its own; mail and log lines are kept to look at. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const all = [...modules, ...(options.extraModules ?? [])];
+  const extra = options.extraModules ?? [];
+  const names = extra.map(({ name }) => name);
+  const all = [...modules.filter(({ name }) => !names.includes(name)), ...extra];
   const filesDir = join(tmpdir(), `api-test-files-${crypto.randomUUID()}`);
   const env = {
     NODE_ENV: 'test',
