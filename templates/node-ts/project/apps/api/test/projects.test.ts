@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withTenant } from '../src/db/tenant.ts';
 import { defineModule } from '../src/module.ts';
+import { liveEvents } from '../src/modules/live/table.ts';
 import { projectCreated, projectDeleted, projectUpdated } from '../src/modules/projects/events.ts';
 import { on } from '../src/queue/event.ts';
 import {
@@ -148,6 +149,25 @@ describe('a project', () => {
     await create('Other');
     expect((await change(id, '"1"', { name: 'Other' })).statusCode).toBe(409);
   });
+});
+
+it('is told to those who listen, when it is there, has changed and is gone', async () => {
+  const { organizationId, client, path } = await signUpOwner(test.app, 'told');
+  const { id } = (await client.post(`${path}/projects`, { name: 'Apollo' })).json();
+  await client.send('PATCH', `${path}/projects/${id}`, {
+    payload: { status: 'archived' },
+    headers: { 'if-match': '*' },
+  });
+  await client.post(`${path}/projects`, { name: 'Apollo' });
+  await client.send('DELETE', `${path}/projects/${id}`);
+  const told = await withTenant(test.database, organizationId, (tx) =>
+    tx.select().from(liveEvents).orderBy(liveEvents.sequence),
+  );
+  expect(told.map(({ type, audience, data }) => [type, audience, data])).toEqual([
+    ['project.created', 'project:read', { id }],
+    ['project.updated', 'project:read', { id }],
+    ['project.deleted', 'project:read', { id }],
+  ]);
 });
 
 describe('the list', () => {

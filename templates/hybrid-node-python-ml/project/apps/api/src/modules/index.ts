@@ -1,7 +1,10 @@
 import type { AppModule } from '../module.ts';
 import { apiKeys } from './api-keys/index.ts';
+import { billing } from './billing/index.ts';
+import { files } from './files/index.ts';
 import { health } from './health/index.ts';
 import { jobs } from './jobs/index.ts';
+import { live } from './live/index.ts';
 import { ml } from './ml/index.ts';
 import { mlStream } from './ml-stream/index.ts';
 import { projects } from './projects/index.ts';
@@ -12,6 +15,9 @@ export const modules: readonly AppModule[] = [
   health,
   projects,
   apiKeys,
+  billing,
+  live,
+  files,
   webhooks,
   jobs,
   mlStream,

@@ -104,7 +104,8 @@ export class JobWorker {
   /** One after the other: pg-boss would wait for the next one until it is told of it, or for the poll. */
   async #takeJobsOf(boss: PgBoss, handler: JobHandler): Promise<void> {
     const { name, onePerGroup } = handler.job;
-    const taker = await boss.work<Envelope, JobResult, Options>(
+    let taker = '';
+    taker = await boss.work<Envelope, JobResult, Options>(
       name,
       {
         perJobResults: true,

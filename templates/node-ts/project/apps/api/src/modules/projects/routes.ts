@@ -22,6 +22,7 @@ import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { IdempotencyHeaders, once } from '../../idempotency/once.ts';
 import type { Services } from '../../module.ts';
+import { type News, tell } from '../live/tell.ts';
 import { projectCreated, projectDeleted, projectUpdated } from './events.ts';
 import {
   deleteProject,
@@ -90,9 +91,10 @@ function registerCreate(app: App, { database, requires, publish }: Services): vo
     async (request, reply) => {
       const project = await withTenant(database, accessOf(request).organizationId, (tx) =>
         once(tx, request, async () => {
-          const row = await insertProject(tx, request.body);
-          await publish(tx, projectCreated, { projectId: row.id });
-          return toProject(row);
+          const created = toProject(await insertProject(tx, request.body));
+          await publish(tx, projectCreated, { projectId: created.id });
+          await tell(tx, news('created', created.id));
+          return created;
         }),
       ).catch(refused);
       const location = `${organizationPath(request.params)}/projects/${project.id}`;
@@ -150,6 +152,7 @@ function registerUpdate(app: App, { database, requires, publish }: Services): vo
         const updated = await updateProject(tx, id, versions, request.body);
         if (updated) {
           await publish(tx, projectUpdated, { projectId: id });
+          await tell(tx, news('updated', id));
           return updated;
         }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
@@ -180,13 +183,18 @@ function registerDelete(app: App, { database, requires, publish }: Services): vo
       await withTenant(database, accessOf(request).organizationId, async (tx) => {
         if (await deleteProject(tx, id, versions)) {
           await publish(tx, projectDeleted, { projectId: id });
-          return;
+          return tell(tx, news('deleted', id));
         }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
       });
       return reply.code(204).send();
     },
   );
+}
+
+/** For those who have the list before their eyes. */
+function news(what: 'created' | 'updated' | 'deleted', id: string): News {
+  return { type: `project.${what}`, audience: 'project:read', data: { id } };
 }
 
 function toProject(row: ProjectRow): Project {
