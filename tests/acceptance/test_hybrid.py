@@ -427,19 +427,31 @@ def same(one: Path, other: Path) -> bool:
 
 
 @pytest.mark.full
-def test_a_field_renamed_in_python_fails_the_contract_and_then_the_types(
-    scratch: Path, environment: Environment
-) -> None:
+def test_names_and_widths_stand_once_and_callers_are_told_of_a_change(scratch: Path, environment: Environment) -> None:
     install_python(scratch, environment)
     replace(scratch / MODEL, "confidence", "certainty")
+    replace(scratch / MODEL, "FEATURES = 64", "FEATURES = 63")
+    use = scratch / "apps/api/src/modules/ml/index.ts"
+    replace(
+        use,
+        "return reply.code(200)",
+        "request.log.debug(answer.predictions[0]?.confidence);\n        return reply.code(200)",
+    )
     stale = processes.sh("npm run contract -- --check", scratch, environment, check=False)
     assert stale.returncode != 0
-    assert "contracts/ml.openapi.json is out of date" in stale.stdout
+    for name in ("contracts/ml.openapi.json", "modules/ml/contract.gen.ts", "contracts/src/predictions.ts"):
+        assert f"{name} is out of date" in stale.stdout
     processes.sh("npm run contract", scratch, environment)
     refused = processes.sh("npx tsc --project apps/api", scratch, environment, check=False)
     assert refused.returncode != 0
-    assert "modules/ml/" in refused.stdout
+    assert "modules/ml/index.ts" in refused.stdout
     assert "confidence" in refused.stdout
+    replace(use, "?.confidence", "?.certainty")
+    untold = processes.sh("npm run openapi -- --check", scratch, environment, check=False)
+    assert untold.returncode != 0
+    processes.sh("npm run openapi", scratch, environment)
+    processes.sh("npm run check", scratch, environment)
+    processes.sh("npm test -- test/ml/contract.test.ts", scratch, environment)
 
 
 @pytest.mark.full
