@@ -307,8 +307,9 @@ def test_what_the_template_derives_from_its_code_is_what_the_code_says(
     assert list(hybrid_contracts.outdated(project)) == []
 
 
+# The tensor is the task of `test_jobs_and_streaming_pass_everything_too`.
 @pytest.mark.full
-@pytest.mark.parametrize("task", ["regression", "tensor"])
+@pytest.mark.parametrize("task", ["regression", pytest.param("tensor", marks=pytest.mark.release)])
 def test_the_other_tasks_train_serve_and_agree_too(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, task: str
 ) -> None:

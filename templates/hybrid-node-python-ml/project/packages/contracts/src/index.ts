@@ -1,6 +1,9 @@
 export * from './accounts.ts';
 export * from './api-keys.ts';
+export * from './billing.ts';
+export * from './files.ts';
 export * from './jobs.ts';
+export * from './live.ts';
 export * from './organizations.ts';
 export * from './pagination.ts';
 export * from './prediction-events.ts';
@@ -8,3 +11,4 @@ export * from './predictions.ts';
 export * from './problem.ts';
 export * from './projects.ts';
 export * from './text.ts';
+export * from './webhooks.ts';

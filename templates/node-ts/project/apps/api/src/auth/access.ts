@@ -20,8 +20,14 @@ export interface Access {
   readonly userId: string;
   readonly organizationId: string;
   readonly role: string;
+  readonly sessionId?: string;
   /** What the request came with instead of a session. */
-  readonly apiKey?: { readonly id: string; readonly scopes: readonly string[] };
+  readonly apiKey?: {
+    readonly id: string;
+    readonly scopes: readonly string[];
+    /** Of its secret. */
+    readonly hash: string;
+  };
 }
 
 /**
@@ -95,14 +101,14 @@ async function byKey(
     throw new ProblemError(401, 'session_required', 'Sign in: this is not for API keys');
   }
   const key = await apiKeys.read(request, reply, secret);
-  const { id, organizationId, slug, scopes, userId, role } = key;
+  const { id, organizationId, slug, scopes, userId, role, hash } = key;
   // Before anything is refused: the log tells of every request which key it came with.
   identify(request, reply, { userId, organizationId, apiKeyId: id });
   const { organization } = request.params as { organization?: string };
   if (isBelowOrganization(request) && organization !== organizationId && organization !== slug) {
     throw organizationNotFound();
   }
-  return { userId, organizationId, role, apiKey: { id, scopes } };
+  return { userId, organizationId, role, apiKey: { id, scopes, hash } };
 }
 
 /** What follows `Bearer`. Other schemes are not for us: a proxy may ask for a password of its own. */
@@ -125,12 +131,12 @@ async function ofAddress(
   // PostgreSQL cannot even look for NUL: nothing is named like that.
   const membership = await read(request, reply, organization.includes('\0') ? '' : organization);
   if (!membership) throw unauthenticated();
-  const { userId, organizationId, role } = membership;
+  const { sessionId, userId, organizationId, role } = membership;
   // One that the caller does not belong to is not there either: its existence is nobody's business.
   if (organizationId === null || role === null) {
     throw organizationNotFound();
   }
-  return { userId, organizationId, role };
+  return { sessionId, userId, organizationId, role };
 }
 
 async function ofSession(
@@ -140,7 +146,7 @@ async function ofSession(
 ): Promise<Access> {
   const membership = await read(request, reply);
   if (!membership) throw unauthenticated();
-  const { userId, activeOrganizationId, organizationId, role } = membership;
+  const { sessionId, userId, activeOrganizationId, organizationId, role } = membership;
   if (activeOrganizationId === null) {
     throw new ProblemError(403, 'no_active_organization', 'Choose an organization first');
   }
@@ -148,7 +154,7 @@ async function ofSession(
   if (organizationId === null || role === null) {
     throw new ProblemError(403, 'not_a_member', 'You no longer belong to it');
   }
-  return { userId, organizationId, role };
+  return { sessionId, userId, organizationId, role };
 }
 
 /** Also for what is created while its organization is deleted: `isForeignKeyViolation` tells. */

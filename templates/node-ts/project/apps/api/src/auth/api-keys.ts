@@ -17,6 +17,8 @@ export interface KnownKey {
   readonly scopes: readonly string[];
   readonly userId: string;
   readonly role: string;
+  /** Of the secret that was sent. */
+  readonly hash: string;
 }
 
 export interface ApiKeys {
@@ -32,7 +34,7 @@ interface Parts {
   readonly log: FastifyBaseLogger;
 }
 
-interface Row extends KnownKey, Record<string, unknown> {
+interface Row extends Omit<KnownKey, 'hash'>, Record<string, unknown> {
   /** Whether its last use was noted more than a minute ago. */
   readonly isNoteDue: boolean;
 }
@@ -41,7 +43,7 @@ export function createApiKeys({ config, database, log }: Parts): ApiKeys {
   const wrong = new WrongKeys(config.AUTH_RATE_LIMIT_MAX);
   const notes = new Map<string, Promise<void>>();
 
-  const noteUse = async (key: KnownKey) => {
+  const noteUse = async (key: Row) => {
     try {
       await withTenant(database, key.organizationId, (tx) =>
         tx
@@ -68,7 +70,7 @@ export function createApiKeys({ config, database, log }: Parts): ApiKeys {
       }
       // Nobody waits for it, and it is written once a minute at most.
       if (key.isNoteDue && !notes.has(key.id)) notes.set(key.id, noteUse(key));
-      return key;
+      return { ...key, hash };
     },
     settled: () => Promise.all(notes.values()),
   };

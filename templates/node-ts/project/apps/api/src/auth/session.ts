@@ -8,6 +8,7 @@ import { orDatabaseFailure } from './database-failures.ts';
 
 /** A live session, and its user's membership of the organization that was asked for. */
 export interface Membership {
+  readonly sessionId: string;
   readonly userId: string;
   readonly activeOrganizationId: string | null;
   /** Null where there is no such organization, or the user does not belong to it. */
@@ -57,7 +58,7 @@ function select(token: string, organization: string | undefined) {
       ? sql`o.id = s.active_organization_id`
       : sql`(o.id = ${organization} or o.slug = ${organization})`;
   return sql`
-    select s.user_id as "userId", s.active_organization_id as "activeOrganizationId",
+    select s.id as "sessionId", s.user_id as "userId", s.active_organization_id as "activeOrganizationId",
       (extract(epoch from s.expires_at) * 1000)::float8 as "expiresAt",
       m.organization_id as "organizationId", m.role
     from sessions s

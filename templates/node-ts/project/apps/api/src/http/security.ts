@@ -2,6 +2,7 @@ import { IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:
 import { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import rateLimit from '@fastify/rate-limit';
+import type { FastifyRequest } from 'fastify';
 import helmet from 'helmet';
 import type { Config } from '../config.ts';
 import type { App } from './app.ts';
@@ -40,7 +41,7 @@ export async function registerSecurity(app: App, config: Config): Promise<void> 
     errorResponseBuilder: (_request, { after }) =>
       new ProblemError(429, 'too_many_requests', `Too many requests: try again in ${after}`),
   });
-  registerOriginCheck(app, new Set([config.PUBLIC_URL, ...config.CORS_ORIGINS]));
+  registerOriginCheck(app, config);
 }
 
 /** The same for every answer, so helmet puts them together once, and not for each. */
@@ -60,13 +61,23 @@ function securityHeaders({ PUBLIC_URL }: Config): OutgoingHttpHeaders {
   return answer.getHeaders();
 }
 
-/** Browsers name the page that writes: one that we do not know may not use our cookies. */
-function registerOriginCheck(app: App, known: ReadonlySet<string>): void {
-  app.addHook('onRequest', async (request) => {
-    const { origin, 'sec-fetch-site': site } = request.headers;
-    if (SAFE_METHODS.includes(request.method)) return;
+/**
+ * Browsers name the page that asks: one that we do not know may not use our cookies to change
+ * anything, nor to open a WebSocket, which CORS does not keep it from.
+ */
+export function createOriginCheck({ PUBLIC_URL, CORS_ORIGINS }: Config) {
+  const known = new Set([PUBLIC_URL, ...CORS_ORIGINS]);
+  return async ({ headers }: FastifyRequest): Promise<void> => {
+    const { origin, 'sec-fetch-site': site } = headers;
     // Without either header it is no browser, and nobody else's cookies can be misused.
     if (origin === undefined ? !ELSEWHERE.includes(`${site}`) : known.has(origin)) return;
     throw new ProblemError(403, 'unknown_origin', 'This origin may not change anything here');
+  };
+}
+
+function registerOriginCheck(app: App, config: Config): void {
+  const check = createOriginCheck(config);
+  app.addHook('onRequest', async (request) => {
+    if (!SAFE_METHODS.includes(request.method)) await check(request);
   });
 }

@@ -22,6 +22,8 @@ import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { IdempotencyHeaders, once } from '../../idempotency/once.ts';
 import type { Services } from '../../module.ts';
+import { type News, tell } from '../live/tell.ts';
+import { projectCreated, projectDeleted, projectUpdated } from './events.ts';
 import {
   deleteProject,
   findProject,
@@ -71,7 +73,7 @@ function registerList(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerCreate(app: App, { database, requires }: Services): void {
+function registerCreate(app: App, { database, requires, publish }: Services): void {
   app.post(
     PATH,
     {
@@ -88,7 +90,12 @@ function registerCreate(app: App, { database, requires }: Services): void {
     },
     async (request, reply) => {
       const project = await withTenant(database, accessOf(request).organizationId, (tx) =>
-        once(tx, request, async () => toProject(await insertProject(tx, request.body))),
+        once(tx, request, async () => {
+          const created = toProject(await insertProject(tx, request.body));
+          await publish(tx, projectCreated, { projectId: created.id });
+          await tell(tx, news('created', created.id));
+          return created;
+        }),
       ).catch(refused);
       const location = `${organizationPath(request.params)}/projects/${project.id}`;
       reply.header('location', location).header('etag', etagOf(project));
@@ -120,7 +127,7 @@ function registerRead(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerUpdate(app: App, { database, requires }: Services): void {
+function registerUpdate(app: App, { database, requires, publish }: Services): void {
   app.patch(
     `${PATH}/:id`,
     {
@@ -143,7 +150,11 @@ function registerUpdate(app: App, { database, requires }: Services): void {
       const { id } = request.params;
       const row = await withTenant(database, accessOf(request).organizationId, async (tx) => {
         const updated = await updateProject(tx, id, versions, request.body);
-        if (updated) return updated;
+        if (updated) {
+          await publish(tx, projectUpdated, { projectId: id });
+          await tell(tx, news('updated', id));
+          return updated;
+        }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
       }).catch(refused);
       return reply.code(200).header('etag', etagOf(row)).send(toProject(row));
@@ -151,7 +162,7 @@ function registerUpdate(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerDelete(app: App, { database, requires }: Services): void {
+function registerDelete(app: App, { database, requires, publish }: Services): void {
   app.delete(
     `${PATH}/:id`,
     {
@@ -170,12 +181,20 @@ function registerDelete(app: App, { database, requires }: Services): void {
       const versions = ifMatch === undefined ? 'any' : versionsOf(ifMatch);
       const { id } = request.params;
       await withTenant(database, accessOf(request).organizationId, async (tx) => {
-        if (await deleteProject(tx, id, versions)) return;
+        if (await deleteProject(tx, id, versions)) {
+          await publish(tx, projectDeleted, { projectId: id });
+          return tell(tx, news('deleted', id));
+        }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();
       });
       return reply.code(204).send();
     },
   );
+}
+
+/** For those who have the list before their eyes. */
+function news(what: 'created' | 'updated' | 'deleted', id: string): News {
+  return { type: `project.${what}`, audience: 'project:read', data: { id } };
 }
 
 function toProject(row: ProjectRow): Project {

@@ -1,0 +1,313 @@
+import type { AddressInfo } from 'node:net';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { withTenant } from '../src/db/tenant.ts';
+import { deleteBefore } from '../src/modules/live/events.ts';
+import { tell } from '../src/modules/live/tell.ts';
+import { makeKey } from './support/api-keys.ts';
+import { addMember, signUp, signUpOwner, startApp, type TestApp } from './support/app.ts';
+import { hears, Listening, PATIENCE, tellOf, type Who } from './support/listening.ts';
+import { READ_NOTES } from './support/notes.ts';
+
+let test: TestApp;
+let base: string;
+let red: Awaited<ReturnType<typeof signUpOwner>>;
+let blue: Awaited<ReturnType<typeof signUpOwner>>;
+const open: Listening[] = [];
+
+beforeAll(async () => {
+  test = await startApp({ env: { LIVE_BEAT_MS: '50', LIVE_STREAMS_PER_USER: '4' } });
+  await test.app.listen({ host: '127.0.0.1', port: 0 });
+  base = `http://127.0.0.1:${(test.app.server.address() as AddressInfo).port}`;
+  [red, blue] = [await signUpOwner(test.app, 'red'), await signUpOwner(test.app, 'blue')];
+});
+beforeEach(async () => {
+  for (const listening of open.splice(0)) listening.close();
+  await expect.poll(() => connections(), PATIENCE).toBe(0);
+});
+afterAll(() => test.close());
+
+const connections = () =>
+  new Promise<number>((resolve) => test.app.server.getConnections((_error, n) => resolve(n)));
+
+async function listen(who: Who = { cookie: red.client.cookie }, path = red.path) {
+  const listening = await Listening.open(`${base}${path}/events`, who);
+  open.push(listening);
+  return listening;
+}
+
+const tellRed = (what: string, data = {}) => tellOf(test.database, red.organizationId, what, data);
+
+describe('a stream', () => {
+  it('says at first to read anew, and then what happens, with its number', async () => {
+    const listening = await listen();
+    const { headers, statusCode } = listening.response;
+    expect([statusCode, headers]).toMatchObject([
+      200,
+      {
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+        'x-content-type-options': 'nosniff',
+      },
+    ]);
+    await hears(listening, 'reset');
+    await tellRed('written', { id: 1 });
+    await tellRed('read');
+    await hears(listening, 'reset', 'note.written', 'note.read');
+    const [reset, written, read] = listening.messages;
+    const first = (reset?.sequence ?? 0) + 1;
+    expect(written).toMatchObject({ sequence: first, data: { id: 1 } });
+    expect(read).toMatchObject({ sequence: first + 1, data: {} });
+    expect(listening.lastId).toBe(`${first + 1}`);
+  });
+
+  it('tells of nothing that was rolled back, and leaves no gap for it', async () => {
+    const listening = await listen();
+    const undone = withTenant(test.database, red.organizationId, async (tx) => {
+      await tell(tx, { type: 'note.undone', audience: READ_NOTES, data: {} });
+      throw new Error('changed my mind');
+    });
+    await expect(undone).rejects.toThrow('changed my mind');
+    await tellRed('done');
+    await hears(listening, 'reset', 'note.done');
+    const [before = 0, after] = listening.sequences;
+    expect(after).toBe(before + 1);
+  });
+
+  it('tells nobody of another organization', async () => {
+    const listening = await listen({ cookie: blue.client.cookie }, blue.path);
+    await tellRed('secret');
+    await tellOf(test.database, blue.organizationId, 'own');
+    await hears(listening, 'reset', 'note.own');
+    const foreign = await listen({ cookie: blue.client.cookie });
+    expect(foreign.response.statusCode).toBe(404);
+  });
+
+  it('tells only what one may know, and comes back behind the rest', async () => {
+    const member = await addMember(test, red.client, 'member@example.com', 'member');
+    const listening = await listen({ cookie: member.cookie });
+    await hears(listening, 'reset');
+    await withTenant(test.database, red.organizationId, async (tx) => {
+      await tell(tx, { type: 'note.written', audience: READ_NOTES, data: {} });
+      await tell(tx, { type: 'key.made', audience: 'apiKey:read', data: {} });
+    });
+    await hears(listening, 'reset', 'note.written');
+    const next = `${(listening.sequences[1] ?? 0) + 1}`;
+    await expect.poll(() => listening.lastId, PATIENCE).toBe(next);
+    const owner = await listen({ cookie: red.client.cookie, lastEventId: listening.lastId });
+    await tellRed('read');
+    await hears(owner, 'note.read');
+  });
+
+  it('has no HEAD, and refuses numbers that are none', async () => {
+    const head = await fetch(`${base}${red.path}/events`, {
+      method: 'HEAD',
+      headers: { connection: 'close' },
+    });
+    expect(head.status).toBe(405);
+    const cookie = red.client.cookie;
+    const refused = await fetch(`${base}${red.path}/events?after=-1`, {
+      headers: { cookie, connection: 'close' },
+    });
+    expect(refused.status).toBe(400);
+  });
+});
+
+describe('who comes back', () => {
+  it('gets what was missed, in order and once, over several pages', async () => {
+    const listening = await listen();
+    await tellRed('known');
+    await hears(listening, 'reset', 'note.known');
+    listening.close();
+    const last = Number(listening.lastId);
+    await withTenant(test.database, red.organizationId, async (tx) => {
+      for (let number = 0; number < 250; number += 1) {
+        await tell(tx, { type: 'note.missed', audience: READ_NOTES, data: { number } });
+      }
+    });
+    const again = await listen({ cookie: red.client.cookie, lastEventId: last });
+    const andAgain = await Listening.open(`${base}${red.path}/events?after=${last + 200}`, {
+      cookie: red.client.cookie,
+    });
+    open.push(andAgain);
+    await tellRed('new');
+    await expect.poll(() => again.types.at(-1), PATIENCE).toBe('note.new');
+    expect(again.sequences).toEqual(Array.from({ length: 251 }, (_, index) => last + 1 + index));
+    await expect.poll(() => andAgain.types.at(-1), PATIENCE).toBe('note.new');
+    expect(andAgain.sequences).toHaveLength(51);
+  });
+
+  it.each([999_999_999, 'nonsense'])('with the number %s starts anew', async (lastEventId) => {
+    const listening = await listen({ cookie: red.client.cookie, lastEventId });
+    await hears(listening, 'reset');
+    await tellRed('new');
+    await hears(listening, 'reset', 'note.new');
+  });
+
+  it('too late is told to read anew, and gets what is left', async () => {
+    await tellRed('first');
+    const listening = await listen();
+    await hears(listening, 'reset');
+    const last = Number(listening.lastId);
+    listening.close();
+    for (const what of ['old', 'older', 'oldest']) await tellRed(what);
+    const signal = AbortSignal.timeout(60_000);
+    expect(
+      await deleteBefore(test.database, new Date(Date.now() + 60_000), signal),
+    ).toBeGreaterThan(3);
+    const without = await listen({ cookie: red.client.cookie, lastEventId: last });
+    await hears(without, 'reset');
+    expect(without.sequences).toEqual([last + 3]);
+    await tellRed('new');
+    const late = await listen({ cookie: red.client.cookie, lastEventId: last });
+    await hears(late, 'reset', 'note.new');
+    const current = await listen({ cookie: red.client.cookie, lastEventId: last + 3 });
+    await hears(current, 'note.new');
+  });
+});
+
+describe('a stream ends', () => {
+  it('when its user is no member any more', async () => {
+    const leaver = await addMember(test, red.client, 'leaver@example.com', 'viewer');
+    const listening = await listen({ cookie: leaver.cookie });
+    await hears(listening, 'reset');
+    const body = { memberIdOrEmail: 'leaver@example.com' };
+    const removed = await red.client.post('/api/auth/organization/remove-member', body);
+    expect(removed.statusCode, removed.body).toBe(200);
+    await expect.poll(() => listening.ended, PATIENCE).toBe(true);
+  });
+
+  it('with its session', async () => {
+    const { client, path } = await signUpOwner(test.app, 'green');
+    const listening = await listen({ cookie: client.cookie }, path);
+    await hears(listening, 'reset');
+    expect((await client.post('/api/auth/sign-out', {})).statusCode).toBe(200);
+    await expect.poll(() => listening.ended, PATIENCE).toBe(true);
+  });
+
+  it('with its API key, which needs the scope', async () => {
+    const blind = await makeKey(red.client, red.path);
+    expect((await listen({ secret: blind.secret })).response.statusCode).toBe(403);
+    const key = await makeKey(red.client, red.path, { scopes: ['liveEvent:read', READ_NOTES] });
+    const listening = await listen({ secret: key.secret });
+    await tellRed('written');
+    await hears(listening, 'reset', 'note.written');
+    await red.client.send('DELETE', `${red.path}/api-keys/${key.id}`);
+    await expect.poll(() => listening.ended, PATIENCE).toBe(true);
+  });
+
+  it('and no other does, however often it is asked who may stay', async () => {
+    const [session, key] = [
+      await listen(),
+      await makeKey(red.client, red.path, { scopes: ['liveEvent:read'] }),
+    ];
+    const byKey = await listen({ secret: key.secret });
+    await hears(byKey, 'reset');
+    const beats = { count: 0 };
+    byKey.response.on('data', () => {
+      beats.count += 1;
+    });
+    await expect.poll(() => beats.count, PATIENCE).toBeGreaterThan(5);
+    expect([session.ended, byKey.ended]).toEqual([false, false]);
+  });
+
+  it('when its client reads nothing, and the others go on', async () => {
+    const slow = await listen();
+    const quick = await listen();
+    await hears(quick, 'reset');
+    slow.response.pause();
+    slow.response.socket.pause();
+    const text = 'x'.repeat(7_900);
+    const isCut = () => test.logs.some(({ msg }) => /reads too slowly/.test(`${msg}`));
+    for (let count = 1; !isCut(); ) {
+      await withTenant(test.database, red.organizationId, async (tx) => {
+        for (let each = 0; each < 20; each += 1) {
+          await tell(tx, { type: 'note.long', audience: READ_NOTES, data: { text } });
+        }
+      });
+      count += 20;
+      await expect.poll(() => quick.messages.length, PATIENCE).toBe(count);
+    }
+    await tellRed('end');
+    await expect.poll(() => quick.types.at(-1), PATIENCE).toBe('note.end');
+    const sequences = quick.sequences.slice(1);
+    expect(sequences).toEqual(sequences.map((_, index) => (sequences[0] ?? 0) + index));
+  });
+});
+
+it('nobody has more streams than they may, and one that ends makes room', async () => {
+  const mine = [await listen(), await listen(), await listen(), await listen()];
+  const fifth = await listen();
+  expect(fifth.response.statusCode).toBe(429);
+  const other = await signUp(test.app, 'other@example.com');
+  expect((await listen({ cookie: other.cookie })).response.statusCode).toBe(404);
+  mine[0]?.close();
+  await expect.poll(async () => (await listen()).response.statusCode, PATIENCE).toBe(200);
+});
+
+it('who comes at once finds no more room than who comes one by one', async () => {
+  const all = await Promise.all(Array.from({ length: 8 }, () => listen()));
+  const codes = all.map(({ response }) => response.statusCode).toSorted();
+  expect(codes).toEqual([200, 200, 200, 200, 429, 429, 429, 429]);
+});
+
+describe('telling', () => {
+  it('takes no more than a message may have, and no organization but that of withTenant', async () => {
+    await expect(tellRed('long', { text: 'x'.repeat(8_000) })).rejects.toThrow(RangeError);
+    const outside = test.database.db.transaction((tx) =>
+      tell(tx, { type: 'note.lost', audience: READ_NOTES, data: {} }),
+    );
+    await expect(outside).rejects.toThrow();
+  });
+
+  it.runIf('server' in inject('template'))(
+    'late, of what began early, skips nobody: numbers are given at the commit',
+    async () => {
+      const listening = await listen();
+      await hears(listening, 'reset');
+      const late = Promise.withResolvers<void>();
+      const begun = Promise.withResolvers<void>();
+      const slow = withTenant(test.database, red.organizationId, async (tx) => {
+        await tell(tx, { type: 'note.slow', audience: READ_NOTES, data: {} });
+        begun.resolve();
+        await late.promise;
+      });
+      await begun.promise;
+      await tellRed('quick');
+      await hears(listening, 'reset', 'note.quick');
+      const { lastId } = listening;
+      late.resolve();
+      await slow;
+      await hears(listening, 'reset', 'note.quick', 'note.slow');
+      const again = await listen({ cookie: red.client.cookie, lastEventId: lastId });
+      await hears(again, 'note.slow');
+    },
+  );
+
+  it('many at once gives each its number', async () => {
+    const listening = await listen();
+    await hears(listening, 'reset');
+    await Promise.all(Array.from({ length: 40 }, () => tellRed('one')));
+    await expect.poll(() => listening.messages.length, PATIENCE).toBe(41);
+    const [first = 0] = listening.sequences;
+    expect(listening.sequences).toEqual(Array.from({ length: 41 }, (_, index) => first + index));
+  });
+
+  it('is forgotten after a while, of all organizations, and nothing else is', async () => {
+    await tellRed('old');
+    await tellOf(test.database, blue.organizationId, 'old');
+    const { rows: before } = await all();
+    await deleteBefore(test.database, new Date(0), AbortSignal.timeout(60_000));
+    expect((await all()).rows).toEqual(before);
+    await deleteBefore(test.database, new Date(Date.now() + 60_000), AbortSignal.timeout(60_000));
+    expect((await all()).rows).toEqual([]);
+  });
+});
+
+/** As the policy for what is over shows it, in the year 3000. */
+function all() {
+  return test.database.withSettings({ 'app.live_events_before': '3000-01-01' }, (tx) =>
+    tx.execute(sql`select id from live_events order by id`),
+  );
+}
