@@ -4,7 +4,11 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { ORIGIN, PASSWORD } from './support/app.ts';
+import { loadConfig } from '../src/config.ts';
+import type { Database } from '../src/db/database.ts';
+import { embedded } from '../src/db/embedded.ts';
+import { openDatabase } from '../src/db/open.ts';
+import { ORIGIN, PASSWORD, signUpOwner as signUpInApp, startApp } from './support/app.ts';
 import { createPostgres, loadDump } from './support/database.ts';
 import { DatabaseProxy } from './support/database-proxy.ts';
 import { hears, Listening, PATIENCE, Talking } from './support/listening.ts';
@@ -16,15 +20,19 @@ const running: ServerProcess[] = [];
 let env: Record<string, string>;
 let drop = async () => rmSync(directory, { recursive: true });
 
+/** Signed up without any of the limits that the servers have. */
+let limited: { cookie: string; id: string; path: string };
+
 beforeAll(async () => {
   if ('dump' in template) {
     env = { DATA_DIR: join(directory, 'data') };
-    await (await loadDump(template.dump, env.DATA_DIR)).close();
+    limited = await signUpIn(embedded(await loadDump(template.dump, env.DATA_DIR)));
     return;
   }
   const database = await createPostgres(template.server, `template ${template.name}`);
   env = { DATABASE_URL: database.url };
   drop = database.drop;
+  limited = await signUpIn(await openDatabase(loadConfig(env)));
 });
 afterAll(async () => {
   for (const server of running) await server.kill();
@@ -61,13 +69,32 @@ async function signUpOwner(url: string, slug: string) {
   return { cookie, id, path: `/api/v1/organizations/${slug}/events` };
 }
 
+async function signUpIn(database: Database) {
+  const test = await startApp({ database });
+  const { client, organizationId, path } = await signUpInApp(test.app, 'limited');
+  await test.close();
+  return { cookie: client.cookie, id: organizationId, path: `${path}/events` };
+}
+
+/** Who is connected. */
+async function who(url: string, path: string, cookie: string): Promise<string[]> {
+  const address = url + path.replace('/events', '/presence');
+  const response = await fetch(address, { headers: { cookie, connection: 'close' } });
+  return ((await response.json()) as { userIds: string[] }).userIds;
+}
+
 it('streams outlive the limits for requests, and end when the process does', async () => {
-  const limits = { REQUEST_TIMEOUT_MS: '300', CONNECTION_TIMEOUT_MS: '300', LIVE_BEAT_MS: '60000' };
-  const { server, url, port } = await start(limits);
-  const { cookie, id, path } = await signUpOwner(url, 'limits');
+  const limits = { REQUEST_TIMEOUT_MS: '2000', CONNECTION_TIMEOUT_MS: '2000' };
+  const { server, url, port } = await start({
+    ...limits,
+    LIVE_BEAT_MS: '60000',
+    LIVE_PRESENCE: 'true',
+  });
+  const { cookie, id, path } = limited;
   const listening = await Listening.open(url + path, { cookie });
+  await hears(listening, 'reset', 'presence.came');
+  expect(await who(url, path, cookie)).toHaveLength(1);
   const talking = new Talking(`${url}${path}/socket`, { cookie, origin: ORIGIN });
-  await hears(listening, 'reset');
   await hears(talking, 'reset');
   // Both limits are over for whoever came later.
   const idle = connect(port, '127.0.0.1');
@@ -79,7 +106,7 @@ it('streams outlive the limits for requests, and end when the process does', asy
   await once(late, 'close', { signal: AbortSignal.timeout(90_000) });
 
   await post(url, `/tell/${id}/written`, {});
-  await hears(listening, 'reset', 'note.written');
+  await hears(listening, 'reset', 'presence.came', 'note.written');
   await hears(talking, 'reset', 'note.written');
   server.child.kill('SIGTERM');
   expect(await server.exit()).toBe(0);
@@ -103,6 +130,30 @@ describe.runIf('server' in template)('with PostgreSQL', () => {
       expect(each.sequences).toEqual(Array.from({ length: 41 }, (_, index) => index));
     }
     for (const each of listeners) each.close();
+  });
+
+  it('who is connected is told once, and that they are not, also when their process is killed', async () => {
+    const settings = { LIVE_PRESENCE: 'true', LIVE_BEAT_MS: '1000' };
+    const [one, other] = [await start(settings), await start(settings)];
+    const { cookie, path } = await signUpOwner(one.url, 'present');
+    const key = { name: 'watcher', scopes: ['liveEvent:read'] };
+    const made = await post(one.url, path.replace('/events', '/api-keys'), key, cookie);
+    const { secret } = (await made.json()) as { secret: string };
+    const watcher = await Listening.open(other.url + path, { secret });
+    await hears(watcher, 'reset');
+    const stays = await Listening.open(one.url + path, { cookie });
+    await hears(watcher, 'reset', 'presence.came');
+    const goes = await Listening.open(other.url + path, { cookie });
+    await hears(goes, 'reset');
+    expect(await who(other.url, path, cookie)).toEqual(await who(one.url, path, cookie));
+    goes.close();
+    await one.server.kill();
+    await other.server.waitFor(/a process is over/);
+    await hears(watcher, 'reset', 'presence.came', 'presence.left');
+    expect(await who(other.url, path, cookie)).toEqual([]);
+    expect(stays.ended).toBe(true);
+    watcher.close();
+    await other.server.kill();
   });
 
   it('who listens hears what was told while the database was away from the process', async () => {
