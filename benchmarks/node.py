@@ -2,8 +2,9 @@
 
 A request for the list of an organization's 20 projects passes session, role, tenant transaction and the whole HTTP
 side. Beside it run node:http and pg with the very statements that the service was seen to send, the same with the
-list's statement alone, and a Nest project on Express. Needs Node, npm, Go and a PostgreSQL server. Exits 1 when a
-request failed or the answers differ.
+list's statement alone, and a Nest project on Express. `--before COMMIT` puts the service as it was then beside today's.
+Jobs stand beside pg-boss by itself. Needs Node, npm, Go and a PostgreSQL server. Exits 1 when a request failed or the
+answers differ.
 """
 
 import argparse
@@ -45,6 +46,8 @@ LIST = "/api/v1/organizations/bench/projects"
 # What Node makes of 512 MiB that a container's limit tells it of: a quarter, times two, for the old generation.
 LIMITED = ("--max-old-space-size=256", "--max-semi-space-size=2")
 MEMORY_SECONDS = 10.0
+JOBS = 1000
+JOB_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,25 @@ def memory(generator: Path, program: Program, cookie: str) -> int:
     return failed
 
 
+def jobs(project: Path, url: str) -> None:
+    """Print what a job that does nothing costs, beside one of pg-boss without anything of ours."""
+    seen: dict[str, list[dict[str, Any]]] = {"bare pg-boss": [], "service": []}
+    for _ in range(JOB_ROUNDS):
+        for name, rounds in seen.items():
+            command = ["node", str(HERE / "node/jobs.mjs"), name.partition(" ")[0], str(JOBS)]
+            environment = {"DATABASE_URL": url, "PATH": os.environ["PATH"]}
+            done = subprocess.run(
+                command, cwd=project, env=environment, check=True, capture_output=True, text=True, timeout=600
+            )
+            rounds.append(json.loads(done.stdout))
+    for phase in ("enqueued", "worked"):
+        least = {name: min(each[phase]["cpu"] for each in rounds) for name, rounds in seen.items()}
+        most = {name: max(each[phase]["a_second"] for each in rounds) for name, rounds in seen.items()}
+        for name in seen:
+            ratios = f"{least['bare pg-boss'] / least[name]:5.2f}x, {most[name] / most['bare pg-boss']:5.2f}x in rate"
+            print(f"{name + ', ' + phase:28} {least[name]:7.0f} us CPU  {most[name]:6.0f} a second  {ratios}")
+
+
 def check_answers(servers: Mapping[str, tuple[Server, str]], cookie: str) -> None:
     """Make sure that all give the same list."""
     answers = {name: call(server, path, cookie)[0] for name, (server, path) in servers.items()}
@@ -158,7 +180,7 @@ def check_answers(servers: Mapping[str, tuple[Server, str]], cookie: str) -> Non
         raise SystemExit(f"not the same answer: {answers}")
 
 
-def measure(folder: Path, project: Path, url: str, parts: list[str]) -> int:
+def measure(folder: Path, project: Path, url: str, parts: list[str], before: Path | None) -> int:
     """Prepare the database, and run the parts; gives how many requests failed."""
     generator = go_build(HERE / "go", "./load", folder / "load")
     program = service(project, url)
@@ -186,6 +208,10 @@ def measure(folder: Path, project: Path, url: str, parts: list[str]) -> int:
                 "bare, livez": Case(bare, "/livez", "bare, livez"),
                 "service, livez": Case(ours, "/livez", "bare, livez"),
             }
+            if before:
+                earlier = stack.enter_context(running(service(before, url)))
+                lists["before"] = (earlier, LIST)
+                cases["service before, list"] = Case(earlier, LIST, "bare, same statements", cookie)
             if "nest" in parts:
                 third = stack.enter_context(running(nest(folder, beside)))
                 lists["nest"] = (third, LIST)
@@ -195,6 +221,8 @@ def measure(folder: Path, project: Path, url: str, parts: list[str]) -> int:
             failed += compare(generator, cases)
     if "memory" in parts:
         failed += memory(generator, program, cookie)
+    if "jobs" in parts:
+        jobs(project, url)
     return failed
 
 
@@ -207,11 +235,12 @@ def database(action: str, project: Path, server: str, name: str) -> None:
 def main() -> int:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["requests", "nest", "memory"])
+    parser.add_argument("parts", nargs="*", default=["requests", "nest", "memory", "jobs"])
     parser.add_argument(
         "--database-url", default=os.environ.get("STACKGEN_POSTGRES_URL"), help="where databases can be made"
     )
     parser.add_argument("--project", type=Path, help="a generated project with its packages installed")
+    parser.add_argument("--before", metavar="COMMIT", help="measure the list as this commit's templates had it, too")
     chosen = parser.parse_args()
     if not chosen.database_url:
         parser.error("name a PostgreSQL server by --database-url or STACKGEN_POSTGRES_URL")
@@ -226,7 +255,11 @@ def main() -> int:
         database("create", project, chosen.database_url, name)
         stack.callback(database, "drop", project, chosen.database_url, name)
         url = chosen.database_url.rpartition("/")[0] + f"/{name}"
-        return int(measure(folder, project, url, chosen.parts) > 0)
+        before = None
+        if chosen.before:
+            before = generate("node-ts", folder / "before", chosen.before)
+            npm_install(before)
+        return int(measure(folder, project, url, chosen.parts, before) > 0)
 
 
 if __name__ == "__main__":

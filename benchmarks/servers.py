@@ -154,10 +154,10 @@ def wait_for(sending: "subprocess.Popen[str]") -> Any:  # noqa: ANN401 - JSON
     return json.loads(printed)
 
 
-def generate(stack: str, folder: Path) -> Path:
+def generate(stack: str, folder: Path, commit: str = "HEAD") -> Path:
     """Generate a project with the answers that are its defaults."""
     copier.run_copy(
-        str(ROOT), folder, data={"stack": stack, "name": "bench"}, vcs_ref="HEAD", defaults=True, quiet=True
+        str(ROOT), folder, data={"stack": stack, "name": "bench"}, vcs_ref=commit, defaults=True, quiet=True
     )
     return folder
 

@@ -148,6 +148,9 @@ def update(
     check: Annotated[bool, typer.Option("--check", help="Exit 7 when there is anything to do.")] = False,
     go_on: Annotated[bool, typer.Option("--continue", help="End an update that was interrupted.")] = False,
     abort: Annotated[bool, typer.Option("--abort", help="Take back an update that is not committed.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Prove it in a copy first; leave everything if it breaks a step.")
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
     """Bring a project to the newest release of its template, keeping what you changed.
@@ -159,9 +162,13 @@ def update(
     from stackgen.revision import Wish
 
     wish = Wish(intake.gather(None, data, stack=stack), to, template)
-    how = How(plan=plan or diff, diff=diff, check=check, apply=apply, go_on=go_on, abort=abort)
-    with process.spinner("Updating", show=not json):
-        outcome = carry(path.absolute(), wish, how)
+    how = How(plan=plan or diff, diff=diff, check=check, apply=apply, go_on=go_on, abort=abort, verify=verify)
+    if verify:
+        with process.live(show=not json) as tell:
+            outcome = carry(path.absolute(), wish, how, tell)
+    else:
+        with process.spinner("Updating", show=not json):
+            outcome = carry(path.absolute(), wish, how)
     process.say("update", outcome, json=json)
 
 

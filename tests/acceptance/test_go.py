@@ -57,8 +57,9 @@ def released_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def by_everybody(default: Answers, *others: Answers) -> list[object]:
-    """Give the default answers for every run, and others for runs of everything."""
-    return [default, *(pytest.param(answers, marks=pytest.mark.full) for answers in others)]
+    """Give the default answers for every run, others for runs of everything, and what those hold before a release."""
+    size = {label(BOTH): pytest.mark.release}
+    return [default, *(pytest.param(each, marks=size.get(label(each), pytest.mark.full)) for each in others)]
 
 
 def label(answers: Answers) -> str:

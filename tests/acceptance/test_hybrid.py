@@ -11,6 +11,7 @@ import processes
 import pytest
 import verifying
 import working_page
+from breaks import Break, assert_all_have_a_place
 from museum import git, repository_of_today
 
 from tools import hybrid_contracts
@@ -155,6 +156,65 @@ def test_both_halves_survive_chaos_and_stop_together(project: Path, environment:
     processes.sh("npm run test:e2e", project, environment)
 
 
+SERVICE = "services/ml/src/ml"
+BREAKS = (
+    Break(
+        "a version is swapped in that cannot answer",
+        f"{SERVICE}/runtime.py",
+        "await asyncio.to_thread(rehearse, model)",
+        "pass",
+        "test_rehearsal.py::test_a_service_does_not_start_with_a_version_that_cannot_answer",
+    ),
+    Break(
+        "a model is registered that cannot answer",
+        f"{SERVICE}/training/pipeline.py",
+        "    rehearse(Model.of(card, session))\n",
+        "",
+        "test_training.py::test_a_model_that_cannot_answer_its_example_is_not_registered",
+    ),
+    Break(
+        "a batch that fails ends the batcher",
+        f"{SERVICE}/batching.py",
+        "        except Exception as error:\n            self._fail(batch, error)\n",
+        "        except OSError as error:\n            self._fail(batch, error)\n",
+        "test_batching.py::test_rows_of_unlike_widths_fail_their_callers_and_the_batcher_goes_on",
+    ),
+    Break(
+        "a dead batcher is alive",
+        f"{SERVICE}/routes/health.py",
+        "if not runtime.batcher.alive:",
+        "if runtime is None:",
+        "test_api.py::test_is_not_alive_once_batches_are_no_longer_worked_on",
+    ),
+    Break(
+        "promotions do not wait for each other",
+        f"{SERVICE}/locking.py",
+        "fcntl.flock(handle, fcntl.LOCK_EX)",
+        "fcntl.flock(handle, fcntl.LOCK_SH)",
+        "test_registry.py::test_promotions_at_the_same_time_all_stay",
+    ),
+    Break(
+        "a string is a number",
+        f"{SERVICE}/schemas.py",
+        'ConfigDict(extra="forbid", strict=True)',
+        'ConfigDict(extra="forbid")',
+        "test_api.py",
+    ),
+)
+
+
+@pytest.mark.full
+def test_a_break_in_the_service_turns_its_test_red(project: Path, environment: Environment) -> None:
+    assert_all_have_a_place(BREAKS, project)
+    for broken in BREAKS:
+        command = [".venv/bin/python", "-m", "pytest", "-q", "-x", f"tests/{broken.test}"]
+        with broken.within(project):
+            ran = processes.sh(command, project / "services/ml", environment, check=False)
+        # 1: a test has failed; anything else would be a project that does not even begin.
+        assert ran.returncode == 1, f"{broken}: {ran.stdout}"
+        assert "1 failed" in ran.stdout, f"{broken}: {ran.stdout}"
+
+
 JOBS = "apps/api/src/modules/jobs/worker.ts"
 # What a user of 0.2.0 may well have done by then: a table of their own, with its migration, and a module for it.
 OWN_TABLE = """import { pgTable, text } from 'drizzle-orm/pg-core';
@@ -246,8 +306,9 @@ def test_what_the_template_derives_from_its_code_is_what_the_code_says(
     assert list(hybrid_contracts.outdated(project)) == []
 
 
+# The tensor is the task of `test_jobs_and_streaming_pass_everything_too`.
 @pytest.mark.full
-@pytest.mark.parametrize("task", ["regression", "tensor"])
+@pytest.mark.parametrize("task", ["regression", pytest.param("tensor", marks=pytest.mark.release)])
 def test_the_other_tasks_train_serve_and_agree_too(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, task: str
 ) -> None:
@@ -255,8 +316,15 @@ def test_the_other_tasks_train_serve_and_agree_too(
     other = linked_copy(project, tmp_path / task, made)
     install_python(other, environment)
     processes.sh("npm run ml -- train", other, environment)
-    for command in ("check", "check:ml", "contract -- --check", "test:ml", "test -- test/ml"):
+    for command in ("check", "check:ml", "contract -- --check", "test -- test/ml"):
         processes.sh(f"npm run {command}", other, environment)
+    # Whatever the owner trains on, and however: the service's tests need neither.
+    steps = other / "services/ml/src/ml/training/steps.py"
+    replace(steps, "def load_data(", "def load_data_from_elsewhere(")
+    with steps.open("a", encoding="utf-8") as file:
+        file.write("\n\nfrom ml.training.elsewhere import load_data  # noqa\n")
+    (steps.parent / "elsewhere.py").write_text("def load_data(*_):\n    raise OSError\n", encoding="utf-8")
+    processes.sh("npm run test:ml", other, environment)
     assert PREDICTION[task] in (other / "contracts/ml.openapi.json").read_text(encoding="utf-8")
 
 

@@ -317,7 +317,9 @@ def test_the_suite_passes_on_postgresql_with_a_module_that_was_added(
 
 
 @pytest.mark.full
-def test_production_runs_on_postgresql(project: Path, environment: dict[str, str], postgres_url: str) -> None:
+def test_production_runs_on_postgresql_with_what_the_image_installs(
+    project: Path, environment: dict[str, str], postgres_url: str, tmp_path: Path
+) -> None:
     production = {
         **environment,
         **SECRETS,
@@ -325,12 +327,18 @@ def test_production_runs_on_postgresql(project: Path, environment: dict[str, str
         "DATABASE_URL": postgres_url,
         "PUBLIC_URL": f"http://localhost:{environment['PORT']}",
     }
+    image = tmp_path / "image"
+    shutil.copytree(project, image, ignore=shutil.ignore_patterns("node_modules", ".git"))
+    dockerfile = (project / "Dockerfile").read_text(encoding="utf-8")
+    (install,) = (line for line in dockerfile.splitlines() if line.lstrip().startswith("npm ci"))
+    processes.sh(install, image, production)
+    assert not (image / "node_modules/@electric-sql").exists()  # a third of all packages, for development alone
     command = ["node", "apps/api/src/server.ts"]
     live = f"http://localhost:{environment['PORT']}/livez"
-    with processes.serve(command, project, production, live) as running:
+    with processes.serve(command, image, production, live) as running:
         pending = processes.http("GET", f"{running.url}/readyz")
         assert pending.status == 503
-        processes.sh("npm run migrate", project, production)
+        processes.sh("npm run migrate", image, production)
         assert processes.http("GET", f"{running.url}/readyz").status == 200
         use_the_resource(running.url)
         assert running.stop() == 0

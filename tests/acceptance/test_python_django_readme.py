@@ -1,4 +1,4 @@
-"""The README of a python-django project, followed line by line, with the admin's forms filled in as a browser would."""
+"""The README of a python-django project, followed line by line, with the site's forms filled in as a browser would."""
 
 import os
 import re
@@ -30,12 +30,12 @@ class Browser:
         with self.opener.open(self.base + path, timeout=300) as answer:
             return str(answer.read().decode())
 
-    def submit(self, path: str, **fields: str) -> str:
-        """Fill in the form of a page, and give the page that follows."""
+    def submit(self, path: str, to: str | None = None, **fields: str) -> str:
+        """Fill in the form of a page, which may send it elsewhere, and give the page that follows."""
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.page(path))
         assert token, path
         body = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode()
-        with self.opener.open(self.base + path, body, timeout=300) as answer:
+        with self.opener.open(self.base + (to or path), body, timeout=300) as answer:
             return str(answer.read().decode())
 
 
@@ -56,16 +56,16 @@ def _worker(command: str, project: Path, environment: Mapping[str, str]) -> Iter
             process.wait()
 
 
-def _key(base: str) -> str:
-    """Do what the README says before its commands: sign in, add a team and an API key."""
-    admin = Browser(f"{base}/admin")
-    admin.submit("/login/?next=/admin/", username=EMAIL, password=PASSWORD, next="/admin/")
-    me = re.search(r"/admin/accounts/user/([0-9a-f-]{36})/change/", admin.page("/accounts/user/"))
-    assert me, "not signed in"
-    inline = {"memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "0", "memberships-0-role": "owner"}
-    admin.submit("/teams/team/add/", name="Analysts", **inline, **{"memberships-0-user": me[1]})
-    secret = re.search(r"key_[A-Za-z0-9_-]{20,}", admin.submit("/accounts/apikey/add/", user=me[1], name="trial"))
-    assert secret, "the secret is not shown"
+def _key(server: processes.Server) -> str:
+    """Do what the README says before its commands: sign up with the code from the log, start a team, and make a key."""
+    site = Browser(server.url)
+    sent = site.submit("/accounts/signup/", email=EMAIL, password1=PASSWORD)
+    assert EMAIL in sent
+    code = re.findall(r"^([A-Z0-9]{4}-[A-Z0-9]{4})\s*$", server.output(), re.MULTILINE)
+    assert "You are in no team yet" in site.submit("/accounts/confirm-email/", code=code[-1])
+    assert "Analysts" in site.submit("/teams/", to="/teams/start/", name="Analysts")
+    secret = re.search(r"key_[A-Za-z0-9_-]{40,}", site.submit("/keys/", name="trial"))
+    assert secret, "the key is not shown"
     return secret[0]
 
 
@@ -80,16 +80,14 @@ def test_the_readme_is_true_line_by_line(
         # Those two have tests of their own; pip would replace the uv of whoever runs the tests.
         if not command.endswith(("pytest", "check.py")) and command != "pip install uv":
             processes.sh(command, project, environment)
-    superuser, runserver = server.splitlines()
-    known = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, **environment}
-    processes.sh(f"{superuser} --no-input --email {EMAIL}", project, known)
+    (runserver,) = server.splitlines()
     port = processes.free_port()
     base = f"http://127.0.0.1:{port}"
     with (
-        processes.serve([*runserver.split(), str(port)], project, environment, f"{base}/readyz"),
+        processes.serve([*runserver.split(), str(port)], project, environment, f"{base}/readyz") as started,
         _worker(worker, project, environment),
     ):
-        commands = trial.replace("http://127.0.0.1:8000", base).replace("<the secret>", _key(base))
+        commands = trial.replace("http://127.0.0.1:8000", base).replace("<the secret>", _key(started))
         assert READY in commands
         script = f"set -e\nshopt -s expand_aliases\n{commands.replace(READY, f'{WAIT}{os.linesep}{READY}')}"
         done = processes.sh(["timeout", "600", "bash", "-c", script], project, environment)

@@ -97,7 +97,7 @@ def test_deployment_files_use_only_settings_that_the_example_explains(
 
 # What holds in the containers whatever a .env that was made for development says.
 FIXED = {
-    "go": {"api": {"HOST", "PORT", "ADMIN_PORT", "DATABASE_URL"}},
+    "go": {"api": {"HOST", "PORT", "ADMIN_PORT", "DATABASE_URL", "REQUIRE_DATABASE_URL"}},
     "node-ts": {"api": {"NODE_ENV", "HOST", "PORT", "DATABASE_URL", "MIGRATION_DATABASE_URL"}},
     "python-django": {"api": {"DEBUG", "HOST", "PORT", "DATABASE_URL", "DATA_DIR", "STATIC_ROOT"}},
     "hybrid-node-python-ml": {

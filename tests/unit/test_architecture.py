@@ -14,7 +14,8 @@ ROOMS = (
     "plan", "git", "source", "project", "provenance",
     "repository", "destination", "trim", "render", "releases",
     "merge", "pins", "migrations", "policies", "proof", "journal", "revision", "update", "standing",
-    "toolchain", "verify", "serving", "layout", "advice", "console", "voice", "report",
+    "toolchain", "verify", "serving", "layout", "proving", "advice", "console", "voice", "report",
+    "trial",
     "prompts", "intake", "request", "outcome", "commands", "process", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent

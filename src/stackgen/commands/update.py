@@ -1,17 +1,20 @@
 """`stackgen update`: carry a project to another release, or show, end or take back an update."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackgen import project, report, standing
+from stackgen import project, report, standing, trial
 from stackgen import update as updating
 from stackgen.errors import ConflictError, FoundError, UsageError
 from stackgen.outcome import Outcome
+from stackgen.proving import Tell
 from stackgen.repository import readable
 from stackgen.revision import Wish
+from stackgen.trial import Trial
 from stackgen.update import Report
+from stackgen.verify import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class How:
     apply: str | None = None
     go_on: bool = False
     abort: bool = False
+    verify: bool = False
 
     def refuse_several(self, wish: Wish) -> None:
         """Refuse flags that exclude each other."""
@@ -32,10 +36,19 @@ class How:
         if len(given) > 1 or ((self.go_on or self.abort) and wish != Wish({})):
             asked = " and ".join(given) if len(given) > 1 else f"{given[0]} and a change"
             raise UsageError(f"{asked} cannot go together", "see stackgen update --help")
+        if self.verify and {*given} - {"--apply"}:
+            raise UsageError(f"--verify and {given[0]} cannot go together", "see stackgen update --help")
 
 
-def carry(path: Path, wish: Wish, how: How) -> Outcome:
-    """Carry the project in `path` to what is wished for, or do what else is to be done with an update."""
+def _no_page(_: str) -> None:
+    """Show nothing of the steps."""
+
+
+def carry(path: Path, wish: Wish, how: How, tell: Tell = _no_page) -> Outcome:
+    """Carry the project in `path` to what is wished for, or do what else is to be done with an update.
+
+    Before an update that is to be verified, `tell` is given the table of steps whenever one has ended.
+    """
     how.refuse_several(wish)
     if how.go_on or how.abort:
         return _end_update(path, back=how.abort)
@@ -43,12 +56,25 @@ def carry(path: Path, wish: Wish, how: How) -> Outcome:
         return _check_for_update(path, wish)
     if how.plan:
         return _plan_update(path, wish, how)
-    done = updating.carry(project.read(path), wish, os.environ, how.apply)
+    here = project.read(path)
+    tried, digest = trial.attempt(here, wish, os.environ, tell) if how.verify else ((), None)
+    done = updating.carry(here, wish, os.environ, how.apply or digest)
+    verified = {"verified": [each.data() for each in tried]} if how.verify else {}
     return Outcome(
-        data=lambda: report.data(done),
-        text=lambda style: report.done_text(done, style),
+        data=lambda: {**report.data(done), **verified},
+        text=lambda style: "\n".join(filter(None, (report.done_text(done, style), _verified(tried)))),
         settle=lambda: _refuse_conflicts(done.conflicts, report.data(done)),
     )
+
+
+def _verified(tried: Sequence[Trial]) -> str:
+    """Give what was verified, and what was no better before."""
+    if not tried:
+        return ""
+    passed = sum(each.result.state is State.PASSED for each in tried)
+    wrong = [f"{each.result.name} ({each.result.state})" for each in tried if each.result.state is not State.PASSED]
+    said = f"Verified before it was written: {passed} of {len(tried)} steps passed"
+    return f"{said}; not better before it: {', '.join(wrong)}" if wrong else f"{said}."
 
 
 def _refuse_conflicts(names: tuple[str, ...], details: Mapping[str, object]) -> None:

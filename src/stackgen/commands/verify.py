@@ -1,29 +1,21 @@
 """`stackgen verify`: a project is proven on this machine, from its tools to its end."""
 
-import os
-import secrets
 import shutil
-import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from stackgen import project, provenance, serving, verify
-from stackgen.errors import CheckError, DestinationError, SourceError, UsageError
-from stackgen.layout import Style, style_of, table, wrapped
+from stackgen import project, provenance, proving, verify
+from stackgen.errors import CheckError, SourceError, UsageError
 from stackgen.outcome import Outcome
 from stackgen.project import Project
-from stackgen.verify import Result, Scene, State
-
-Tell = Callable[[str], None]
-MARKS = {State.PASSED: "ok", State.FAILED: "FAILED", State.SKIPPED: "skipped", State.LEFT: "not run"}
+from stackgen.proving import Tell
+from stackgen.verify import Result, State
 
 
 def prove(path: Path, skip: Sequence[str], tell: Tell, *, keep_logs: bool) -> Outcome:
     """Put the project in `path` through its steps; `tell` is given the table of them whenever one has ended."""
-    if os.name != "posix":
-        raise DestinationError("verify needs process groups and signals", "run it on Linux, macOS or in WSL")
+    proving.require_posix()
     found = project.read(path)
     record = provenance.record(found)
     names = verify.names(record.proof, found.answers)
@@ -34,16 +26,8 @@ def prove(path: Path, skip: Sequence[str], tell: Tell, *, keep_logs: bool) -> Ou
         message = f"{found.version} of {found.stack} does not say how a project is verified"
         raise SourceError(message, "bring the project to a newer release: stackgen update")
     folder = Path(tempfile.mkdtemp(prefix="stackgen-verify-"))
-    environment = {name: value for name, value in os.environ.items() if name not in verify.NOT_OURS}
-    values = {"folder": str(folder), "random": secrets.token_hex(4), "project": str(found.answers.get("name", ""))}
-    scene = Scene(found.path, folder, environment, values)
-    results: list[Result] = []
-    style = style_of(sys.stderr)
-    tell(proof_text(names, results, style))
     try:
-        for result in verify.run(found, record, scene, serving.prove, skip):
-            results.append(result)
-            tell(proof_text(names, results, style))
+        results = proving.put_through(found, record, folder, skip, tell)
     except BaseException:
         _remove(folder)
         raise
@@ -51,25 +35,9 @@ def prove(path: Path, skip: Sequence[str], tell: Tell, *, keep_logs: bool) -> Ou
         _remove(folder)
     return Outcome(
         data=lambda: _data(found, results),
-        text=lambda style: proof_text(names, results, style),
+        text=lambda style: proving.text(names, results, style),
         settle=lambda: _refuse(found, results),
     )
-
-
-def proof_text(names: Sequence[str], results: Sequence[Result], style: Style) -> str:
-    """Give the table of steps: those that have ended, then those to come."""
-    rows = [("step", "", "seconds", "")]
-    rows += [(each.name, MARKS[each.state], f"{each.seconds:.1f}", each.detail) for each in results]
-    rows += [(name, "", "", "") for name in names[len(results) :]]
-    lines = list(table(rows, style))
-    if len(results) == len(names):
-        lines += ["", wrapped(_summary(results), style)]
-    return "\n".join(lines)
-
-
-def _summary(results: Sequence[Result]) -> str:
-    count = Counter(result.state for result in results)
-    return ", ".join(f"{count[state]} {state}" for state in State if count[state]) + "."
 
 
 def _refuse(found: Project, results: Sequence[Result]) -> None:
@@ -92,17 +60,7 @@ def _data(found: Project, results: Sequence[Result]) -> dict[str, object]:
         "project": str(found.path),
         "stack": found.stack,
         "version": found.version,
-        "steps": [
-            {
-                "step": each.name,
-                "state": str(each.state),
-                "seconds": round(each.seconds, 3),
-                "detail": each.detail,
-                "command": each.command,
-                "log": str(each.log) if each.log else None,
-            }
-            for each in results
-        ],
+        "steps": [proving.step_data(each) for each in results],
     }
 
 

@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * Livez
-         * @description Whether the process answers at all.
+         * @description Whether the process answers and works on batches: if not, only a new one will.
          */
         get: operations["livez"];
         put?: never;
@@ -326,6 +326,15 @@ export interface operations {
                     "application/json": components["schemas"]["Live"];
                 };
             };
+            /** @description Busy: not admitted, try again after Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readyz: {
@@ -400,7 +409,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description How long the caller will wait, in milliseconds */
-                "x-timeout-ms"?: number | null;
+                "x-timeout-ms"?: number;
             };
             path?: never;
             cookie?: never;
@@ -490,7 +499,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description How long the caller will wait, in milliseconds */
-                "x-timeout-ms"?: number | null;
+                "x-timeout-ms"?: number;
             };
             path?: never;
             cookie?: never;
@@ -573,7 +582,7 @@ export interface operations {
                 /** @description rows,features */
                 "x-shape": string;
                 /** @description How long the caller will wait, in milliseconds */
-                "x-timeout-ms"?: number | null;
+                "x-timeout-ms"?: number;
             };
             path?: never;
             cookie?: never;

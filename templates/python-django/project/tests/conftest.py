@@ -39,6 +39,25 @@ class Api:
         return self.client.post("/api/datasets", data, headers=self.headers)
 
 
+class Browser:
+    """A person's browser, signed in: it keeps cookies, and sends forms with the CSRF token of the page before."""
+
+    def __init__(self, user: User) -> None:
+        self.client = Client(enforce_csrf_checks=True)
+        self.client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+
+    def open(self, path: str) -> Any:
+        """Open a page."""
+        return self.client.get(path)
+
+    def send(self, path: str, **fields: Any) -> Any:
+        """Send a form, and open the page that follows."""
+        if "csrftoken" not in self.client.cookies:
+            self.open("/teams/")
+        token = {"csrfmiddlewaretoken": self.client.cookies["csrftoken"].value}
+        return self.client.post(path, fields | token, follow=True)
+
+
 def _person(email: str) -> tuple[User, Api]:
     user = User.objects.create_user(email, PASSWORD)
     return user, Api(ApiKey.issue(user, "tests")[1])
@@ -54,6 +73,12 @@ def ada(db: None) -> User:
 def api(ada: User) -> Api:
     """Ada's program."""
     return Api(ApiKey.issue(ada, "tests")[1])
+
+
+@pytest.fixture
+def browser(ada: User) -> Browser:
+    """Ada's browser."""
+    return Browser(ada)
 
 
 @pytest.fixture

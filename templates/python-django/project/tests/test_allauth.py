@@ -110,6 +110,13 @@ def test_a_reset_does_not_tell_who_has_an_account(client: str) -> None:
 
 
 @pytest.mark.django_db
+def test_mails_point_to_a_front_end_where_there_is_one(settings: Any) -> None:
+    settings.HEADLESS_FRONTEND_URLS = settings.FRONTEND_PAGES | {"account_signup": "https://app.example.com/sign-up"}
+    post(Client(), RESET.format("app", "request"), {"email": "nobody@example.com"})
+    assert "https://app.example.com/sign-up" in str(mail.outbox[0].body)
+
+
+@pytest.mark.django_db
 def test_a_forgotten_password_is_replaced_with_a_code() -> None:
     ada = User.objects.create_user("ada@example.com", PASSWORD)
     EmailAddress.objects.create(user=ada, email=ada.email, verified=True, primary=True)

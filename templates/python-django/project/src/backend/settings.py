@@ -121,7 +121,7 @@ FILE_UPLOAD_HANDLERS = [
 ]
 MAX_UPLOAD_BYTES = env.max_upload_mib * MEBIBYTE
 # Every other path takes MAX_BODY_BYTES.
-UPLOAD_PATHS = {"/api/datasets"}
+UPLOAD_PATHS = {"/api/datasets", "/datasets/new/"}
 MAX_BODY_BYTES = 1 * MEBIBYTE
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
@@ -164,15 +164,17 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_ADAPTER = "backend.accounts.adapter.AccountAdapter"
 ALLOW_SIGN_UP = env.sign_up
-HEADLESS_ONLY = True
-# Mails point there: to the pages of a front end, or without one to this server's first page.
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+# Mails point to the pages of a front end of one's own, or without one to those of this site.
 FRONTEND = str(env.frontend_url).rstrip("/") if env.frontend_url else ""
-HEADLESS_FRONTEND_URLS = {
-    "account_signup": f"{FRONTEND}/sign-up" if FRONTEND else "/",
-    "account_confirm_email": f"{FRONTEND}/confirm-email/{{key}}" if FRONTEND else "/",
-    "account_reset_password": f"{FRONTEND}/reset-password" if FRONTEND else "/",
-    "account_reset_password_from_key": f"{FRONTEND}/reset-password/{{key}}" if FRONTEND else "/",
+FRONTEND_PAGES = {
+    "account_signup": f"{FRONTEND}/sign-up",
+    "account_confirm_email": f"{FRONTEND}/confirm-email/{{key}}",
+    "account_reset_password": f"{FRONTEND}/reset-password",
+    "account_reset_password_from_key": f"{FRONTEND}/reset-password/{{key}}",
 }
+HEADLESS_FRONTEND_URLS = FRONTEND_PAGES if FRONTEND else {}
 ALLAUTH_TRUSTED_PROXY_COUNT = env.trusted_proxies
 
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if env.email_host else 'console'}.EmailBackend"

@@ -5,7 +5,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from backend.accounts import pages as accounts
 from backend.api import api
+from backend.datasets import pages as datasets
+from backend.teams import pages as teams
 
 admin.site.site_header = admin.site.site_title = "Administration"
 admin.site.index_title = "Data and people"
@@ -22,5 +25,26 @@ urlpatterns = [
     re_path(r"^_allauth/(?:app|browser)/v1/(?:account|auth)/phone", missing),
     path("_allauth/", include("allauth.headless.urls")),
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(url="/api/docs")),
+    path("accounts/", include("allauth.account.urls")),
+    path("", RedirectView.as_view(pattern_name="datasets")),
+    path("datasets/", datasets.show_datasets, name="datasets"),
+    path("datasets/new/", datasets.new_dataset, name="new_dataset"),
+    path("datasets/<uuid:dataset_id>/", datasets.show_dataset, name="dataset"),
+    path("datasets/<uuid:dataset_id>/rename/", datasets.rename, name="rename_dataset"),
+    path("datasets/<uuid:dataset_id>/profile/", datasets.profile_again, name="profile_dataset_again"),
+    path("datasets/<uuid:dataset_id>/delete/", datasets.delete, name="delete_dataset"),
+    path("tasks/", datasets.show_tasks, name="tasks"),
+    path("teams/", teams.show_teams, name="teams"),
+    path("teams/start/", teams.start, name="start_team"),
+    path("teams/<uuid:team_id>/", teams.show_team, name="team"),
+    path("teams/<uuid:team_id>/rename/", teams.rename, name="rename_team"),
+    path("teams/<uuid:team_id>/delete/", teams.delete, name="delete_team"),
+    path("teams/<uuid:team_id>/members/<uuid:member_id>/role/", teams.change_role, name="change_role"),
+    path("teams/<uuid:team_id>/members/<uuid:member_id>/remove/", teams.remove_member, name="remove_member"),
+    path("teams/<uuid:team_id>/invite/", teams.invite, name="invite"),
+    path("teams/<uuid:team_id>/invitations/<uuid:invitation_id>/withdraw/", teams.withdraw, name="withdraw_invitation"),
+    path("invitations/<uuid:invitation_id>/accept/", teams.accept, name="accept_invitation"),
+    path("invitations/<uuid:invitation_id>/decline/", teams.decline, name="decline_invitation"),
+    path("keys/", accounts.show_keys, name="keys"),
+    path("keys/<uuid:key_id>/delete/", accounts.delete_key, name="delete_key"),
 ]

@@ -1,5 +1,7 @@
 export * from './accounts.ts';
 export * from './api-keys.ts';
+export * from './billing.ts';
+export * from './files.ts';
 export * from './jobs.ts';
 export * from './live.ts';
 export * from './organizations.ts';
@@ -9,3 +11,4 @@ export * from './predictions.ts';
 export * from './problem.ts';
 export * from './projects.ts';
 export * from './text.ts';
+export * from './webhooks.ts';

@@ -18,7 +18,8 @@ from ml import task
 from ml.app import create_app
 from ml.registry import ModelCard, Registry
 from ml.settings import Settings
-from ml.training.pipeline import run
+
+from . import tiny
 
 SERVICE = Path(__file__).parents[1]
 
@@ -26,8 +27,7 @@ SERVICE = Path(__file__).parents[1]
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = Registry(tmp_path_factory.mktemp("models"))
-    card = run(SERVICE / "params.toml", registry)
-    registry.promote(card.version, "production")
+    tiny.register(registry)
     return registry
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from ml import task
 from ml.app import create_app
 from ml.model import Array, Model
 from ml.registry import ModelCard
+from ml.schemas import MAX_BODY_BYTES, MAX_INSTANCES, ROWS_PATTERN
 from ml.settings import Settings
 
 from .conftest import instances
@@ -69,7 +71,20 @@ def test_refuses_octets_that_are_not_numbers(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["null", '"1"', "1e39", "-1e39", "1e400", "NaN", "Infinity", "[]", "{}"]
+    "value",
+    [
+        "null",
+        '"1"',
+        "true",
+        "1" + "0" * 400,
+        "1e39",
+        "-1e39",
+        "1e400",
+        "NaN",
+        "Infinity",
+        "[]",
+        "{}",
+    ],
 )
 def test_refuses_what_is_not_a_float32(client: TestClient, value: str) -> None:
     row = ", ".join([value] + ["0"] * (task.FEATURES - 1))
@@ -78,9 +93,6 @@ def test_refuses_what_is_not_a_float32(client: TestClient, value: str) -> None:
         content=f'{{"instances": [[{row}]]}}',
         headers={"content-type": "application/json"},
     )
-    if value == '"1"':
-        assert answer.status_code == 200
-        return
     assert problem(answer, 422, "invalid_request")["errors"][0]["path"] == "body.instances.0.0"
 
 
@@ -94,6 +106,33 @@ def test_refuses_a_body_that_does_not_fit_the_contract(client: TestClient, body:
 
 def test_refuses_more_instances_than_one_request_may_hold(client: TestClient) -> None:
     problem(client.post("/v1/predict", json={"instances": instances(257)}), 422, "invalid_request")
+
+
+def test_takes_the_longest_request_and_reads_no_longer_one(client: TestClient) -> None:
+    row = [-3.4028234663852886e38] * task.FEATURES
+    longest = client.post("/v1/predict", json={"instances": [row] * MAX_INSTANCES})
+    assert longest.status_code in {200, 422}
+    assert longest.json().get("code") in {None, "no_finite_answer"}
+    problem(client.post("/v1/predict", content=b"x" * (MAX_BODY_BYTES + 1)), 413, "body_too_large")
+
+
+def test_a_flood_of_unknown_fields_is_one_error(client: TestClient) -> None:
+    body = {f"field-{number}": 0 for number in range(1000)}
+    errors = problem(client.post("/v1/predict", json=body), 422, "invalid_request")["errors"]
+    assert [error["path"] for error in errors] == ["body"]
+
+
+def test_the_pattern_of_shapes_is_the_rows_that_are_taken() -> None:
+    taken = [n for n in range(1100) if re.fullmatch(ROWS_PATTERN, str(n))]
+    assert taken == list(range(1, MAX_INSTANCES + 1))
+
+
+def test_pages_for_development_are_not_there_once_there_is_a_token(settings: Settings) -> None:
+    pages = ("/docs", "/redoc", "/openapi.json")
+    guarded = Settings(registry_dir=settings.registry_dir, reload_seconds=0, service_token=CURRENT)
+    for used, status in ((settings, 200), (guarded, 404)):
+        with TestClient(create_app(used)) as client:
+            assert {client.get(page).status_code for page in pages} == {status}
 
 
 def test_refuses_broken_json(client: TestClient) -> None:
@@ -170,6 +209,17 @@ def test_two_tokens_are_accepted_while_one_is_rotated(settings: Settings) -> Non
             problem(answer, 401, "unauthorized")
             assert answer.headers["www-authenticate"] == "Bearer"
         assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
+
+
+def test_is_not_alive_once_batches_are_no_longer_worked_on(client: TestClient) -> None:
+    assert client.get("/livez").status_code == 200
+    batcher = client.app.state.runtime.batcher  # type: ignore[attr-defined]
+    assert client.portal
+    client.portal.call(batcher.stop)
+    problem(client.get("/livez"), 503, "not_alive")
+    problem(client.get("/readyz"), 503, "not_ready")
+    answer = client.post("/v1/predict", json={"instances": instances(1)})
+    problem(answer, 503, "stopping")
 
 
 def test_describes_the_model_in_service(client: TestClient, card: ModelCard) -> None:

@@ -73,7 +73,7 @@ def submit(
 
 async def refusal(task: "asyncio.Task[tuple[Array, str]]") -> ServiceError:
     with pytest.raises(ServiceError) as caught:
-        await task
+        await asyncio.wait_for(task, 10)
     return caught.value
 
 
@@ -190,6 +190,62 @@ def test_a_failing_batch_fails_its_callers_and_no_others() -> None:
             await submit(batcher)
         batcher._infer = working
         await submit(batcher)
+
+    run(scenario)
+
+
+def test_rows_of_unlike_widths_fail_their_callers_and_the_batcher_goes_on() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        first = submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        deadline = time.monotonic() + 60
+        shapes = [np.ones((1, width), dtype=np.float32) for width in (5, 5, 7)]
+        unlike = [asyncio.create_task(batcher.submit(s, deadline, present)) for s in shapes]
+        await until(lambda: batcher.queued_rows == 3)
+        recorder.released.set()
+        await first
+        for task in unlike:
+            with pytest.raises(ValueError, match="dimension"):
+                await asyncio.wait_for(task, 5)
+        assert batcher.alive
+        await asyncio.wait_for(submit(batcher), 5)
+
+    run(scenario)
+
+
+def test_a_caller_that_cannot_be_asked_fails_alone() -> None:
+    async def broken() -> bool:
+        raise RuntimeError("connection lost")
+
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        first = submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        unasked, other = submit(batcher, abandoned=broken), submit(batcher)
+        await until(lambda: batcher.queued_rows == 2)
+        recorder.released.set()
+        with pytest.raises(RuntimeError, match="connection lost"):
+            await asyncio.wait_for(unasked, 5)
+        await asyncio.wait_for(asyncio.gather(first, other), 5)
+        assert batcher.alive
+
+    run(scenario)
+
+
+def test_too_few_outputs_fail_their_callers() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        recorder.released.set()
+        batcher._infer = lambda rows: (rows[:1], "tag")
+        with pytest.raises(ValueError, match="1 rows of outputs for 2 rows"):
+            await submit(batcher, count=2)
+
+    run(scenario)
+
+
+def test_a_batcher_that_has_ended_takes_nothing() -> None:
+    async def scenario(batcher: Batcher[str], _: Recorder) -> None:
+        await batcher.stop()
+        assert not batcher.alive
+        assert (await refusal(submit(batcher))).code == "stopping"
 
     run(scenario)
 

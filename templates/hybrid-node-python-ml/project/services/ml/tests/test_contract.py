@@ -20,3 +20,15 @@ def test_every_error_in_the_contract_is_a_problem() -> None:
             for status, answer in operation["responses"].items():
                 if not status.startswith("2"):
                     assert list(answer["content"]) == ["application/problem+json"]
+
+
+def test_the_contract_says_what_is_taken() -> None:
+    contract = create_app(Settings()).openapi()
+    # A stream is an `itemSchema`, which 3.1 does not know.
+    assert contract["openapi"] == "3.2.0"
+    for operations in contract["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                assert "null" not in json.dumps(parameter), "a header is there or it is not"
+                schema = parameter["schema"]
+                assert schema["type"] == "string" or schema["minimum"] == 1

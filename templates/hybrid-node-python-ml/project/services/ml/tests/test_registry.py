@@ -1,12 +1,11 @@
 import asyncio
-import hashlib
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from onnx import TensorProto, helper
 
 from ml.app import create_app
 from ml.metrics import Metrics
@@ -15,6 +14,7 @@ from ml.registry import ModelCard, Registry, RegistryError
 from ml.runtime import Runtime
 from ml.settings import Settings
 
+from . import tiny
 from .conftest import instances
 
 CPU = ("CPUExecutionProvider",)
@@ -49,6 +49,23 @@ def test_refuses_to_promote_what_is_not_there(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="not in"):
         registry.promote("../elsewhere", "production")
     assert registry.resolve("production") in registry.versions()
+
+
+def test_promotions_at_the_same_time_all_stay(
+    registry: Registry, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aliases = Registry.aliases
+
+    def slowly(self: Registry) -> dict[str, str]:
+        found = aliases(self)
+        time.sleep(0.02)
+        return found
+
+    monkeypatch.setattr(Registry, "aliases", slowly)
+    names = [f"alias-{number}" for number in range(6)]
+    with ThreadPoolExecutor(len(names)) as together:
+        list(together.map(lambda name: registry.promote(card.version, name), names))
+    assert set(names) < set(registry.aliases())
 
 
 def test_names_what_to_do_when_there_is_no_model(tmp_path: Path) -> None:
@@ -87,28 +104,14 @@ def serves(client: TestClient, version: str) -> bool:
     return False
 
 
-def model_for_one_row(card: ModelCard) -> bytes:
-    """A model that no batch fits, as other tools export them."""
-    shape, names = (1, card.features), ("input", card.output)
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names]
-    graph = helper.make_graph(
-        [helper.make_node("Identity", names[:1], names[1:])], "one", values[:1], values[1:]
-    )
-    opset = [helper.make_opsetid("", 21)]
-    content: bytes = helper.make_model(
-        graph, opset_imports=opset, ir_version=10
-    ).SerializeToString()
-    return content
-
-
 def test_goes_on_following_the_alias_after_a_version_that_cannot_run(
     registry: Registry, card: ModelCard
 ) -> None:
     settings = Settings(registry_dir=registry.root, reload_seconds=0.01)
     with TestClient(create_app(settings)) as client:
-        content = model_for_one_row(card)
-        digest = hashlib.sha256(content).hexdigest()
-        registry.add(card.model_copy(update={"version": "lonely", "sha256": digest}), content)
+        # A model that no batch fits, as other tools export them.
+        content = tiny.onnx_of(tiny.weights(), rows=1)
+        registry.add(tiny.card_of(content, "lonely"), content)
         registry.promote("lonely", "production")
         deadline = time.monotonic() + 10
         while "ml_model_reload_failures_total 1.0" not in client.get("/metrics").text:

@@ -59,7 +59,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const requires = createRequires(auth, database, apiKeys);
   const subscribers = new Subscribers();
   const { publish } = subscribers;
-  const services: Services = { config, database, auth, requires, publish };
+  const offered = (options.jobsOf ?? options.modules).flatMap(({ offers }) => offers ?? []);
+  const services: Services = { config, database, auth, requires, publish, offered };
   const own = [sendWith(mailer), ...authJobs({ auth, config, database })];
   const handlers = [...own, ...jobsOf(services, options)];
   subscribers.add(handlers);

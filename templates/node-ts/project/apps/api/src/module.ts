@@ -4,7 +4,7 @@ import type { Auth } from './auth/better-auth.ts';
 import type { Config, ConfiguredModule } from './config.ts';
 import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
-import type { Publish } from './queue/event.ts';
+import type { Event, Publish } from './queue/event.ts';
 import type { JobHandler } from './queue/job.ts';
 
 /** What the application hands to a module. */
@@ -16,10 +16,14 @@ export interface Services {
   readonly requires: Requires;
   /** `publish(tx, taskDue, { taskId })` tells every module that subscribes to it: see queue/event.ts. */
   readonly publish: Publish;
+  /** What all modules offer to tell organizations of. */
+  readonly offered: readonly Event[];
 }
 
 export interface AppModule<Env extends z.ZodRawShape = z.ZodRawShape>
   extends ConfiguredModule<Env> {
+  /** Its events of which organizations may be told by webhooks: name and payload are then part of the API. */
+  readonly offers?: readonly Event[];
   register(app: App, services: Services, env: z.output<z.ZodObject<Env>>): void | Promise<void>;
   /**
    * What it does later, or when it hears of an event. It runs where the routes are, or in a process of

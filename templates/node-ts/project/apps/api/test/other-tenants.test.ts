@@ -17,6 +17,7 @@ import { READ_NOTES } from './support/notes.ts';
 /** What red has and blue must never see. None of it is sent by blue. */
 const SECRET = 'known-to-red';
 const ORGANIZATION = '{organization}';
+const JSON_TYPE = 'application/json';
 /** Where no module is, the document does not say what they could be for. */
 const API_KEYS = `/api/v1/organizations/${ORGANIZATION}/api-keys`;
 /** What keys are told where only people may ask. */
@@ -27,7 +28,7 @@ interface Operation {
   readonly security?: readonly object[];
   readonly parameters?: readonly { name: string; in: string; required?: boolean; schema: Schema }[];
   readonly responses?: Record<number, { content?: Record<string, unknown> }>;
-  readonly requestBody?: { content: { 'application/json': { schema: Schema } } };
+  readonly requestBody?: { content: Record<string, { schema: Schema }> };
 }
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
@@ -97,7 +98,7 @@ async function everything(): Promise<string> {
 }
 
 function fieldsOf({ parameters = [], requestBody }: Operation): string[] {
-  const body = requestBody?.content['application/json'].schema;
+  const body = requestBody?.content[JSON_TYPE]?.schema;
   return [
     ...parameters.map(({ name }) => name),
     ...Object.keys(exampleOf(openapi, body, SECRET, () => '') ?? {}),
@@ -117,12 +118,17 @@ function send(
 ) {
   const url = Object.entries(places).reduce((text, [place, id]) => text.replace(place, id), path);
   const query = (operation.parameters ?? [])
-    .filter((parameter) => parameter.in === 'query' && isRedId(parameter.name))
-    .map(({ name }): [string, string] => [name, ids[name] ?? '']);
-  const schema = operation.requestBody?.content['application/json'].schema;
-  const payload = exampleOf(openapi, schema, SECRET, (name) => ids?.[name]);
+    .filter(({ name, required, ...each }) => each.in === 'query' && (required || isRedId(name)))
+    .map(({ name }): [string, string] => [name, ids[name] ?? SECRET]);
+  const { content = {} } = operation.requestBody ?? {};
+  const [type] = Object.keys(content);
+  // Where it is no JSON, bytes are taken.
+  const payload =
+    type === undefined || type === JSON_TYPE
+      ? exampleOf(openapi, content[JSON_TYPE]?.schema, SECRET, (name) => ids?.[name])
+      : SECRET;
   return client.send(method, `${url}?${new URLSearchParams(query)}`, {
-    headers: { 'if-match': '*' },
+    headers: { 'if-match': '*', ...(type !== undefined && { 'content-type': type }) },
     ...(payload !== undefined && { payload }),
     ...options,
   });

@@ -2,7 +2,10 @@ import type { Problem, Project, ProjectPage } from '@app/contracts';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withTenant } from '../src/db/tenant.ts';
+import { defineModule } from '../src/module.ts';
 import { liveEvents } from '../src/modules/live/table.ts';
+import { projectCreated, projectDeleted, projectUpdated } from '../src/modules/projects/events.ts';
+import { on } from '../src/queue/event.ts';
 import {
   addMember,
   type Client,
@@ -16,8 +19,20 @@ const PATH = '/api/v1/organizations/acme/projects';
 let test: TestApp;
 let owner: Client;
 
+const heard: string[] = [];
+const listener = defineModule({
+  name: 'listener',
+  register: () => undefined,
+  jobs: () =>
+    [projectCreated, projectUpdated, projectDeleted].map((event) =>
+      on(event, { name: `listener.${event.name}` }, async ({ projectId }, { organizationId }) => {
+        heard.push(`${organizationId} ${event.name} ${projectId}`);
+      }),
+    ),
+});
+
 beforeAll(async () => {
-  test = await startApp();
+  test = await startApp({ extraModules: [listener] });
   owner = (await signUpOwner(test.app, 'acme')).client;
 });
 afterAll(() => test.close());
@@ -50,6 +65,27 @@ describe('a project', () => {
     expect((await owner.send('DELETE', url)).statusCode).toBe(204);
     expect((await owner.send('DELETE', url)).statusCode).toBe(404);
     expect((await owner.get(url)).json()).toMatchObject({ code: 'project_not_found' });
+  });
+
+  it('tells who wants to hear of it what has happened, and of nothing that has not', async () => {
+    const { client, organizationId, path } = await signUpOwner(test.app, 'telling');
+    const url = `${path}/projects`;
+    const { id } = await create('Heard', client, url);
+    expect((await client.post(url, { name: 'Heard' })).statusCode).toBe(409);
+    const patch = (name: string, etag: string) =>
+      client.send('PATCH', `${url}/${id}`, { payload: { name }, headers: { 'if-match': etag } });
+    expect((await patch('Stale', '"7"')).statusCode).toBe(412);
+    expect((await patch('Changed', '"1"')).statusCode).toBe(200);
+    for (const status of [204, 404]) {
+      expect((await client.send('DELETE', `${url}/${id}`)).statusCode).toBe(status);
+    }
+    await test.app.jobs.start();
+    const told = ['created', 'deleted', 'updated'];
+    await expect
+      .poll(() => heard.filter((each) => each.startsWith(organizationId)).toSorted(), {
+        timeout: 60_000,
+      })
+      .toEqual(told.map((what) => `${organizationId} projects.${what} ${id}`));
   });
 
   it('does not say which organization it belongs to', async () => {

@@ -95,6 +95,38 @@ describe('a job', () => {
     await expect.poll(names, PATIENCE).toEqual(['now', 'later']);
   });
 
+  it('that has waited with others is done as soon as one of them has ended', async () => {
+    const all = Array.from({ length: 60 }, (_, index) => `${index}`);
+    await database.db.transaction(async (tx) => {
+      for (const name of all) await enqueue(tx, greet, { name });
+    });
+    await start(handler);
+    // Two at once: if each waited for the next look, it would take 150 seconds.
+    await expect.poll(names, PATIENCE).toHaveLength(all.length);
+    expect(names().toSorted()).toEqual(all.toSorted());
+  });
+
+  it('of a group runs alone in its process, beside those of other groups', async () => {
+    const alone = defineJob({ ...greet, name: 'test.alone', onePerGroup: true });
+    const running: string[] = [];
+    const seen: string[][] = [];
+    const gate = Promise.withResolvers<void>();
+    const work = handle(alone, async ({ name }) => {
+      running.push(name);
+      seen.push([...running]);
+      if (name === 'a') await gate.promise;
+      running.splice(running.indexOf(name), 1);
+    });
+    await enqueue(database.db, alone, { name: 'a' }, { group: 'one' });
+    await start(work);
+    await expect.poll(() => running, PATIENCE).toEqual(['a']);
+    for (const name of ['b', 'c']) await enqueue(database.db, alone, { name }, { group: 'one' });
+    for (const name of ['d', 'e']) await enqueue(database.db, alone, { name }, { group: 'two' });
+    await expect.poll(() => seen, PATIENCE).toEqual([['a'], ['a', 'd'], ['a', 'e']]);
+    gate.resolve();
+    await expect.poll(() => seen.slice(3), PATIENCE).toEqual([['b'], ['c']]);
+  });
+
   it('is not taken with a payload of another form', async () => {
     // biome-ignore lint/suspicious/noExplicitAny: what the types would not let through
     await expect(enqueue(database.db, greet, { name: 1 } as any)).rejects.toThrow();

@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.signup import prevent_enumeration
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.internal.httpkit import is_headless_request
 from allauth.headless.base.response import AuthenticationResponse
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -32,12 +33,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth is 
                 saved: User = super().save_user(request, user, form, commit)
         except IntegrityError:
             answer = prevent_enumeration(request, email=form.cleaned_data["email"])
-            raise ImmediateHttpResponse(AuthenticationResponse.from_response(request, answer)) from None
+            if is_headless_request(request):
+                answer = AuthenticationResponse.from_response(request, answer)
+            raise ImmediateHttpResponse(answer) from None
         return saved
 
 
 def _email_of(request: HttpRequest) -> str:
     try:
-        return str(json.loads(request.body)["email"]).strip().lower()
+        sent = json.loads(request.body) if is_headless_request(request) else request.POST
+        return str(sent["email"]).strip().lower()
     except (ValueError, KeyError, TypeError):
         return ""

@@ -90,7 +90,7 @@ def list_keys(request: HttpRequest) -> QuerySet[ApiKey]:
 
 
 @router.post("/keys", response={201: IssuedKey, **responses(400, 401, 403, 409, 413, 422)}, auth=people)
-def create_key(request: HttpRequest, new: NewKey) -> object:
+def create_key(request: HttpRequest, new: NewKey) -> Answer[IssuedKey]:
     """Make a key. Its secret is in this answer and never again."""
     user = current_user(request)
     if new.expires_at and new.expires_at <= timezone.now():

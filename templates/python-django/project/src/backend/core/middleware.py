@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from backend.core.pages import refusal
 from backend.core.problems import CONTENT_TYPE, problem, unexpected
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -18,6 +19,8 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 log = structlog.get_logger("backend.request")
 GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 EXPECTED = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
+# What programs ask; everything else is opened by people.
+PROGRAMS = ("/api/", "/_allauth/")
 QUIET_PATHS = {"/livez", "/readyz"}
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -69,7 +72,7 @@ class SecurityHeaders:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        if request.path.startswith(("/api/", "/_allauth/")):
+        if request.path.startswith((*PROGRAMS, "/accounts/")):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
@@ -116,5 +119,6 @@ class BodyLimit:
         # A form wraps its file in a few lines of its own.
         allowed = settings.MAX_UPLOAD_BYTES + 65_536 if is_upload else settings.MAX_BODY_BYTES
         if announced.isdigit() and int(announced) > allowed:
-            return problem(request, 413, f"The request is larger than {allowed} bytes.")
+            too_large = f"The request is larger than {allowed} bytes."
+            return (problem if request.path.startswith(PROGRAMS) else refusal)(request, 413, too_large)
         return self.get_response(request)

@@ -6,16 +6,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
-from django.utils.safestring import mark_safe
 
 from backend.core.admin import badge
 from backend.datasets.models import Dataset, Status
-from backend.datasets.plots import plot
+from backend.datasets.plots import DRAWN, drawings
 from backend.datasets.tasks import profile_dataset
-
-COLOURS = {Status.PENDING: "neutral", Status.PROFILING: "busy", Status.READY: "good", Status.FAILED: "bad"}
-# A page with more drawings than this is slow in every browser.
-DRAWN = 200
 
 
 @admin.register(Dataset)
@@ -50,7 +45,7 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
     @admin.display(description="status", ordering="status")
     def state(self, dataset: Dataset) -> str:
         """Show the status in its colour."""
-        return badge(dataset.get_status_display(), COLOURS[Status(dataset.status)])
+        return badge(dataset.get_status_display(), dataset.state.colour)
 
     @admin.display(description="size", ordering="size")
     def file_size(self, dataset: Dataset) -> str:
@@ -72,9 +67,8 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
         """Draw each column."""
         found = dataset.found
         columns = found.columns if found else []
-        # Safe: `plot` escapes every text it draws.
-        drawn = [(column, mark_safe(plot(column))) for column in columns[:DRAWN]]  # noqa: S308
-        return render_to_string("datasets/profile.html", {"columns": drawn, "more": len(columns[DRAWN:])})
+        shown = {"columns": drawings(columns), "more": len(columns[DRAWN:])}
+        return render_to_string("datasets/profile.html", shown)
 
     @admin.action(description="Profile the selected data sets again", permissions=["change"])
     def profile_again(self, request: HttpRequest, datasets: QuerySet[Dataset]) -> None:

@@ -72,6 +72,11 @@ class Filters(Schema):
 @paginate(Pagination)
 def list_datasets(request: HttpRequest, filters: Annotated[Filters, Query()]) -> QuerySet[Dataset]:
     """List the data sets of one's teams."""
+    return matching(request, filters)
+
+
+def matching(request: HttpRequest, filters: Filters) -> QuerySet[Dataset]:
+    """Give those data sets of one's teams that are wanted."""
     datasets = Dataset.objects.visible_to(current_user(request)).defer("profile")
     wanted = {"team_id": filters.team_id, "status": filters.status, "format": filters.format}
     datasets = datasets.filter(**{field: value for field, value in wanted.items() if value is not None})
@@ -83,7 +88,7 @@ def list_datasets(request: HttpRequest, filters: Annotated[Filters, Query()]) ->
 @router.post("", response={202: DatasetOut, **responses(400, 401, 403, 404, 409, 413, 415, 422)})
 def upload_dataset(
     request: HttpRequest, fields: Annotated[DatasetIn, Form()], file: Annotated[UploadedFile, File()]
-) -> object:
+) -> Answer[Dataset]:
     """Upload a file for a team; a worker profiles it. Ask for the data set until its status is ready or failed."""
     team = team_for(request, fields.team_id, Role.EDITOR)
     file_format = _format_of(file)
@@ -96,7 +101,7 @@ def upload_dataset(
 
 
 @router.get("/{uuid:dataset_id}", response={200: DatasetOut, **responses(401, 404)})
-def get_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> object:
+def get_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> Dataset:
     """Give one data set."""
     return _dataset_for(request, dataset_id)
 
@@ -122,7 +127,7 @@ def profile_again(request: HttpRequest, dataset_id: uuid.UUID) -> object:
     """Have the file profiled once more; editors may."""
     with transaction.atomic():
         dataset = _dataset_for(request, dataset_id, Role.EDITOR)
-        if dataset.status not in {Status.READY, Status.FAILED}:
+        if not dataset.state.is_final:
             raise Refused(409, "A worker has this data set already.")
         dataset.set_pending()
         profile_dataset.enqueue(str(dataset.pk))

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import models, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from backend.accounts.models import User
@@ -19,6 +20,16 @@ class Status(models.TextChoices):
     PROFILING = "profiling"
     READY = "ready"
     FAILED = "failed"
+
+    @property
+    def colour(self) -> str:
+        """The colour of its badge."""
+        return {"pending": "neutral", "profiling": "busy", "ready": "good", "failed": "bad"}[self.value]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no worker has anything to do with it."""
+        return self in {Status.READY, Status.FAILED}
 
 
 class Format(models.TextChoices):
@@ -89,6 +100,15 @@ class Dataset(models.Model):
             file_name=(file.name or "data")[-200:],
             size=file.size or 0,
         )
+
+    def get_absolute_url(self) -> str:
+        """Where people look at it; the admin links there, too."""
+        return reverse("dataset", args=[self.pk])
+
+    @property
+    def state(self) -> Status:
+        """The status as what it is, which a row from the database does not know."""
+        return Status(self.status)
 
     @property
     def found(self) -> Profile | None:

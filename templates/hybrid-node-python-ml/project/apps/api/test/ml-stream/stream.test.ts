@@ -29,10 +29,11 @@ const ATTEMPT_MS = 250;
 const TOTAL_MS = 1_500;
 const IDLE_MS = 200;
 const OPEN_MS = 300;
+const PATIENT_TOTAL_MS = 60_000;
 /** For what has nothing to do with limits: the machine may be busy. */
 const PATIENT = {
   ML_ATTEMPT_TIMEOUT_MS: '30000',
-  ML_STREAM_TIMEOUT_MS: '60000',
+  ML_STREAM_TIMEOUT_MS: String(PATIENT_TOTAL_MS),
   ML_STREAM_IDLE_MS: '30000',
 };
 
@@ -134,7 +135,7 @@ async function ended(count = 3): Promise<[number, string]> {
 }
 
 test('streams each prediction in order, and says that it is done', async () => {
-  const { events } = await ask(3);
+  const { events } = await ask(3, patient);
   expect(events.map(({ type }) => type)).toEqual([
     'prediction',
     'prediction',
@@ -143,18 +144,19 @@ test('streams each prediction in order, and says that it is done', async () => {
   ]);
   expect(events.at(-1)).toEqual({ type: 'done', predictions: 3 });
   expect(service.calls[0]?.headers.authorization).toBe('Bearer a-token-of-the-right-length');
-  expect(Number(service.calls[0]?.headers['x-timeout-ms'])).toBe(TOTAL_MS * 0.9);
+  expect(Number(service.calls[0]?.headers['x-timeout-ms'])).toBe(PATIENT_TOTAL_MS * 0.9);
 });
 
 test('hands each prediction over before the next one is ready', async () => {
-  service.answer = streamed(100);
-  const response = await open(3);
+  service.answer = silent(1);
+  const response = await open(3, patient);
   const reader = (response.body ?? new ReadableStream()).getReader();
   let text = '';
   while (!text.includes('event: prediction')) {
-    text += Buffer.from((await reader.read()).value).toString();
+    const { value, done: over } = await reader.read();
+    if (over) throw new Error(`it ended after ${text}`);
+    text += Buffer.from(value).toString();
   }
-  expect(text).not.toContain('"index":1');
   await reader.cancel();
 });
 

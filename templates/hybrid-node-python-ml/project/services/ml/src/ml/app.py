@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -13,10 +14,14 @@ from ml.limits import LimitBody
 from ml.metrics import Metrics
 from ml.observability import ObserveRequests, configure_logs, configure_traces
 from ml.problems import FieldError, Problem, install
+from ml.registry import RegistryError
 from ml.routes import health, predict, stream
 from ml.runtime import Runtime
+from ml.schemas import MAX_BODY_BYTES
 from ml.settings import Settings
 from ml.streaming import Streams, StreamSettings, event_schemas
+
+log = structlog.get_logger()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -28,11 +33,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runtime = Runtime(settings, metrics)
         app.state.runtime = runtime
-        await runtime.start()
+        try:
+            await runtime.start()
+        except RegistryError as error:
+            log.error("model_refused", reason=str(error))
+            raise
         yield
         await runtime.stop()
 
-    app = FastAPI(title="ml", version="1", description=description, lifespan=lifespan)
+    # /docs and what it shows are for development: a browser sends no token.
+    openapi_url = None if settings.tokens else "/openapi.json"
+    app = FastAPI(
+        title="ml",
+        version="1",
+        description=description,
+        lifespan=lifespan,
+        openapi_url=openapi_url,
+    )
+    # The first version that has words for a stream of events.
+    app.openapi_version = "3.2.0"
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.streams = Streams(StreamSettings(), metrics)
@@ -40,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(predict.router)
     app.include_router(stream.router)
     install(app)
-    app.add_middleware(LimitBody, max_bytes=settings.max_body_bytes)
+    app.add_middleware(LimitBody, max_bytes=min(settings.max_body_bytes, MAX_BODY_BYTES))
     app.add_middleware(ObserveRequests, metrics=metrics)
     configure_traces(app)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
@@ -51,7 +70,11 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     """The contract: needs neither a running server nor a model."""
     if app.openapi_schema is None:
         schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
+            title=app.title,
+            version=app.version,
+            openapi_version=app.openapi_version,
+            description=app.description,
+            routes=app.routes,
         )
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         for model in (FieldError, Problem):

@@ -94,6 +94,9 @@ class Batcher(Generic[Tag]):
         self, rows: Array, deadline: float, abandoned: Callable[[], Awaitable[bool]]
     ) -> tuple[Array, Tag]:
         """The outputs of these rows, or a `ServiceError` if the deadline cannot be met."""
+        if not self.alive:
+            detail = "No batches are worked on any more"
+            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "stopping", detail)
         is_probe = self.admit(len(rows), deadline)
         now = time.monotonic()
         job: _Job[Tag] = _Job(rows, deadline, now, abandoned, is_probe, asyncio.Future())
@@ -141,10 +144,18 @@ class Batcher(Generic[Tag]):
         while self._queue and (not batch or size + len(self._queue[0].rows) <= self._max_batch):
             job = self._queue.popleft()
             self._queued_rows -= len(job.rows)
-            if await self._is_worthwhile(job):
+            if await self._is_wanted(job):
                 batch.append(job)
                 size += len(job.rows)
         return batch
+
+    async def _is_wanted(self, job: _Job[Tag]) -> bool:
+        try:
+            return await self._is_worthwhile(job)
+        except Exception as error:
+            # Asking whether the caller is still there may fail: that is this caller's failure only.
+            self._fail([job], error)
+            return False
 
     async def _is_worthwhile(self, job: _Job[Tag]) -> bool:
         if job.result.done() or await job.abandoned():
@@ -161,25 +172,28 @@ class Batcher(Generic[Tag]):
         return True
 
     async def _run(self, batch: list[_Job[Tag]]) -> None:
+        # Whatever goes wrong with a batch is the end of that batch: this task has to go on.
+        try:
+            await self._infer_and_answer(batch)
+        except Exception as error:
+            self._fail(batch, error)
+        finally:
+            self._running = None
+
+    async def _infer_and_answer(self, batch: list[_Job[Tag]]) -> None:
         started = time.monotonic()
         rows = batch[0].rows if len(batch) == 1 else np.concatenate([job.rows for job in batch])
         self._running = (len(rows), started)
         for job in batch:
             self._observer.waited(started - job.queued_at)
         loop = asyncio.get_running_loop()
-        try:
-            outputs, tag = await loop.run_in_executor(self._executor, self._infer, rows)
-        except Exception as error:
-            for job in batch:
-                if not job.result.done():
-                    job.result.set_exception(error)
-        else:
-            self._answer(batch, outputs, tag)
-            seconds = time.monotonic() - started
-            self.costs.observe(len(rows), seconds)
-            self._observer.batch(len(rows), seconds)
-        finally:
-            self._running = None
+        outputs, tag = await loop.run_in_executor(self._executor, self._infer, rows)
+        if len(outputs) != len(rows):
+            raise ValueError(f"{len(outputs)} rows of outputs for {len(rows)} rows")
+        self._answer(batch, outputs, tag)
+        seconds = time.monotonic() - started
+        self.costs.observe(len(rows), seconds)
+        self._observer.batch(len(rows), seconds)
 
     def _answer(self, batch: list[_Job[Tag]], outputs: Array, tag: Tag) -> None:
         start = 0
@@ -188,6 +202,12 @@ class Batcher(Generic[Tag]):
             if not job.result.done():
                 job.result.set_result((outputs[start:end], tag))
             start = end
+
+    @staticmethod
+    def _fail(jobs: list[_Job[Tag]], error: Exception) -> None:
+        for job in jobs:
+            if not job.result.done():
+                job.result.set_exception(error)
 
     @staticmethod
     def _refuse(job: _Job[Tag], status: HTTPStatus, reason: str, detail: str) -> None:

@@ -1,7 +1,8 @@
-"""The command line: `ml serve`, `ml train`, `ml promote`, `ml models`, `ml bench`, `ml openapi`."""
+"""The command line: `ml serve`, `ml train`, `ml add`, `ml predict` and more."""
 
 import argparse
 import json
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -49,19 +50,76 @@ def serve(settings: Settings, options: argparse.Namespace) -> None:
 
 def train(settings: Settings, options: argparse.Namespace) -> None:
     """Train, evaluate, export and register; promote if every gate is passed."""
+    if options.if_none and (version := _servable(settings)):
+        print(f"{settings.alias} -> {version}")
+        return
     try:
         from ml.training.pipeline import GateError, run
     except ModuleNotFoundError as error:
         raise SystemExit(f"{error.name} is missing: run `npm run setup:ml`") from error
     try:
         card = run(options.params, Registry(settings.registry_dir))
-    except (GateError, ValidationError, OSError, ValueError) as error:
+    except (GateError, RegistryError, ValidationError, OSError, ValueError) as error:
         raise SystemExit(f"not registered: {error}") from error
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in card.metrics.items())
     print(f"{card.version}  {metrics}")
     if not options.no_promote:
         Registry(settings.registry_dir).promote(card.version, settings.alias)
         print(f"{settings.alias} -> {card.version}")
+
+
+def _servable(settings: Settings) -> str | None:
+    """The version that the alias names, if the service would start with it."""
+    from ml.model import load
+    from ml.serving import rehearse
+
+    registry = Registry(settings.registry_dir)
+    try:
+        version = registry.resolve(settings.alias)
+        rehearse(load(registry, version, settings.intra_op_threads, settings.providers))
+    except RegistryError:
+        return None
+    return version
+
+
+def add(settings: Settings, options: argparse.Namespace) -> None:
+    """Register an ONNX file that was made elsewhere, and promote it."""
+    try:
+        from ml.adding import add as register
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error.name} is missing: run `npm run setup:ml`") from error
+    from ml.rows import RowError
+
+    name = options.name or re.sub(r"[^a-z0-9]+", "-", options.file.stem.lower()).strip("-")
+    about = {"output": options.output, "labels": options.labels, "rows": options.rows}
+    try:
+        card = register(options.file, settings, name=name, **about)
+    except (RegistryError, RowError, ValidationError, OSError) as error:
+        raise SystemExit(f"not registered: {error}") from error
+    print(f"{card.version}  {card.outputs} outputs")
+    if not options.no_promote:
+        Registry(settings.registry_dir).promote(card.version, settings.alias)
+        print(f"{settings.alias} -> {card.version}")
+
+
+def predict(settings: Settings, options: argparse.Namespace) -> None:
+    """Print a prediction, as JSON on a line, for each row of a file."""
+    from ml.model import load
+    from ml.problems import ServiceError
+    from ml.rows import RowError, read
+    from ml.serving import answer, require_finite
+
+    registry = Registry(settings.registry_dir)
+    version = registry.resolve(settings.alias)
+    model = load(registry, version, settings.intra_op_threads, settings.providers)
+    try:
+        for rows in read(options.file, settings.max_batch):
+            outputs = model.run(rows)
+            require_finite(outputs)
+            for prediction in answer(outputs, model.card).predictions:
+                print(prediction.model_dump_json())
+    except (RowError, ServiceError, OSError) as error:
+        raise SystemExit(f"ml: {error}") from error
 
 
 def promote(settings: Settings, options: argparse.Namespace) -> None:
@@ -98,7 +156,7 @@ def openapi(_: Settings, __: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ml", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, train, promote, models, bench, openapi):
+    for command in (serve, train, add, predict, promote, models, bench, openapi):
         sub = commands.add_parser(command.__name__, help=command.__doc__)
         sub.set_defaults(run=command)
         if command is serve:
@@ -106,6 +164,16 @@ def _parser() -> argparse.ArgumentParser:
         elif command is train:
             sub.add_argument("--params", type=Path, default=Path("params.toml"))
             sub.add_argument("--no-promote", action="store_true", help="register only")
+            sub.add_argument("--if-none", action="store_true", help="only if none can be served")
+        elif command is add:
+            sub.add_argument("file", type=Path)
+            sub.add_argument("--name", help="of the model; the file's by default")
+            sub.add_argument("--output", help="which one, if the file has several")
+            sub.add_argument("--labels", nargs="+", default=[], help="of the outputs, in order")
+            sub.add_argument("--rows", type=Path, help="training rows, to tell drift from")
+            sub.add_argument("--no-promote", action="store_true", help="register only")
+        elif command is predict:
+            sub.add_argument("file", type=Path, help="CSV or JSON lines")
         elif command is promote:
             sub.add_argument("version")
         elif command is bench:

@@ -3,16 +3,17 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
 from ml import task
 from ml.registry import ModelCard, Registry, RegistryError
+from ml.tensors import Array, Input, feed, inputs_of, rows_of
 
-Array = npt.NDArray[np.float32]
+__all__ = ["Array", "Model", "load", "session_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,17 @@ class Model:
 
     card: ModelCard
     session: Any
+    inputs: tuple[Input, ...]
+
+    @classmethod
+    def of(cls, card: ModelCard, session: Any) -> Self:  # noqa: ANN401
+        """The model of a session, if its inputs take the card's features."""
+        return cls(card, session, inputs_of(session, card.features))
 
     def run(self, rows: Array) -> Array:
         """Rows of features to rows of outputs."""
-        name = self.session.get_inputs()[0].name
-        outputs: Array = self.session.run([self.card.output], {name: rows})[0]
-        return outputs.reshape(len(rows), -1)
+        (output,) = self.session.run([self.card.output], feed(self.inputs, rows))
+        return rows_of(output, len(rows))
 
     def warm_up(self, largest: int) -> Iterator[tuple[int, float]]:
         """Run batches of every size class, giving the seconds that each one took."""
@@ -42,9 +48,17 @@ class Model:
             size = min(size * 2, largest)
 
 
-def session_for(content: bytes, threads: int, providers: tuple[str, ...]) -> Any:  # noqa: ANN401
-    """A session with explicit threads: the default counts the host's, not the container's."""
+def session_for(
+    content: bytes, threads: int, providers: tuple[str, ...], folder: Path | None = None
+) -> Any:  # noqa: ANN401
+    """A session with explicit threads: the default counts the host's, not the container's.
+
+    Weights that are not in the content itself are read from the folder.
+    """
     options = ort.SessionOptions()
+    if folder is not None:
+        key = "session.model_external_initializers_file_folder_path"
+        options.add_session_config_entry(key, str(folder.resolve()))
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -62,9 +76,13 @@ def load(registry: Registry, version: str, threads: int, providers: tuple[str, .
         )
     content = registry.weights(card)
     try:
-        session = session_for(content, threads, providers)
+        folder = registry.root / version if card.files else None
+        session = session_for(content, threads, providers, folder)
     except Exception as error:
         raise RegistryError(f"ONNX Runtime cannot load version {version}: {error}") from error
     if card.output not in [output.name for output in session.get_outputs()]:
         raise RegistryError(f"version {version} has no output named {card.output!r}")
-    return Model(card, session)
+    try:
+        return Model.of(card, session)
+    except ValueError as error:
+        raise RegistryError(f"version {version} does not fit: {error}") from error

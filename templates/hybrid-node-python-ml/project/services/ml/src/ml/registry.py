@@ -3,15 +3,20 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ml.locking import exclusive
+
 MODEL_FILE = "model.onnx"
 CARD_FILE = "model.json"
 ALIASES_FILE = "aliases.json"
+LOCK_FILE = ".aliases.lock"
 
 
 class RegistryError(Exception):
@@ -32,6 +37,13 @@ class Baseline(BaseModel):
     prediction: Histogram
 
 
+class Example(BaseModel):
+    """A row of the data, and what the model said of it when it was registered."""
+
+    instance: list[float]
+    outputs: list[float] | None = None
+
+
 class ModelCard(BaseModel):
     """Everything known about one version, kept beside its weights as model.json."""
 
@@ -48,7 +60,10 @@ class ModelCard(BaseModel):
     metrics: dict[str, float]
     parameters: dict[str, float | int | str | list[int]]
     libraries: dict[str, str]
-    baseline: Baseline
+    baseline: Baseline | None = None
+    # Beside the model, where its weights are not in the file itself: SHA-256 by name.
+    files: dict[str, str] = {}
+    example: Example | None = None
 
 
 class Registry:
@@ -100,26 +115,46 @@ class Registry:
             raise RegistryError(f"{path} cannot be read: {error}") from error
         if hashlib.sha256(content).hexdigest() != card.sha256:
             raise RegistryError(f"{path} is damaged: its SHA-256 differs from {CARD_FILE}")
+        for name, digest in card.files.items():
+            beside = path.parent / name
+            if not beside.is_file() or sha256_of(beside) != digest:
+                raise RegistryError(f"{beside} is missing or damaged")
         return content
 
     def written(self, version: str) -> tuple[int, ...]:
         """When a version's files were written: they may arrive after an alias that names it."""
-        paths = (self.root / version / name for name in (MODEL_FILE, CARD_FILE))
-        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+        with suppress(FileNotFoundError):
+            paths = sorted((self.root / version).iterdir())
+            return tuple(path.stat().st_mtime_ns for path in paths)
+        return ()
 
-    def add(self, card: ModelCard, content: bytes) -> None:
-        """Register a version; the card is written last and makes it visible."""
+    def add(self, card: ModelCard, content: bytes, beside: Path | None = None) -> None:
+        """Register a version; the card is written last and makes it visible.
+
+        The files that the card names are taken from the folder `beside`.
+        """
         folder = self.root / card.version
         folder.mkdir(parents=True, exist_ok=True)
+        for name in card.files:
+            assert beside is not None  # noqa: S101
+            with (beside / name).open("rb") as source, _Temporary(folder / name) as temporary:
+                shutil.copyfileobj(source, temporary.file)
         _write(folder / MODEL_FILE, content)
         _write(folder / CARD_FILE, card.model_dump_json(indent=2).encode() + b"\n")
 
     def promote(self, version: str, alias: str) -> None:
         """Point an alias at a version; running services pick it up by themselves."""
         self.weights(self.card(version))
-        aliases = self.aliases() | {alias: version}
-        text = json.dumps(aliases, indent=2, sort_keys=True) + "\n"
-        _write(self.root / ALIASES_FILE, text.encode())
+        with exclusive(self.root / LOCK_FILE):
+            aliases = self.aliases() | {alias: version}
+            text = json.dumps(aliases, indent=2, sort_keys=True) + "\n"
+            _write(self.root / ALIASES_FILE, text.encode())
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file of any size."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Temporary:

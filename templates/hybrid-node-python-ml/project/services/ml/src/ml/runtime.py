@@ -5,30 +5,20 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import numpy as np
 import structlog
 
-from ml import task
 from ml.batching import Batcher, Observer
-from ml.drift import DriftMonitor
 from ml.metrics import Metrics
 from ml.model import Array, Model, load
 from ml.problems import ServiceError
 from ml.registry import Registry, RegistryError
+from ml.serving import Served, rehearse, require_finite
 from ml.settings import Settings
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A model in service, with what is known about its traffic."""
-
-    model: Model
-    drift: DriftMonitor
 
 
 class Runtime:
@@ -87,20 +77,17 @@ class Runtime:
         if self._served is None:
             return np.empty((0, 0), np.float32), self.model
         outputs, model = await self.batcher.submit(rows, deadline, abandoned)
-        if not np.isfinite(outputs).all():
-            detail = "The model gives no finite answer for these features"
-            raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "no_finite_answer", detail)
+        require_finite(outputs)
         return outputs, model
 
     def _infer(self, rows: Array) -> tuple[Array, Model]:
         served = self._served
         assert served is not None  # noqa: S101
-        outputs = served.model.run(rows)
-        served.drift.observe(rows, task.signal(outputs))
-        return outputs, served.model
+        return served.infer(rows), served.model
 
     def _drift(self) -> dict[str, float]:
-        return self._served.drift.indices() if self._served else {}
+        drift = self._served.drift if self._served else None
+        return drift.indices() if drift else {}
 
     async def _serve(self, version: str) -> None:
         started = time.monotonic()
@@ -112,11 +99,24 @@ class Runtime:
             costs = await asyncio.to_thread(list, model.warm_up(settings.max_batch))
         except Exception as error:
             raise RegistryError(f"version {version} cannot run batches: {error}") from error
+        await asyncio.to_thread(rehearse, model)
+        self._keep_width(model)
         for rows, seconds in costs:
             self.batcher.costs.observe(rows, seconds)
-        self._served = Served(model, DriftMonitor(model.card.baseline, settings.drift_window))
+        self._served = Served.watching(model, settings.drift_window)
         self._metrics.serving(model.card.name, version)
         log.info("model_loaded", version=version, seconds=round(time.monotonic() - started, 3))
+
+    def _keep_width(self, model: Model) -> None:
+        """Refuse another width of outputs that no labels name: callers may keep them."""
+        if self._served is None or model.card.labels:
+            return
+        width, now = model.card.outputs, self._served.model.card.outputs
+        if width != now:
+            raise RegistryError(
+                f"version {model.card.version} has {width} outputs, the one in service {now}: "
+                "renew what callers have stored of them and start the service anew"
+            )
 
     async def _watch(self) -> None:
         while True:

@@ -2,11 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ml.task import FEATURES, Feature, Prediction
 
 MAX_INSTANCES = 256
+# From 1 to MAX_INSTANCES, for headers.
+ROWS_PATTERN = "(?:[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-6])"
+# The longest float32 has 23 characters in JSON; whatever is larger than this fits no contract.
+MAX_BODY_BYTES = MAX_INSTANCES * (32 * FEATURES + 8) + 1024
+MAX_FIELDS = 8
 
 Instance = Annotated[list[Feature], Field(min_length=FEATURES, max_length=FEATURES)]
 
@@ -14,9 +19,18 @@ Instance = Annotated[list[Feature], Field(min_length=FEATURES, max_length=FEATUR
 class PredictRequest(BaseModel):
     """One or more rows of features."""
 
-    model_config = ConfigDict(extra="forbid")
+    # Strict: what the contract calls a number is one, not "1" and not true, as the API has it too.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     instances: list[Instance] = Field(min_length=1, max_length=MAX_INSTANCES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_a_flood(cls, body: object) -> object:
+        """Refuse many unknown fields as one error: naming each would hold up everybody else."""
+        if isinstance(body, dict) and len(body) > MAX_FIELDS:
+            raise ValueError(f"Unknown fields: there are {len(body)} fields")
+        return body
 
 
 class ModelReference(BaseModel):

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { drizzleAdapter } from 'better-auth/adapters/drizzle';
-import { isFailure, isUniqueViolation } from '../db/errors.ts';
+import { isCheckViolation, isFailure, isUniqueViolation } from '../db/errors.ts';
 import { identifyCurrent } from '../http/logging.ts';
 
 type CreateAdapter = ReturnType<typeof drizzleAdapter>;
@@ -43,13 +43,20 @@ function watch<Watched extends object>(adapter: Watched): Watched {
           if (name === 'findOne') noteUser(given[0], found);
           return found;
         } catch (error) {
-          // Of two who want the same name at once, one is told that it is taken.
-          if (isFailure(error) || isUniqueViolation(error)) current.getStore()?.push(error);
+          if (isTold(error)) current.getStore()?.push(error);
           throw error;
         }
       };
     },
   });
+}
+
+/**
+ * Of two who want the same name at once, one is told that it is taken; and who breaks a rule, which. What
+ * better-auth tries afterwards, in a transaction that has failed, would be told instead.
+ */
+function isTold(error: unknown): boolean {
+  return isFailure(error) || isUniqueViolation(error) || isCheckViolation(error);
 }
 
 /** The first session that a request reads is its own: from then on its log lines say whose it is. */

@@ -4,7 +4,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
-import { isCheckViolation, isForeignKeyViolation, isUniqueViolation } from '../db/errors.ts';
+import { brokenRule, isForeignKeyViolation, isUniqueViolation } from '../db/errors.ts';
 import type { App } from '../http/app.ts';
 import { problems } from '../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../http/problems.ts';
@@ -203,9 +203,12 @@ function toExpected(error: FastifyError): FastifyError {
   if (isForeignKeyViolation(error)) {
     return new ProblemError(409, 'deleted_meanwhile', 'What it belongs to has been deleted');
   }
-  if (isCheckViolation(error)) {
+  const rule = brokenRule(error);
+  if (rule?.name === 'members_keep_an_owner') {
     return new ProblemError(409, 'last_owner', 'An organization keeps at least one owner');
   }
+  // Of a module that has one on our tables: it says what it is.
+  if (rule) return new ProblemError(409, rule.name, rule.message);
   if (!hasZodFastifySchemaValidationErrors(error)) return error;
   const [issue] = error.validation;
   if (!issue?.instancePath.endsWith('assword')) return error;

@@ -27,6 +27,18 @@ export function isCheckViolation(error: unknown): boolean {
   return sqlState(error) === CHECK_VIOLATION;
 }
 
+/** The rule for which the database refused a row, by its name, and what it said. */
+export function brokenRule(error: unknown): { name: string; message: string } | undefined {
+  if (!isCheckViolation(error)) return undefined;
+  const found = causes(error).find((each) => 'constraint' in each);
+  return (
+    found && {
+      name: String((found as { constraint?: unknown }).constraint),
+      message: found.message,
+    }
+  );
+}
+
 // Classes 08 (connection) and 57P (shutdown, crash, starting up), too many connections, a transaction
 // that was idle for too long; then what Node says of sockets and names.
 const UNAVAILABLE =

@@ -36,15 +36,16 @@ export function registerNotModified(app: App): void {
     const etag = String(reply.getHeader('etag') ?? `"${hash('sha1', payload, 'base64url')}"`);
     reply.header('etag', etag);
     const { 'if-match': wanted, 'if-none-match': known } = request.headers;
-    if (wanted !== undefined && !names(wanted, etag)) throw staleVersion();
-    if (known === undefined || !names(known, etag)) return payload;
+    if (wanted !== undefined && !isNamed(wanted, etag)) throw staleVersion();
+    if (known === undefined || !isNamed(known, etag)) return payload;
     reply.code(304).removeHeader('content-type').removeHeader('content-length');
     // Of HEAD, Fastify itself sends no more than the length.
     return request.method === 'HEAD' ? payload : null;
   });
 }
 
-function names(header: string, etag: string): boolean {
+/** Whether a header such as If-None-Match names an ETag. */
+export function isNamed(header: string, etag: string): boolean {
   if (header.trim() === '*') return true;
   const [tag = ''] = tagsOf(etag);
   return tagsOf(header).includes(tag);

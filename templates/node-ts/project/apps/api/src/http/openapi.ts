@@ -32,6 +32,12 @@ export async function registerOpenApi(app: App): Promise<void> {
             description:
               'For programs: a key of one organization, which its owners and admins make',
           },
+          fileLink: {
+            type: 'apiKey',
+            in: 'query',
+            name: 'signature',
+            description: 'Part of the address that was given out for one file, for a short while',
+          },
         },
       },
     },

@@ -1,14 +1,20 @@
 import type { AppModule } from '../module.ts';
 import { apiKeys } from './api-keys/index.ts';
+import { billing } from './billing/index.ts';
+import { files } from './files/index.ts';
 import { health } from './health/index.ts';
 import { live } from './live/index.ts';
 import { projects } from './projects/index.ts';
+import { webhooks } from './webhooks/index.ts';
 
 /** Everything this application does, in the order in which it is registered. */
 export const modules: readonly AppModule[] = [
   health,
   projects,
   apiKeys,
+  billing,
   live,
+  files,
+  webhooks,
   // One line each, and yours after this one, so that what an update adds does not meet them.
 ];

@@ -8,5 +8,8 @@ export type Role = (typeof everyone)[number];
 export const permissions = {
   project: { read: everyone, create: members, update: members, delete: admins },
   apiKey: { read: admins, create: admins, rotate: admins, revoke: admins },
+  billing: { read: everyone, manage: admins },
   liveEvent: { read: everyone },
+  file: { read: everyone, create: members, delete: admins },
+  webhook: { read: admins, create: admins, update: admins, send: admins, delete: admins },
 } satisfies Record<string, Record<string, readonly Role[]>>;

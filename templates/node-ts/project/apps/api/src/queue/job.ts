@@ -17,6 +17,8 @@ export interface JobOptions<Payload extends z.ZodType> {
   readonly timeoutSeconds?: number;
   /** How long a job that is done stays in the database. A day unless given. */
   readonly keepSeconds?: number;
+  /** Of those that are enqueued for one group, each process runs one at a time. */
+  readonly onePerGroup?: boolean;
   /** When it runs by itself, as cron writes it, in UTC: `0 3 * * *`. Its payload is then `{}`. */
   readonly schedule?: string;
 }
@@ -96,16 +98,16 @@ function parse<Payload extends z.ZodType>(job: Job<Payload>, payload: unknown): 
 
 /**
  * Adds a job that is there when `tx` commits, and only then; within `withTenant` it belongs to the
- * organization. It gives the job's id.
+ * organization. It gives the job's id. `group` is for jobs with `onePerGroup`.
  */
 export async function enqueue<Payload extends z.ZodType>(
   tx: Db | Transaction,
   job: Job<Payload>,
   payload: z.input<Payload>,
-  { runAt }: { readonly runAt?: Date } = {},
+  { runAt, group }: { readonly runAt?: Date; readonly group?: string } = {},
 ): Promise<string> {
   const json = JSON.stringify(job.payload.parse(payload));
-  const settings = JSON.stringify({ policy: 'standard', ...job.settings });
+  const settings = JSON.stringify({ policy: 'standard', ...job.settings, group });
   const due = runAt?.toISOString() ?? null;
   const { rows } = await tx.execute<{ id: string }>(
     sql`select enqueue_job(${job.name}, ${json}::jsonb, ${due}::timestamptz, ${settings}::jsonb) as id`,

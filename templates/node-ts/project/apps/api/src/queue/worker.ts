@@ -97,16 +97,26 @@ export class JobWorker {
     }
     await this.#writeSchedules(boss);
     for (const handler of handlers) {
-      await boss.work<Envelope, JobResult, Options>(
-        handler.job.name,
-        {
-          perJobResults: true,
-          localConcurrency: concurrency,
-          notifyPollingIntervalSeconds: POLL_SECONDS,
-        },
-        (jobs) => Promise.all(jobs.map((job) => this.#run(handler, job))),
-      );
+      for (let count = 0; count < concurrency; count += 1) await this.#takeJobsOf(boss, handler);
     }
+  }
+
+  /** One after the other: pg-boss would wait for the next one until it is told of it, or for the poll. */
+  async #takeJobsOf(boss: PgBoss, handler: JobHandler): Promise<void> {
+    const { name, onePerGroup } = handler.job;
+    let taker = '';
+    taker = await boss.work<Envelope, JobResult, Options>(
+      name,
+      {
+        perJobResults: true,
+        ...(onePerGroup && { localGroupConcurrency: 1 }),
+        notifyPollingIntervalSeconds: POLL_SECONDS,
+      },
+      (jobs) => {
+        boss.notifyWorker(taker);
+        return Promise.all(jobs.map((job) => this.#run(handler, job)));
+      },
+    );
   }
 
   /** What is scheduled is what the code says, and nothing that an earlier release has said. */

@@ -1,4 +1,7 @@
 import { EventEmitter, once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { InjectOptions } from 'fastify';
 import { buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -19,6 +22,8 @@ export interface TestApp {
   readonly mails: Mail[];
   /** The oldest mail to that address that was not asked for yet. Lets jobs run, and waits for it. */
   mailTo(address: string, subject?: string): Promise<Mail>;
+  /** Where it keeps files, unless it was told otherwise. */
+  readonly filesDir: string;
   /** Every log line, parsed. */
   readonly logs: Record<string, unknown>[];
   close(): Promise<void>;
@@ -26,6 +31,7 @@ export interface TestApp {
 
 export interface TestAppOptions {
   readonly env?: Record<string, string>;
+  /** Beside the application's, or instead of the one of that name. */
   readonly extraModules?: readonly AppModule[];
   readonly database?: Database;
   /** Instead of the one that keeps the mails. */
@@ -34,7 +40,10 @@ export interface TestAppOptions {
 
 /** The real application with a database of its own; mail and log lines are kept to look at. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const all = [...modules, ...(options.extraModules ?? [])];
+  const extra = options.extraModules ?? [];
+  const names = extra.map(({ name }) => name);
+  const all = [...modules.filter(({ name }) => !names.includes(name)), ...extra];
+  const filesDir = join(tmpdir(), `api-test-files-${crypto.randomUUID()}`);
   const env = {
     NODE_ENV: 'test',
     // The machine may be busy with other things than this application.
@@ -43,6 +52,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     AUTH_RATE_LIMIT_MAX: '100000',
     ACCOUNT_RATE_LIMIT_MAX: '100000',
     ACCOUNT_MAIL_LIMIT_MAX: '100000',
+    FILES_DIR: filesDir,
     ...options.env,
   };
   const database = options.database ?? (await copyDatabase());
@@ -63,8 +73,9 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const close = async () => {
     await app.close();
     await database.close();
+    await rm(filesDir, { recursive: true, force: true });
   };
-  return { app, database, mails: kept.mails, mailTo, logs, close };
+  return { app, database, mails: kept.mails, mailTo, filesDir, logs, close };
 }
 
 class KeptMails implements Mailer {

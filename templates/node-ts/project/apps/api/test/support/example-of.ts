@@ -35,6 +35,7 @@ export function exampleOf(
     if (each.type === 'array') return [example(each.items ?? {})];
     if (each.type === 'boolean') return true;
     if (each.type === 'number' || each.type === 'integer') return each.minimum ?? 1;
+    if (each.format === 'uri') return `https://${text}.example.com/`;
     return each.format === 'email' ? `${text}@example.com` : text;
   };
   const objectOf = ({ properties = {}, required = [] }: Schema) =>

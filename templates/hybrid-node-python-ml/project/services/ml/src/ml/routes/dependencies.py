@@ -3,8 +3,12 @@
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from ml.runtime import Runtime
+
+Milliseconds = Annotated[int, Field(ge=1, le=600_000)]
 
 
 def get_runtime(request: Request) -> Runtime:
@@ -16,8 +20,8 @@ def get_runtime(request: Request) -> Runtime:
 def get_deadline(
     request: Request,
     x_timeout_ms: Annotated[
-        int | None,
-        Header(ge=1, le=600_000, description="How long the caller will wait, in milliseconds"),
+        Milliseconds | SkipJsonSchema[None],
+        Header(description="How long the caller will wait, in milliseconds"),
     ] = None,
 ) -> float:
     """When the caller gives up: relative, so that no two clocks need to agree."""

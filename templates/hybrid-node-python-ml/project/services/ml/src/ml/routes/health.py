@@ -11,9 +11,12 @@ from ml.schemas import Live, ModelReference, Ready
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", operation_id="livez")
-async def livez() -> Live:
-    """Whether the process answers at all."""
+@router.get("/livez", operation_id="livez", responses=documented(503))
+async def livez(runtime: RuntimeDependency) -> Live:
+    """Whether the process answers and works on batches: if not, only a new one will."""
+    if not runtime.batcher.alive:
+        detail = "Batches are no longer worked on"
+        raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "not_alive", detail)
     return Live()
 
 

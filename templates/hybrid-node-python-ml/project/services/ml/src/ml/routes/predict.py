@@ -13,17 +13,18 @@ from ml.model import Array
 from ml.problems import ServiceError, documented
 from ml.routes.dependencies import Deadline, RuntimeDependency
 from ml.schemas import (
-    MAX_INSTANCES,
+    ROWS_PATTERN,
     ModelDescription,
-    ModelReference,
     PredictRequest,
     PredictResponse,
 )
+from ml.serving import answer, encode
 
 router = APIRouter(prefix="/v1", tags=["predictions"], dependencies=[Depends(authenticate)])
 
 OCTETS = "application/octet-stream"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+_SHAPE = f"^{ROWS_PATTERN},{task.FEATURES}$"
 
 
 @router.get("/model", operation_id="getModel", responses=documented(401, 503))
@@ -41,10 +42,8 @@ async def predict(
     body: PredictRequest, request: Request, runtime: RuntimeDependency, deadline: Deadline
 ) -> PredictResponse:
     """Predict for each instance."""
-    rows = np.asarray(body.instances, dtype=np.float32)
-    outputs, model = await runtime.predict(rows, deadline, request.is_disconnected)
-    reference = ModelReference(name=model.card.name, version=model.card.version)
-    return PredictResponse(predictions=task.decode(outputs, model.card), model=reference)
+    outputs, model = await runtime.predict(encode(body), deadline, request.is_disconnected)
+    return answer(outputs, model.card)
 
 
 @router.post(
@@ -70,7 +69,7 @@ async def predict_tensor(
     deadline: Deadline,
     x_shape: Annotated[
         str,
-        Header(pattern=r"^[1-9][0-9]{0,5},[1-9][0-9]{0,5}$", description="rows,features"),
+        Header(pattern=_SHAPE, description="rows,features"),
     ],
 ) -> Response:
     """Predict for rows of little-endian float32: for large tensors far cheaper than JSON."""
@@ -85,8 +84,6 @@ async def predict_tensor(
 
 def _tensor(content: bytes, shape: str) -> Array:
     rows, features = (int(size) for size in shape.split(","))
-    if features != task.FEATURES or rows > MAX_INSTANCES:
-        raise _invalid(f"x-shape must be at most {MAX_INSTANCES} rows of {task.FEATURES} features")
     if len(content) != 4 * math.prod((rows, features)):
         raise _invalid(f"The body must be {4 * rows * features} bytes: float32 in x-shape")
     tensor = np.frombuffer(content, dtype="<f4").astype(np.float32).reshape(rows, features)

@@ -1,12 +1,12 @@
 """Predictions as a stream of events."""
 
-import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 
 from ml.auth import authenticate
 from ml.problems import documented
 from ml.routes.dependencies import Deadline, RuntimeDependency
 from ml.schemas import PredictRequest
+from ml.serving import encode
 from ml.streaming import EventStream, Streams, predict_each
 
 router = APIRouter(prefix="/v1", tags=["predictions"], dependencies=[Depends(authenticate)])
@@ -45,7 +45,7 @@ async def predict_stream(
 ) -> EventStream:
     """Predict for each instance, and send each prediction when it is ready."""
     streams: Streams = request.app.state.streams
-    rows = np.asarray(body.instances, dtype=np.float32)
+    rows = encode(body)
     streams.admit()
     runtime.batcher.admit(len(rows), deadline)
     step = request.app.state.settings.max_batch

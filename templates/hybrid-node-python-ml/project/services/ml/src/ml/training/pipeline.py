@@ -8,7 +8,8 @@ import numpy as np
 from ml import task
 from ml.drift import histogram
 from ml.model import Array, Model, session_for
-from ml.registry import Baseline, ModelCard, Registry
+from ml.registry import Baseline, Example, ModelCard, Registry
+from ml.serving import rehearse
 from ml.training.export import LIBRARIES, export, version_of
 from ml.training.params import Params
 from ml.training.steps import OUTPUT, evaluate, fit, labels, load_data, reference
@@ -49,8 +50,9 @@ def run(params_file: Path, registry: Registry) -> ModelCard:
         parameters={**params.model, "seed": params.data.seed},
         libraries={name: library_version(name) for name in LIBRARIES},
         baseline=baseline,
+        example=Example(instance=split.test_rows[0].tolist(), outputs=served[0].tolist()),
     )
-    Model(card, session).run(split.test_rows[:1])
+    rehearse(Model.of(card, session))
     registry.add(card, content)
     return card
 

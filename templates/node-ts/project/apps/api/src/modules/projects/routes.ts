@@ -23,6 +23,7 @@ import { ProblemError } from '../../http/problems.ts';
 import { IdempotencyHeaders, once } from '../../idempotency/once.ts';
 import type { Services } from '../../module.ts';
 import { type News, tell } from '../live/tell.ts';
+import { projectCreated, projectDeleted, projectUpdated } from './events.ts';
 import {
   deleteProject,
   findProject,
@@ -72,7 +73,7 @@ function registerList(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerCreate(app: App, { database, requires }: Services): void {
+function registerCreate(app: App, { database, requires, publish }: Services): void {
   app.post(
     PATH,
     {
@@ -91,6 +92,7 @@ function registerCreate(app: App, { database, requires }: Services): void {
       const project = await withTenant(database, accessOf(request).organizationId, (tx) =>
         once(tx, request, async () => {
           const created = toProject(await insertProject(tx, request.body));
+          await publish(tx, projectCreated, { projectId: created.id });
           await tell(tx, news('created', created.id));
           return created;
         }),
@@ -125,7 +127,7 @@ function registerRead(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerUpdate(app: App, { database, requires }: Services): void {
+function registerUpdate(app: App, { database, requires, publish }: Services): void {
   app.patch(
     `${PATH}/:id`,
     {
@@ -149,6 +151,7 @@ function registerUpdate(app: App, { database, requires }: Services): void {
       const row = await withTenant(database, accessOf(request).organizationId, async (tx) => {
         const updated = await updateProject(tx, id, versions, request.body);
         if (updated) {
+          await publish(tx, projectUpdated, { projectId: id });
           await tell(tx, news('updated', id));
           return updated;
         }
@@ -159,7 +162,7 @@ function registerUpdate(app: App, { database, requires }: Services): void {
   );
 }
 
-function registerDelete(app: App, { database, requires }: Services): void {
+function registerDelete(app: App, { database, requires, publish }: Services): void {
   app.delete(
     `${PATH}/:id`,
     {
@@ -179,6 +182,7 @@ function registerDelete(app: App, { database, requires }: Services): void {
       const { id } = request.params;
       await withTenant(database, accessOf(request).organizationId, async (tx) => {
         if (await deleteProject(tx, id, versions)) {
+          await publish(tx, projectDeleted, { projectId: id });
           return tell(tx, news('deleted', id));
         }
         throw (await findProject(tx, id)) ? changedMeanwhile() : notFound();

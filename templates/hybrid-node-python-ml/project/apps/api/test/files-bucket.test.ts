@@ -1,0 +1,1 @@
+../../../../../node-ts/project/apps/api/test/files-bucket.test.ts

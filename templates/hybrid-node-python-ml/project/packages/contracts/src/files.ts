@@ -1,0 +1,1 @@
+../../../../../node-ts/project/packages/contracts/src/files.ts
