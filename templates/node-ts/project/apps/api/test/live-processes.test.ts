@@ -116,8 +116,28 @@ it('streams outlive the limits for requests, and end when the process does', asy
 
 // Nobody else can open the embedded database, and nothing is between it and the process.
 describe.runIf('server' in template)('with PostgreSQL', () => {
+  let proxies: { pool: DatabaseProxy; listener: DatabaseProxy };
+  let one: Awaited<ReturnType<typeof start>>;
+  let other: Awaited<ReturnType<typeof start>>;
+
+  beforeAll(async () => {
+    const target = env.DATABASE_URL ?? '';
+    proxies = { pool: new DatabaseProxy(target), listener: new DatabaseProxy(target) };
+    one = await start();
+    other = await start({
+      DATABASE_URL: await proxies.pool.start(),
+      LIVE_DATABASE_URL: await proxies.listener.start(),
+      LIVE_BEAT_MS: '100',
+      DATABASE_STATEMENT_TIMEOUT_MS: '1000',
+      DATABASE_ANSWER_TIMEOUT_MS: '1000',
+    });
+  });
+  afterAll(async () => {
+    for (const { server } of [one, other]) await server.kill();
+    for (const proxy of Object.values(proxies)) await proxy.stop();
+  });
+
   it('who listens to one process hears, in order, what is told by all', async () => {
-    const [one, other] = [await start(), await start()];
     const { cookie, id, path } = await signUpOwner(one.url, 'both');
     const listeners = await Promise.all(
       [one, other, other].map(({ url }) => Listening.open(url + path, { cookie })),
@@ -128,74 +148,53 @@ describe.runIf('server' in template)('with PostgreSQL', () => {
     for (const each of listeners) {
       await expect.poll(() => each.messages.length, PATIENCE).toBe(41);
       expect(each.sequences).toEqual(Array.from({ length: 41 }, (_, index) => index));
+      each.close();
     }
-    for (const each of listeners) each.close();
+  });
+
+  it('who listens hears what was told while the database was away, or said nothing', async () => {
+    const { cookie, id, path } = await signUpOwner(one.url, 'away');
+    const listening = await Listening.open(other.url + path, { cookie });
+    await hears(listening, 'reset');
+    for (const proxy of Object.values(proxies)) proxy.refuse();
+    await other.server.waitFor(/hears of live events was lost/);
+    await post(one.url, `/tell/${id}/meanwhile`, {});
+    for (const proxy of Object.values(proxies)) proxy.open();
+    await hears(listening, 'reset', 'note.meanwhile');
+    await post(one.url, `/tell/${id}/after`, {});
+    await hears(listening, 'reset', 'note.meanwhile', 'note.after');
+
+    other.server.output = '';
+    proxies.listener.freeze();
+    await post(one.url, `/tell/${id}/frozen`, {});
+    await other.server.waitFor(/hears of live events was lost/);
+    proxies.listener.open();
+    await hears(listening, 'reset', 'note.meanwhile', 'note.after', 'note.frozen');
+    expect(listening.ended).toBe(false);
+    listening.close();
   });
 
   it('who is connected is told once, and that they are not, also when their process is killed', async () => {
     const settings = { LIVE_PRESENCE: 'true', LIVE_BEAT_MS: '1000' };
-    const [one, other] = [await start(settings), await start(settings)];
-    const { cookie, path } = await signUpOwner(one.url, 'present');
+    const [first, second] = [await start(settings), await start(settings)];
+    const { cookie, path } = await signUpOwner(first.url, 'present');
     const key = { name: 'watcher', scopes: ['liveEvent:read'] };
-    const made = await post(one.url, path.replace('/events', '/api-keys'), key, cookie);
+    const made = await post(first.url, path.replace('/events', '/api-keys'), key, cookie);
     const { secret } = (await made.json()) as { secret: string };
-    const watcher = await Listening.open(other.url + path, { secret });
+    const watcher = await Listening.open(second.url + path, { secret });
     await hears(watcher, 'reset');
-    const stays = await Listening.open(one.url + path, { cookie });
+    const stays = await Listening.open(first.url + path, { cookie });
     await hears(watcher, 'reset', 'presence.came');
-    const goes = await Listening.open(other.url + path, { cookie });
+    const goes = await Listening.open(second.url + path, { cookie });
     await hears(goes, 'reset');
-    expect(await who(other.url, path, cookie)).toEqual(await who(one.url, path, cookie));
+    expect(await who(second.url, path, cookie)).toEqual(await who(first.url, path, cookie));
     goes.close();
-    await one.server.kill();
-    await other.server.waitFor(/a process is over/);
+    await first.server.kill();
+    await second.server.waitFor(/a process is over/);
     await hears(watcher, 'reset', 'presence.came', 'presence.left');
-    expect(await who(other.url, path, cookie)).toEqual([]);
+    expect(await who(second.url, path, cookie)).toEqual([]);
     expect(stays.ended).toBe(true);
     watcher.close();
-    await other.server.kill();
-  });
-
-  it('who listens hears what was told while the database was away from the process', async () => {
-    const proxy = new DatabaseProxy(env.DATABASE_URL ?? '');
-    const away = await start({ DATABASE_URL: await proxy.start(), LIVE_BEAT_MS: '100' });
-    const other = await start();
-    const { cookie, id, path } = await signUpOwner(other.url, 'away');
-    const listening = await Listening.open(away.url + path, { cookie });
-    await hears(listening, 'reset');
-    await post(other.url, `/tell/${id}/before`, {});
-    await hears(listening, 'reset', 'note.before');
-    proxy.refuse();
-    await away.server.waitFor(/hears of live events was lost/);
-    await post(other.url, `/tell/${id}/meanwhile`, {});
-    proxy.open();
-    await hears(listening, 'reset', 'note.before', 'note.meanwhile');
-    await post(other.url, `/tell/${id}/after`, {});
-    await hears(listening, 'reset', 'note.before', 'note.meanwhile', 'note.after');
-    expect(listening.ended).toBe(false);
-    listening.close();
-    await away.server.kill();
-    await proxy.stop();
-  });
-
-  it('a connection on which nothing comes any more is given up', async () => {
-    const proxy = new DatabaseProxy(env.DATABASE_URL ?? '');
-    const frozen = await start({
-      LIVE_DATABASE_URL: await proxy.start(),
-      LIVE_BEAT_MS: '100',
-      DATABASE_STATEMENT_TIMEOUT_MS: '300',
-      DATABASE_ANSWER_TIMEOUT_MS: '300',
-    });
-    const { cookie, id, path } = await signUpOwner(frozen.url, 'frozen');
-    const listening = await Listening.open(frozen.url + path, { cookie });
-    await hears(listening, 'reset');
-    proxy.freeze();
-    await post(frozen.url, `/tell/${id}/written`, {});
-    await frozen.server.waitFor(/hears of live events was lost/);
-    proxy.open();
-    await hears(listening, 'reset', 'note.written');
-    listening.close();
-    await frozen.server.kill();
-    await proxy.stop();
+    await second.server.kill();
   });
 });
