@@ -63,6 +63,7 @@ def environment(
     return {
         **tools,
         **database,
+        "FILES_DIR": str(tmp_path / "files"),
         "PORT": str(free_port()),
         "RATE_LIMIT_MAX": "1000000",
         "AUTH_RATE_LIMIT_MAX": "1000000",
@@ -113,7 +114,14 @@ def settings(document: Document, base: str, session: str) -> str:
                 'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422"]',
             ]
         parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
-        if "idempotency-key" in parameters:
+        if len(operation.get("requestBody", {}).get("content", ())) > 1:
+            lines += [
+                "[[operations]]",
+                f'include-name = "{name}"',
+                # Bytes are held to the type that they are declared as, which no schema can tell.
+                'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "411", "415", "422"]',
+            ]
+        elif "idempotency-key" in parameters:
             lines += [
                 "[[operations]]",
                 f'include-name = "{name}"',
