@@ -252,6 +252,11 @@ it('who comes at once finds no more room than who comes one by one', async () =>
   expect(codes).toEqual([200, 200, 200, 200, 429, 429, 429, 429]);
 });
 
+it('who is present is told where that is switched on', async () => {
+  const response = await red.client.get(`${red.path}/presence`);
+  expect([response.statusCode, response.json().code]).toEqual([503, 'presence_not_configured']);
+});
+
 describe('telling', () => {
   it('takes no more than a message may have, and no organization but that of withTenant', async () => {
     await expect(tellRed('long', { text: 'x'.repeat(8_000) })).rejects.toThrow(RangeError);

@@ -34,3 +34,7 @@ export const LiveQuery = z.object({
     .describe('The sequence of the last message that you got: what came after it is sent first'),
 });
 export type LiveQuery = z.infer<typeof LiveQuery>;
+
+/** Who has a stream open: `presence.came` and `presence.left` tell of changes. */
+export const LivePresence = z.object({ userIds: z.array(z.string()) }).meta({ id: 'LivePresence' });
+export type LivePresence = z.infer<typeof LivePresence>;

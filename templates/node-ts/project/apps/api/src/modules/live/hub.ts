@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { type Access, may } from '../../auth/access.ts';
 import { rolesOf } from '../../auth/still-there.ts';
@@ -7,6 +7,7 @@ import { ProblemError } from '../../http/problems.ts';
 import { Feed } from './feed.ts';
 import { Lane } from './lane.ts';
 import { Listener } from './listener.ts';
+import type { Presence } from './presence.ts';
 import type { Sink } from './sink.ts';
 import { Stream } from './stream.ts';
 
@@ -17,6 +18,7 @@ export interface HubOptions {
   readonly beatMs: number;
   readonly streamsPerUser: number;
   readonly bufferBytes: number;
+  readonly presence: Presence | undefined;
 }
 
 /** Of the pool's connections, so many at most are busy with streams. */
@@ -89,6 +91,7 @@ export class Hub {
     feed.streams.add(stream);
     this.#streams.add(stream);
     this.#timer ??= setInterval(() => void this.#beat(), this.#options.beatMs);
+    if (!access.apiKey) this.#options.presence?.came(access);
     if (after === undefined) stream.reset(feed.sequence);
     feed.resume(stream).catch((error) => {
       log.warn({ err: error, ...ofWhom(access) }, 'a stream could not be resumed');
@@ -103,19 +106,20 @@ export class Hub {
     place.feed.streams.delete(stream);
     this.#streams.delete(stream);
     this.leave(place);
-    if (this.#streams.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    if (!place.access.apiKey) this.#options.presence?.went(place.access);
   }
 
   /** Ends all streams, so that nothing waits for them. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     for (const stream of this.#streams) stream.end('stopping');
-    await this.#listener.stop();
     setTimeout(() => {
       for (const stream of this.#streams) stream.cut();
     }, GOODBYE_MS).unref();
+    await this.#listener.stop();
+    // A database that does not answer finds out by itself, later.
+    const written = this.#options.presence?.stop().catch(() => undefined);
+    await Promise.race([written, sleep(GOODBYE_MS, undefined, { ref: false })]);
   }
 
   #newFeed(organizationId: string): Feed {
@@ -134,6 +138,7 @@ export class Hub {
       for (const feed of this.#feeds.values()) feed.retry();
       await this.#listener.check();
       await this.#checkAccess();
+      await this.#options.presence?.beat();
     } catch (error) {
       this.#options.log.warn({ err: error }, 'could not ask who may still listen');
     } finally {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineModule } from '../../module.ts';
 import { Hub } from './hub.ts';
 import { liveJobs } from './jobs.ts';
+import { Presence } from './presence.ts';
 import { registerRoutes } from './routes.ts';
 import { registerUpgrades } from './upgrades.ts';
 
@@ -16,19 +17,24 @@ export const live = defineModule({
     LIVE_STREAMS_PER_USER: count(20),
     LIVE_BUFFER_BYTES: count(262_144),
     LIVE_RETENTION_HOURS: count(24),
+    LIVE_PRESENCE: z
+      .enum(['true', 'false'])
+      .default('false')
+      .transform((text) => text === 'true'),
   },
   async register(app, services, env) {
+    const shared = { database: services.database, log: app.log, beatMs: env.LIVE_BEAT_MS };
+    const presence = env.LIVE_PRESENCE ? new Presence(shared) : undefined;
     const hub = new Hub({
-      database: services.database,
-      log: app.log,
+      ...shared,
+      presence,
       listenUrl: env.LIVE_DATABASE_URL,
-      beatMs: env.LIVE_BEAT_MS,
       streamsPerUser: env.LIVE_STREAMS_PER_USER,
       bufferBytes: env.LIVE_BUFFER_BYTES,
     });
     app.addHook('preClose', () => hub.stop());
     await registerUpgrades(app);
-    registerRoutes(app, services, hub);
+    registerRoutes(app, services, hub, presence);
   },
   jobs: ({ database }, env) => liveJobs(database, env.LIVE_RETENTION_HOURS),
 });

@@ -1,4 +1,4 @@
-import { LiveMessage, LiveQuery, OrganizationParams } from '@app/contracts';
+import { LiveMessage, LivePresence, LiveQuery, OrganizationParams } from '@app/contracts';
 import { z } from 'zod';
 import {
   accessOf,
@@ -13,6 +13,7 @@ import { createOriginCheck } from '../../http/security.ts';
 import type { Services } from '../../module.ts';
 import type { Hub } from './hub.ts';
 import { openEvents, openSocket } from './open.ts';
+import type { Presence } from './presence.ts';
 
 const PATH = `${ORGANIZATION_PATH}/events`;
 const base = { tags: ['live'], params: OrganizationParams, querystring: LiveQuery };
@@ -24,9 +25,15 @@ const Headers = z.object({
 });
 
 /** All routes of the module, in the order of the OpenAPI document. */
-export function registerRoutes(app: App, services: Services, hub: Hub): void {
+export function registerRoutes(
+  app: App,
+  services: Services,
+  hub: Hub,
+  presence: Presence | undefined,
+): void {
   registerEvents(app, services, hub);
   registerSocket(app, services, hub);
+  registerPresence(app, services, presence);
 }
 
 function registerEvents(app: App, { requires }: Services, hub: Hub): void {
@@ -88,4 +95,28 @@ function registerSocket(app: App, { requires, config }: Services, hub: Hub): voi
       return openSocket(hub, accessOf(request), { socket, after, log: request.log });
     },
   });
+}
+
+function registerPresence(app: App, { requires }: Services, presence: Presence | undefined): void {
+  app.get(
+    `${ORGANIZATION_PATH}/presence`,
+    {
+      preParsing: requires('liveEvent:read'),
+      schema: {
+        tags: ['live'],
+        security: BY_SESSION_OR_API_KEY,
+        operationId: 'readPresence',
+        summary: 'Who of the organization listens, to whichever process',
+        params: OrganizationParams,
+        response: { 200: LivePresence, ...problems(400, 401, 403, 404, 429, 503) },
+      },
+    },
+    async (request, reply) => {
+      if (!presence) {
+        throw new ProblemError(503, 'presence_not_configured', 'Set LIVE_PRESENCE=true');
+      }
+      const userIds = await presence.list(accessOf(request).organizationId);
+      return reply.code(200).send({ userIds });
+    },
+  );
 }

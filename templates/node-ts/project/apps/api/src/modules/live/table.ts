@@ -1,5 +1,17 @@
 import { sql } from 'drizzle-orm';
-import { bigint, index, jsonb, pgPolicy, primaryKey, text, unique } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  index,
+  jsonb,
+  pgPolicy,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { users } from '../../auth/schema.ts';
 import { tenantTable } from '../../auth/tenant-table.ts';
 import { moment } from '../../db/moment.ts';
 
@@ -31,6 +43,34 @@ export const liveEvents = tenantTable(
     // Old ones are deleted for all organizations at once, and nothing else can be done to them so.
     pgPolicy('live_events_over', {
       using: sql`at < nullif(current_setting('app.live_events_before', true), '')::timestamptz`,
+    }),
+  ],
+);
+
+/** Processes to which people are connected. One that says nothing any more is over after a while. */
+export const liveProcesses = pgTable('live_processes', {
+  id: uuid('id').primaryKey(),
+  until: timestamp('until', { withTimezone: true, precision: 3 }).notNull(),
+});
+
+/** Who is connected, and to which process. */
+export const livePresence = tenantTable(
+  'live_presence',
+  {
+    process: uuid('process')
+      .notNull()
+      .references(() => liveProcesses.id, { onDelete: 'cascade' }),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+  },
+  (table) => [
+    primaryKey({ columns: [table.organizationId, table.process, table.userId] }),
+    index('live_presence_by_process').on(table.process),
+    // Who is left behind by a process that is over is looked for in all organizations.
+    pgPolicy('live_presence_of_process', {
+      for: 'select',
+      using: sql`process = nullif(current_setting('app.live_process', true), '')::uuid`,
     }),
   ],
 );
