@@ -4,9 +4,9 @@
     uv run tools/hybrid_contracts.py PROJECT --check   # only say what is out of date
 
 PROJECT is a generated hybrid project after `npm run setup`; its packages are lent to a rendering of each task. There
-the project's own `npm run contract` and `npm run openapi` run. The contract and its types go to the task's folder in
-templates/hybrid-node-python-ml/tasks. The document of the API is nearly the same for all and goes to the project; it
-includes the schemas that differ from the task's folder.
+the project's own `npm run contract` and `npm run openapi` run. The contract, its types and what the API offers of it
+go to the task's folder in templates/hybrid-node-python-ml/tasks. The document of the API is nearly the same for all and
+goes to the project; it includes the schemas that differ from the task's folder.
 """
 
 import json
@@ -28,7 +28,11 @@ from stackgen import questions
 ROOT = Path(__file__).parents[1]
 STACK = "hybrid-node-python-ml"
 TASKS = ROOT / "templates" / STACK / "tasks"
-OF_A_TASK = ("contracts/ml.openapi.json", "apps/api/src/modules/ml/contract.gen.ts")
+OF_A_TASK = (
+    "contracts/ml.openapi.json",
+    "apps/api/src/modules/ml/contract.gen.ts",
+    "packages/contracts/src/predictions.ts",
+)
 API = "apps/api/openapi.json"
 PROGRAMS = ("tools/contract/generate.mjs", "apps/api/src/commands/openapi.ts")
 PACKAGES = ("node_modules", "apps/api/node_modules", "tools/contract/node_modules")

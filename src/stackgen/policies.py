@@ -24,6 +24,8 @@ GENERATED = (
     ("api/openapi.json", "make openapi"),
     ("openapi.json", "uv run python manage.py export_openapi"),
     ("contracts/ml.openapi.json", "npm run contract"),
+    ("apps/api/src/modules/ml/contract.gen.ts", "npm run contract"),
+    ("packages/contracts/src/predictions.ts", "npm run contract"),
 )
 UNION = ("go.sum", "*/go.sum")
 # What the template goes on maintaining in every project; what stands beside these is meant to be edited.

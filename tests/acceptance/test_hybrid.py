@@ -1,6 +1,7 @@
 """A generated hybrid-node-python-ml project: its set-up, contract, options, chaos and updates."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -318,14 +319,17 @@ def test_the_other_tasks_train_serve_and_agree_too(
     processes.sh("npm run ml -- train", other, environment)
     for command in ("check", "check:ml", "contract -- --check", "test -- test/ml"):
         processes.sh(f"npm run {command}", other, environment)
-    # Whatever the owner trains on, and however: the service's tests need neither.
+    assert PREDICTION[task] in (other / "contracts/ml.openapi.json").read_text(encoding="utf-8")
+    # Whatever the owner's model takes, and however it is trained: the service's tests stay as they are.
+    (width,) = re.findall(r"^FEATURES = \d+$", (other / MODEL).read_text(encoding="utf-8"), re.MULTILINE)
+    replace(other / MODEL, width, "FEATURES = 12")
+    processes.sh("npm run contract", other, environment)
     steps = other / "services/ml/src/ml/training/steps.py"
     replace(steps, "def load_data(", "def load_data_from_elsewhere(")
     with steps.open("a", encoding="utf-8") as file:
         file.write("\n\nfrom ml.training.elsewhere import load_data  # noqa\n")
     (steps.parent / "elsewhere.py").write_text("def load_data(*_):\n    raise OSError\n", encoding="utf-8")
     processes.sh("npm run test:ml", other, environment)
-    assert PREDICTION[task] in (other / "contracts/ml.openapi.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.full
@@ -428,19 +432,31 @@ def same(one: Path, other: Path) -> bool:
 
 
 @pytest.mark.full
-def test_a_field_renamed_in_python_fails_the_contract_and_then_the_types(
-    scratch: Path, environment: Environment
-) -> None:
+def test_names_and_widths_stand_once_and_callers_are_told_of_a_change(scratch: Path, environment: Environment) -> None:
     install_python(scratch, environment)
     replace(scratch / MODEL, "confidence", "certainty")
+    replace(scratch / MODEL, "FEATURES = 64", "FEATURES = 63")
+    use = scratch / "apps/api/src/modules/ml/index.ts"
+    replace(
+        use,
+        "return reply.code(200)",
+        "request.log.debug({ seen: answer.predictions[0]?.confidence });\n        return reply.code(200)",
+    )
     stale = processes.sh("npm run contract -- --check", scratch, environment, check=False)
     assert stale.returncode != 0
-    assert "contracts/ml.openapi.json is out of date" in stale.stdout
+    for name in ("contracts/ml.openapi.json", "modules/ml/contract.gen.ts", "contracts/src/predictions.ts"):
+        assert f"{name} is out of date" in stale.stdout
     processes.sh("npm run contract", scratch, environment)
     refused = processes.sh("npx tsc --project apps/api", scratch, environment, check=False)
     assert refused.returncode != 0
-    assert "modules/ml/" in refused.stdout
+    assert "modules/ml/index.ts" in refused.stdout
     assert "confidence" in refused.stdout
+    replace(use, "?.confidence", "?.certainty")
+    untold = processes.sh("npm run openapi -- --check", scratch, environment, check=False)
+    assert untold.returncode != 0
+    processes.sh("npm run openapi", scratch, environment)
+    processes.sh("npm run check", scratch, environment)
+    processes.sh("npm test -- test/ml/contract.test.ts", scratch, environment)
 
 
 @pytest.mark.full

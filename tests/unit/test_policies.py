@@ -42,7 +42,8 @@ def test_a_new_file_goes_where_most_of_its_folder_went() -> None:
 
 
 def test_a_generated_file_that_both_changed_is_the_users() -> None:
-    names = ("package-lock.json", "tools/contract/package-lock.json", "tools/go.sum", "requirements-dev.txt")
+    own = "packages/contracts/src/predictions.ts"
+    names = ("package-lock.json", "tools/contract/package-lock.json", "tools/go.sum", "requirements-dev.txt", own)
     base, ours, theirs = ({name: Entry("100644", content) for name in names} for content in "abc")
     aligned = policies.align(base, ours, theirs, {}, {})
     assert aligned.theirs == base
@@ -51,6 +52,7 @@ def test_a_generated_file_that_both_changed_is_the_users() -> None:
         "tools/contract/package-lock.json": "npm install --prefix tools/contract",
         "tools/go.sum": "go mod tidy -C tools",
         "requirements-dev.txt": "uv run python dependencies.py",
+        own: "npm run contract",
     }
     assert set(aligned.union) == {"tools/go.sum"}
 

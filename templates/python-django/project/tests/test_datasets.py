@@ -295,3 +295,44 @@ def test_files_whose_upload_was_never_committed_are_removed(dataset: Dataset, se
     assert tasks.remove_orphans.call() == 2
     assert [left.exists(), arriving.exists()] == [False, True]
     assert [file.exists() for file in (old, young, foreign, Path(dataset.file.path))] == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-3", 206, CSV[:4]),
+        ("bytes=5-", 206, CSV[5:]),
+        ("bytes=-4", 206, CSV[-4:]),
+        ("bytes=5-99999", 206, CSV[5:]),
+        ("bytes=-99999", 206, CSV),
+        (f"bytes={len(CSV)}-", 416, None),
+        ("bytes=-0", 416, None),
+        ("bytes=3-2", 200, CSV),
+        ("bytes=-", 200, CSV),
+        ("bytes=0-1,3-4", 200, CSV),
+        ("rows=0-1", 200, CSV),
+        (f"bytes=0-{'9' * 5000}", 200, CSV),
+    ],
+)
+def test_a_download_is_resumed(api: Api, team: Team, asked: str, status: int, part: bytes | None) -> None:
+    path = f"/datasets/{api.upload(team).json()['id']}/file"
+    answer = api("GET", path, Range=asked)
+    assert answer.status_code == status
+    if part is None:
+        assert answer["Content-Range"] == f"bytes */{len(CSV)}"
+        assert answer["Content-Type"] == "application/problem+json"
+        return
+    assert b"".join(answer.streaming_content) == part
+    assert (answer["Accept-Ranges"], answer["Content-Length"]) == ("bytes", str(len(part)))
+    if status == 206:
+        first = CSV.index(part)
+        assert answer["Content-Range"] == f"bytes {first}-{first + len(part) - 1}/{len(CSV)}"
+
+
+def test_a_download_begins_anew_when_the_file_is_another_one(api: Api, team: Team) -> None:
+    path = f"/datasets/{api.upload(team).json()['id']}/file"
+    etag = f'"{path.split("/")[2]}"'
+    part = api("GET", path, **{"Range": "bytes=5-", "If-Range": etag})
+    assert (part.status_code, part["ETag"], b"".join(part.streaming_content)) == (206, etag, CSV[5:])
+    whole = api("GET", path, **{"Range": "bytes=5-", "If-Range": '"another"'})
+    assert (whole.status_code, b"".join(whole.streaming_content)) == (200, CSV)

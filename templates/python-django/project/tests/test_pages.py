@@ -285,8 +285,9 @@ def test_a_file_is_uploaded_by_the_form_and_its_page_shows_what_is_in_it(
     assert "data-live" not in ready
     assert "No worker is running" not in ready
     assert ready.count('role="img"') == 4
+    assert ("<td>Apple</td>" in ready, '<td class="missing">missing</td>' in ready) == (True, True)
     assert f"/api/datasets/{Dataset.objects.get().pk}/file" in ready
-    assert "Successful" in text(browser.open("/tasks/"))
+    assert 'class="time">Done</td>' in text(browser.open("/tasks/"))
 
 
 @pytest.mark.parametrize(

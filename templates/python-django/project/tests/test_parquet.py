@@ -87,8 +87,9 @@ def test_a_nul_in_a_text_or_a_name_is_shown(api: Api, team: Team, tmp_path: Path
     pl.DataFrame({"a\0b": ["x\0y", "x\0y"]}).write_parquet(file)
     uploaded = api.upload(team, file.read_bytes(), "data.parquet").json()
     run_tasks()
-    column = api("GET", f"/datasets/{uploaded['id']}/profile").json()["columns"][0]
-    assert (column["name"], column["top"][0]["value"]) == ("a␀b", "x␀y")
+    profile = api("GET", f"/datasets/{uploaded['id']}/profile").json()
+    column = profile["columns"][0]
+    assert (column["name"], column["top"][0]["value"], profile["preview"]) == ("a␀b", "x␀y", [["x␀y"]] * 2)
 
 
 def _in_a_process(file: Path) -> Profile:

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ml import cli, task
 from ml.app import create_app
-from ml.model import load
+from ml.model import Array, load
 from ml.registry import Registry
 from ml.settings import Settings
 
@@ -32,7 +32,7 @@ def elsewhere(
     inputs: Sequence[tuple[str, int, list[str | int | None]]],
     extra: Sequence[onnx.NodeProto] = (),
     outputs: Sequence[onnx.ValueInfoProto] = (),
-    width: int = FEATURES,
+    weights: Array | None = None,
 ) -> onnx.ModelProto:
     """The tiny model behind inputs of other types and shapes, as other tools make them."""
     nodes, parts = [], []
@@ -50,7 +50,7 @@ def elsewhere(
     ]
     given = [helper.make_tensor_value_info(name, kind, ["n", *size]) for name, kind, size in inputs]
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", tiny.OUTPUTS])
-    constants = [numpy_helper.from_array(tiny.weights()[:width], "weights")]
+    constants = [numpy_helper.from_array(tiny.weights() if weights is None else weights, "weights")]
     graph = helper.make_graph(nodes, "elsewhere", given, list(outputs) or [scores], constants)
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
@@ -71,13 +71,14 @@ SHAPES: dict[str, list[tuple[str, int, list[str | int | None]]]] = {
     "float16": [("x", TensorProto.FLOAT16, [FEATURES])],
     "whole numbers": [("x", TensorProto.INT64, [FEATURES])],
     "a width of its own choice": [("x", TensorProto.FLOAT, ["any"])],
-    "rank 3": [("x", TensorProto.FLOAT, [FEATURES // 2, 2])],
-    "several inputs": [
+    "rank 3": [("x", TensorProto.FLOAT, [FEATURES, 1])],
+}
+if FEATURES > 2:
+    SHAPES["several inputs"] = [
         ("age", TensorProto.INT64, [1]),
         ("flag", TensorProto.INT32, []),
         ("rest", TensorProto.DOUBLE, [FEATURES - 2]),
-    ],
-}
+    ]
 
 
 @pytest.mark.parametrize("inputs", SHAPES.values(), ids=SHAPES)
@@ -174,8 +175,9 @@ def ambiguous() -> onnx.ModelProto:
     return elsewhere([("x", TensorProto.FLOAT, [FEATURES])], [copy], [scores, again])
 
 
-def too_narrow() -> onnx.ModelProto:
-    return elsewhere([("x", TensorProto.FLOAT, [FEATURES - 1])], width=FEATURES - 1)
+def too_wide() -> onnx.ModelProto:
+    weights = np.vstack([tiny.weights(), tiny.weights()[:1]])
+    return elsewhere([("x", TensorProto.FLOAT, [FEATURES + 1])], weights=weights)
 
 
 def of_text() -> onnx.ModelProto:
@@ -186,7 +188,7 @@ def of_text() -> onnx.ModelProto:
     ("made", "labels", "reason"),
     [
         (ambiguous, LABELS, "choose with --output: scores, again"),
-        (too_narrow, LABELS, "do not take the task's"),
+        (too_wide, LABELS, "do not take the task's"),
         (of_text, LABELS, "the features are numbers"),
         (plain, ["--labels", "only one"], "its labels: 1 where there should be 3"),
     ],
@@ -236,7 +238,7 @@ def test_files_of_rows_are_predicted_line_by_line(
 @pytest.mark.parametrize(
     ("name", "line", "reason"),
     [
-        ("rows.csv", ",".join(["1"] * (FEATURES - 1)), "line 2: "),
+        ("rows.csv", ",".join(["1"] * (FEATURES + 1)), "line 2: "),
         ("rows.csv", ",".join(["1"] * (FEATURES - 1) + ["x"]), f"line 2, column {FEATURES}: "),
         ("rows.csv", ",".join(["1"] * (FEATURES - 1) + ["nan"]), f"line 2, column {FEATURES}: "),
         ("rows.jsonl", "{", "line 2 is not JSON"),

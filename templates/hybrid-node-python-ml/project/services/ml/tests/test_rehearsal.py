@@ -24,8 +24,8 @@ CPU = ("CPUExecutionProvider",)
 
 def narrow(card: ModelCard) -> dict[str, object]:
     assert card.baseline
-    first, prediction = card.baseline.features[0], card.baseline.prediction
-    return {"baseline": Baseline(features=[first], prediction=prediction)}
+    features, prediction = card.baseline.features[:-1], card.baseline.prediction
+    return {"baseline": Baseline(features=features, prediction=prediction)}
 
 
 def wide(card: ModelCard) -> dict[str, object]:
@@ -46,11 +46,11 @@ MISMATCHES: dict[str, tuple[Callable[[ModelCard], dict[str, object]], str]] = {
         lambda _: {"outputs": 4, "labels": []},
         "the outputs of the file: 3 where",
     ),
-    "a narrow baseline": (narrow, "the baseline's features: 1 where"),
+    "a narrow baseline": (narrow, "the baseline's features: "),
     "a wide baseline": (wide, "the baseline's features: "),
     "another model's example": (lambda card: example(card, [9, 9, 9]), "example differ by"),
     "an example that is no request": (
-        lambda _: {"example": Example(instance=[1.0])},
+        lambda _: {"example": Example(instance=[1.0] * (task.FEATURES + 1))},
         "instances.0: ",
     ),
 }

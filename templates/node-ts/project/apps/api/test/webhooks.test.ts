@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import type { WebhookDelivery, WebhookEndpointWithSecret } from '@app/contracts';
 import { sql } from 'drizzle-orm';
 import { Webhook } from 'standardwebhooks';
@@ -14,6 +16,7 @@ import {
   makeEndpoint,
   PATIENCE,
   readEndpoint,
+  settled,
   startWithBell,
 } from './support/webhooks.ts';
 
@@ -33,6 +36,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await test.database.db.execute(sql`truncate webhook_endpoints cascade`);
+  await settled(test);
   receiver.reset();
 });
 afterAll(async () => {
@@ -109,12 +113,17 @@ describe('an endpoint', () => {
     await ring();
     await expect.poll(() => receiver.received.length, PATIENCE).toBe(1);
     for (const each of [endpoint, next]) expect(verified(each.secret)).toBeTruthy();
+    await run('update webhook_endpoints set previous_until = now()');
+    await ring();
+    await expect.poll(() => receiver.received.length, PATIENCE).toBe(2);
+    expect(verified(next.secret, 1)).toBeTruthy();
+    expect(() => verified(endpoint.secret, 1)).toThrow();
     const last = await rotate(0);
     expect(last.previousSecretUntil).toBeNull();
     await ring();
-    await expect.poll(() => receiver.received.length, PATIENCE).toBe(2);
-    expect(verified(last.secret, 1)).toBeTruthy();
-    for (const each of [endpoint, next]) expect(() => verified(each.secret, 1)).toThrow();
+    await expect.poll(() => receiver.received.length, PATIENCE).toBe(3);
+    expect(verified(last.secret, 2)).toBeTruthy();
+    expect(() => verified(next.secret, 2)).toThrow();
   });
 
   it('is changed by who has seen its last version', async () => {
@@ -304,9 +313,9 @@ describe('a message', () => {
 
   it('hangs on one receiver and delays no other', async () => {
     const [hanging, well] = [await make(receiver.url('hanging')), await make(receiver.url('well'))];
-    const held: string[] = [];
-    receiver.reply = (response, { path: where, body }) => {
-      if (where === '/hanging') held.push(body);
+    const held: ServerResponse[] = [];
+    receiver.reply = (response, { path: where }) => {
+      if (where === '/hanging') held.push(response);
       else response.writeHead(204).end();
     };
     for (let count = 0; count < 6; count += 1) await ring(`${count}`);
@@ -317,6 +326,7 @@ describe('a message', () => {
     expect([held.length, states]).toEqual([1, states.map(() => 'pending')]);
     await expect.poll(() => statuses(well), PATIENCE).toEqual(Array(6).fill('delivered'));
     await owner.send('DELETE', `${path}/webhook-endpoints/${hanging.id}`);
+    for (const response of held) response.end();
   });
 
   it('is kept for so many days, and swept from every organization', async () => {
@@ -367,6 +377,49 @@ describe('another organization', () => {
     ]);
     expect(receiver.received).toHaveLength(1);
   });
+});
+
+it('the commands in docs/webhooks.md do what they say', async () => {
+  const page = readFileSync(new URL('../../../docs/webhooks.md', import.meta.url), 'utf8');
+  const [, commands = ''] = /```sh\n(.*?)```/s.exec(page) ?? [];
+  const organization = path.split('/').at(-1) ?? '';
+  let [id, delivery] = ['', ''];
+  const done: string[] = [];
+  for (const line of commands.split('\n').filter((each) => each.startsWith('call '))) {
+    const url = (/\$endpoints[^\s"]*|http:[^\s"]*/.exec(line)?.[0] ?? '')
+      .replace('$endpoints', `${path}/webhook-endpoints`)
+      .replace('http://localhost:3000', '')
+      .replace('/acme/', `/${organization}/`)
+      .replace('$id', id)
+      .replace('$delivery', delivery);
+    const [, body] = /--data '(.*?)'/.exec(line) ?? [];
+    const payload = body
+      ?.replace('https://example.com/hook', receiver.url())
+      .replace('projects.created', bellRung.name);
+    const method = /--request (\w+)/.exec(line)?.[1] ?? (body === undefined ? 'GET' : 'POST');
+    const headers = {
+      'content-type': 'application/json',
+      ...(/if-match/.test(line) && { 'if-match': '*' }),
+    };
+    const response = await owner.send(method as 'GET', url, {
+      headers,
+      ...(payload && { payload }),
+    });
+    done.push(`${response.statusCode} ${method} ${url.split('/').at(-1)?.split('?')[0]}`);
+    if (response.statusCode === 201) id = response.json<{ id: string }>().id;
+    if (url.endsWith('/ping')) delivery = response.json<{ id: string }>().id;
+    // Switched off it is sent nothing.
+    if (method === 'PATCH') await patch({ id }, { isEnabled: true });
+  }
+  expect(done.map((each) => each.replace(id, 'ID'))).toEqual([
+    '201 POST webhook-endpoints',
+    '200 GET webhook-endpoints',
+    '202 POST ping',
+    '200 POST rotate',
+    '200 PATCH ID',
+    '200 GET webhook-deliveries',
+    '202 POST resend',
+  ]);
 });
 
 it('an endpoint whose address has become a private one is told of nothing', async () => {

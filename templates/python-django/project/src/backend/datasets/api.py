@@ -14,6 +14,7 @@ from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 
 from backend.accounts.auth import current_user
+from backend.core.downloads import download
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
 from backend.datasets.export import to_csv
@@ -173,24 +174,22 @@ def get_plot(request: HttpRequest, dataset_id: uuid.UUID, position: int) -> Http
 
 @router.get(
     "/{uuid:dataset_id}/file",
-    response=responses(401, 404),
+    response=responses(401, 404, 416),
     openapi_extra={
         "responses": {
-            200: {
-                "description": "OK",
+            status: {
+                "description": description,
                 "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
             }
+            for status, description in ((200, "OK"), (206, "The part that `Range` asks for"))
         }
     },
 )
-def download_file(request: HttpRequest, dataset_id: uuid.UUID) -> FileResponse:
-    """Give the file back, byte for byte."""
+def download_file(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse | FileResponse:
+    """Give the file back, byte for byte, or with `Range` a part of it; a file never changes, and `ETag` names it."""
     dataset = _dataset_for(request, dataset_id)
-    return FileResponse(
-        dataset.file.open("rb"),
-        as_attachment=True,
-        filename=dataset.file_name,
-        content_type="application/octet-stream",
+    return download(
+        request, dataset.file.open("rb"), size=dataset.file.size, name=dataset.file_name, etag=f'"{dataset.pk}"'
     )
 
 

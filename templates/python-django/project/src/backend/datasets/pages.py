@@ -22,14 +22,16 @@ from backend.datasets import api
 from backend.datasets.formats import FORMATS
 from backend.datasets.models import Dataset, Status
 from backend.datasets.plots import DRAWN, drawings
+from backend.datasets.profile import PREVIEW_COLUMNS
 from backend.datasets.tasks import profile_dataset
-from backend.tasks.admin import COLOURS
 from backend.tasks.models import Worker
 from backend.teams.models import Invitation, Role, Team
 
 ON_A_PAGE = 50
 ORDERS = {"-created_at": "Newest first", "created_at": "Oldest first", "name": "Name", "-size": "Largest first"}
 STRONGEST = 10
+# What is done with a file that cannot be read is done well, so a task says nothing of success.
+TASK_WORDS = {"READY": "Waiting", "RUNNING": "Running", "SUCCESSFUL": "Done", "FAILED": "Failed"}
 
 
 @page
@@ -104,6 +106,7 @@ def show_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
         "dataset": dataset,
         "may_edit": Role(dataset.role).allows(Role.EDITOR),
         "found": found,
+        "previewed": found.columns[:PREVIEW_COLUMNS] if found else [],
         "columns": drawings(found.columns) if found else [],
         "more": len(found.columns[DRAWN:]) if found else 0,
         "correlations": sorted(found.correlations, key=lambda each: -abs(each.pearson))[:STRONGEST] if found else [],
@@ -142,10 +145,10 @@ def show_tasks(request: HttpRequest) -> HttpResponse:
     path = profile_dataset.module_path
     tasks = list(DBTaskResult.objects.filter(task_path=path).order_by("-enqueued_at")[:200])
     ids = {str(task.args_kwargs["args"][0]) for task in tasks}
-    mine = Dataset.objects.visible_to(current_user(request)).filter(pk__in=ids).only("pk", "name")
+    mine = Dataset.objects.visible_to(current_user(request)).filter(pk__in=ids).only("pk", "name", "status", "problem")
     names = {str(dataset.pk): dataset for dataset in mine}
     rows = [
-        {"task": task, "dataset": names[task.args_kwargs["args"][0]], "colour": COLOURS.get(task.status, "neutral")}
+        {"task": task, "dataset": names[task.args_kwargs["args"][0]], "word": TASK_WORDS[task.status]}
         for task in tasks
         if task.args_kwargs["args"][0] in names
     ]

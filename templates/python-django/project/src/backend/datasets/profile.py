@@ -9,6 +9,8 @@ MAX_VALUE_LENGTH = 200
 MAX_COLUMNS = 20_000
 BINS = 20
 CORRELATED = 50
+# What a preview shows: enough to recognize a file by, and little enough to keep.
+PREVIEW_ROWS, PREVIEW_COLUMNS = 10, 50
 # How the process that reads a file tells that it refuses it, or that it takes too much memory.
 REFUSED, TOO_LARGE = 3, 4
 
@@ -88,5 +90,8 @@ class Profile(BaseModel):
     delimiter: str | None = None
     sampled_rows: int | None = Field(
         None, description="Quartiles and correlations are those of so many random rows; null: of all"
+    )
+    preview: list[list[str | None]] = Field(
+        [], description=f"The first {PREVIEW_ROWS} rows, as text, of the first {PREVIEW_COLUMNS} columns; null: missing"
     )
     correlations: list[Correlation] = Field([], description=f"Of the first {CORRELATED} columns of numbers")

@@ -18,8 +18,18 @@ import polars as pl
 
 from backend.datasets.engine import CsvTable, table
 from backend.datasets.facts import Facts
-from backend.datasets.profile import CORRELATED, REFUSED, TOO_LARGE, Correlation, FileProblem, Kind, Profile
-from backend.datasets.sketches import Limits
+from backend.datasets.profile import (
+    CORRELATED,
+    PREVIEW_COLUMNS,
+    PREVIEW_ROWS,
+    REFUSED,
+    TOO_LARGE,
+    Correlation,
+    FileProblem,
+    Kind,
+    Profile,
+)
+from backend.datasets.sketches import Limits, shortened
 
 MEBIBYTE = 1024 * 1024
 
@@ -36,9 +46,13 @@ def _read(path: Path, file_format: str) -> Profile:
     opened = table(path, file_format)
     limits = Limits.of(len(opened.names))
     columns = [Facts(limits, known) for known in opened.known]
-    for _, part in opened.parts(list(range(len(columns)))):
+    first_rows: dict[int, list[str | None]] = {}
+    for first, part in opened.parts(list(range(len(columns)))):
         for values in part:
-            columns[int(values.name)].learn(values)
+            position = int(values.name)
+            if first == 0 and position < PREVIEW_COLUMNS:
+                first_rows[position] = _shown(values.head(PREVIEW_ROWS))
+            columns[position].learn(values)
     rows = max(facts.rows for facts in columns)
     twice = [position for position, facts in enumerate(columns) if facts.is_read_twice]
     chosen = _some_rows(rows, limits.sample)
@@ -57,6 +71,7 @@ def _read(path: Path, file_format: str) -> Profile:
         encoding=opened.layout.encoding if isinstance(opened, CsvTable) else None,
         delimiter=opened.layout.delimiter if isinstance(opened, CsvTable) else None,
         sampled_rows=len(chosen) if len(chosen) < rows else None,
+        preview=[list(row) for row in zip(*first_rows.values(), strict=True)],
         correlations=_correlations(measured, named, columns),
     )
 
@@ -65,6 +80,10 @@ def _some_rows(rows: int, most: int) -> pl.Series:
     """Choose rows at random, and every time the same ones."""
     chosen = range(rows) if rows <= most else sorted(random.Random(1).sample(range(rows), most))  # noqa: S311 - no secret
     return pl.Series(chosen, dtype=pl.Int64)
+
+
+def _shown(values: pl.Series) -> list[str | None]:
+    return shortened(values).str.replace_all("\0", "\N{SYMBOL FOR NULL}", literal=True).to_list()
 
 
 def _quartiles(measured: pl.DataFrame, name: str) -> list[float] | None:

@@ -74,3 +74,12 @@ export async function hurry({ database }: Pick<TestApp, 'database'>): Promise<vo
       where name like 'webhooks.%' and state < 'active' returning name)
     select pg_notify('pgboss_' || left(encode(sha224('queue'::bytea), 'hex'), 24), name) from due`);
 }
+
+/** When nothing that is due is left to do: what a test has sent does not reach the next one. */
+export async function settled({ database }: Pick<TestApp, 'database'>): Promise<void> {
+  const left = () =>
+    database.db.execute(sql`
+      select name from queue.job
+      where name like 'webhooks.%' and state < 'completed' and start_after <= now()`);
+  await expect.poll(async () => (await left()).rows, PATIENCE).toEqual([]);
+}

@@ -33,7 +33,8 @@ export async function recordUsage(tx: Transaction, usage: Usage): Promise<boolea
     .onConflictDoNothing()
     .returning({ id: billingUsage.id });
   if (!row) return false;
-  await enqueue(tx, sendUsage, { usageId: row.id });
+  // Of whoever is no customer nobody has to be told.
+  if ((await findAccount(tx))?.customerId) await enqueue(tx, sendUsage, { usageId: row.id });
   return true;
 }
 
@@ -46,7 +47,7 @@ export async function usageSince(tx: Transaction, meter: Meter, since: Date): Pr
   return Number(row?.total);
 }
 
-/** Tells Stripe; what the organization used before it was a customer, nobody is told. */
+/** Tells Stripe. */
 export async function reportUsage(
   { database, connect }: BillingParts,
   organizationId: string,
