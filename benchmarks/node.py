@@ -100,7 +100,9 @@ def record(program: Program, cookie: str, target: Path) -> list[dict[str, Any]]:
     """Write down the statements that one request for the list sends."""
     log = target.with_suffix(".log")
     command = ["node", "--import", str(HERE / "node/record.mjs"), *program.command[1:]]
-    recorded = replace(program, command=command, environment={**program.environment, "RECORD": str(log)})
+    # Jobs would send statements of their own in between.
+    settings = {**program.environment, "RECORD": str(log), "JOBS_IN_PROCESS": "false"}
+    recorded = replace(program, command=command, environment=settings)
     with running(recorded) as server:
         log.write_text("", encoding="utf-8")
         call(server, LIST, cookie)
@@ -209,7 +211,7 @@ def measure(folder: Path, project: Path, url: str, parts: list[str], before: Pat
                 "service, livez": Case(ours, "/livez", "bare, livez"),
             }
             if before:
-                earlier = stack.enter_context(running(service(before, url)))
+                earlier = stack.enter_context(running(replace(program, cwd=before)))
                 lists["before"] = (earlier, LIST)
                 cases["service before, list"] = Case(earlier, LIST, "bare, same statements", cookie)
             if "nest" in parts:

@@ -121,6 +121,13 @@ def settings(document: Document, base: str, session: str) -> str:
                 # Bytes are held to the type that they are declared as, which no schema can tell.
                 'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "411", "415", "422"]',
             ]
+        elif "requestBody" in operation and "/webhook-endpoints" in name and not name.endswith("/rotate"):
+            lines += [
+                "[[operations]]",
+                f'include-name = "{name}"',
+                # A URL must lead to the public internet, on a port for it, which no schema can tell.
+                'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409"]',
+            ]
         elif "idempotency-key" in parameters:
             lines += [
                 "[[operations]]",

@@ -287,7 +287,7 @@ def test_a_file_is_uploaded_by_the_form_and_its_page_shows_what_is_in_it(
     assert ready.count('role="img"') == 4
     assert ("<td>Apple</td>" in ready, '<td class="missing">missing</td>' in ready) == (True, True)
     assert f"/api/datasets/{Dataset.objects.get().pk}/file" in ready
-    assert '<td data-title="Task">Done</td>' in text(browser.open("/tasks/"))
+    assert 'class="time">Done</td>' in text(browser.open("/tasks/"))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ async function who(url: string, path: string, cookie: string): Promise<string[]>
 }
 
 it('streams outlive the limits for requests, and end when the process does', async () => {
-  const limits = { REQUEST_TIMEOUT_MS: '2000', CONNECTION_TIMEOUT_MS: '2000' };
+  const limits = { REQUEST_TIMEOUT_MS: '5000', CONNECTION_TIMEOUT_MS: '5000' };
   const { server, url, port } = await start({
     ...limits,
     LIVE_BEAT_MS: '60000',

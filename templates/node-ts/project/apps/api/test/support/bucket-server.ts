@@ -19,7 +19,7 @@ export class BucketServer {
   sent = () => 0;
   /** While it is pending, no bytes are taken. */
   opens = Promise.resolve();
-  /** Answers everything with this status. */
+  /** Answers everything with this status, and with 0 by ending the connection. */
   fails: number | undefined;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   #origin = '';
@@ -48,6 +48,7 @@ export class BucketServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '', this.#origin);
+    if (this.fails === 0) return void request.destroy();
     const refused = this.fails ?? refusalOf(request, url);
     if (refused) return void response.writeHead(refused).end();
     if (request.method === 'PUT') return this.#put(url.pathname, request, response);

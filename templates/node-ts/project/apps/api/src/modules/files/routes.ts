@@ -27,9 +27,7 @@ const Params = OrganizationParams.extend({ id: z.uuid() });
 export const base = { tags: ['files'], security: BY_SESSION_OR_API_KEY };
 const Bytes = {
   description: 'The bytes of the file, with its own type',
-  content: {
-    'application/octet-stream': { schema: z.any().meta({ type: 'string', format: 'binary' }) },
-  },
+  content: { '*/*': { schema: z.any().meta({ type: 'string', format: 'binary' }) } },
 };
 const BYTES = { 200: Bytes, 206: Bytes };
 
