@@ -257,7 +257,7 @@ def test_a_project_of_an_old_release_gets_jobs_and_switches_them_on(
     assert (shop / "apps/api/drizzle/meta/_journal.json").read_text(encoding="utf-8") == journal
     processes.sh("npm ci --no-audit --no-fund", shop, environment)
     applied = processes.sh("npm run migrate", shop, environment | database).stdout
-    assert applied.endswith(", 0000_ml_jobs\n"), applied
+    assert "0000_ml_jobs" in applied
     processes.sh("npm run check", shop, environment)
     processes.sh("npm test -- test/jobs test/migrations", shop, environment)
     port = free_port()

@@ -395,7 +395,7 @@ it('the commands in docs/webhooks.md do what they say', async () => {
     const [, body] = /--data '(.*?)'/.exec(line) ?? [];
     const payload = body
       ?.replace('https://example.com/hook', receiver.url())
-      .replace('projects.created', bellRung.name);
+      .replace(/(?<="eventTypes": \[")[^"]+/, bellRung.name);
     const method = /--request (\w+)/.exec(line)?.[1] ?? (body === undefined ? 'GET' : 'POST');
     const headers = {
       'content-type': 'application/json',
