@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { Problem } from '@app/contracts';
 import swagger from '@fastify/swagger';
-import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { App } from './app.ts';
 import { tidyDocument } from './openapi-tidy.ts';
 import { PROBLEM_TYPE } from './problems.ts';
@@ -41,7 +41,8 @@ export async function registerOpenApi(app: App): Promise<void> {
         },
       },
     },
-    transform: jsonSchemaTransform,
+    // Its own, since it remembers the schemas that were there when it was first asked.
+    transform: createJsonSchemaTransform({}),
     transformObject: (source) => tidyDocument(jsonSchemaTransformObject(source)),
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
