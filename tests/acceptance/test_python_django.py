@@ -15,6 +15,7 @@ import processes
 import pytest
 import verifying
 import working_page
+from sizes import is_release
 
 Environment = Mapping[str, str]
 WithPython = Callable[[str], dict[str, str]]
@@ -249,4 +250,6 @@ def test_without_data_tools_it_is_complete(render: Callable[..., Path], with_pyt
     assert not (made / "notebooks").exists()
     assert not list((made / ".venv").glob("lib/*/site-packages/nbclient"))
     processes.sh("uv run python check.py", made, environment)
-    processes.sh("uv run pytest -q", made, environment)
+    # Its code is that of every other project; what could be missing are packages.
+    some = "" if is_release() else " tests/test_env.py tests/test_parquet.py tests/test_profiles.py tests/test_tasks.py"
+    processes.sh(f"uv run pytest -q{some}", made, environment)
