@@ -63,7 +63,7 @@ def attempt(
     """
     proving.require_posix()
     seen, _ = update.look(here, wish, environment)
-    if not seen.digest:
+    if not seen.changed and seen.from_version == seen.to_version:
         return (), None
     if seen.conflicts:
         message = f"the update would leave {len(seen.conflicts)} file(s) in conflict, so it cannot be verified before"

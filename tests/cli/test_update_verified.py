@@ -108,6 +108,13 @@ def test_nothing_to_do_is_nothing_to_verify(stackgen: Stackgen, shop: Path) -> N
     assert (run.code, run.out.startswith("Already current"), left(shop)) == (0, True, ("", []))
 
 
+def test_a_template_without_releases_has_nothing_to_verify_either(stackgen: Stackgen, tmp_path: Path) -> None:
+    bare = templating.with_a_proof(tmp_path / "bare", PROOF, {**FILES, "tests_pass.py": "assert False\n"})
+    assert stackgen("new", "shop", "--template", str(bare), "--stack", "rust-axum", "--yes", "--quiet").code == 0
+    run = stackgen("update", "shop", "--verify")
+    assert (run.code, run.out.count("\n"), run.out.startswith("Already current")) == (0, 1, True)
+
+
 @pytest.mark.full
 def test_a_project_within_a_repository_is_verified_where_it_stands(
     stackgen: Stackgen, shop: Path, template: Path, tmp_path: Path
