@@ -145,6 +145,22 @@ BREAKS = (
         on_postgresql=True,
     ),
     Break(
+        "planned work wakes somebody",
+        f"{MONITOR}/service.go",
+        "		if planned {",
+        "		if planned && false {",
+        "TestATargetRaisesNoAlertWhileWorkOnItIsPlanned",
+        "internal/maintenance",
+    ),
+    Break(
+        "a window covers every target",
+        f"{STORE}/shared/maintenance.sql.go",
+        "(target_id = $1 OR",
+        "(target_id <> $1 OR target_id = $1 OR",
+        "TestAWindowCoversItsTargetFromItsBeginningToItsEnd",
+        "internal/maintenance",
+    ),
+    Break(
         "a stream begins before anything is followed",
         f"{MONITOR}/events.go",
         "	case <-following:",
