@@ -173,7 +173,7 @@ def test_the_feature_that_the_guide_adds_passes_every_check(
         sh(block.text, grown, environment)  # sqlc is compiled first
     changed = set(sh("git status --porcelain --untracked-files=all", grown, environment).stdout.split()[1::2])
     shared = "internal/store/shared"
-    assert changed == {"api/openapi.json", f"{shared}/contact.sql.go", f"{shared}/gen_models.go"}
+    assert changed == {"api/openapi.json", f"{shared}/oncall.sql.go", f"{shared}/gen_models.go"}
     sh("make lint", grown, environment)
 
 
