@@ -8,13 +8,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Field, Router, Schema
 from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 from pydantic import AwareDatetime, BeforeValidator
 
 from backend.accounts.auth import current_user, people
-from backend.accounts.models import ApiKey
+from backend.accounts.models import ApiKey, Scope
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
 from backend.teams.models import Membership, Role, Team
@@ -42,6 +42,7 @@ class Key(Schema):
     expires_at: datetime | None
     last_used_at: datetime | None
     read_only: Annotated[bool, BeforeValidator(bool)]  # nothing means no
+    scopes: list[Scope] | None = Field(description="null: everything that its owner may, or may read")
 
 
 class NewKey(Schema):
@@ -50,6 +51,9 @@ class NewKey(Schema):
     name: Text
     expires_at: AwareDatetime | None = None
     read_only: bool = False
+    scopes: list[Scope] | None = Field(
+        None, min_length=1, max_length=20, description="What it opens; none: everything. Who may write may read, too"
+    )
 
 
 class IssuedKey(Key):
@@ -97,7 +101,9 @@ def create_key(request: HttpRequest, new: NewKey) -> Answer[IssuedKey]:
         raise Refused(422, "expires_at has passed already.")
     if user.api_keys.count() >= MAX_KEYS:
         raise Refused(409, f"Nobody may have more than {MAX_KEYS} keys: delete one first.")
-    key, secret = ApiKey.issue(user, new.name, new.expires_at, read_only=new.read_only)
+    if new.read_only and not all(scope.only_reads for scope in new.scopes or ()):
+        raise Refused(422, "A key that only reads has no scope to write.")
+    key, secret = ApiKey.issue(user, new.name, new.expires_at, read_only=new.read_only, scopes=new.scopes)
     return Answer(201, IssuedKey(**Key.from_orm(key).dict(), secret=secret))
 
 

@@ -69,7 +69,7 @@ class Filters(Schema):
     order: Literal["created_at", "-created_at", "name", "-name", "size", "-size"] = "-created_at"
 
 
-@router.get("", response={200: list[DatasetOut], **responses(401, 422)})
+@router.get("", response={200: list[DatasetOut], **responses(401, 403, 422)})
 @paginate(Pagination)
 def list_datasets(request: HttpRequest, filters: Annotated[Filters, Query()]) -> QuerySet[Dataset]:
     """List the data sets of one's teams."""
@@ -101,7 +101,7 @@ def upload_dataset(
     return Answer(202, dataset)
 
 
-@router.get("/{uuid:dataset_id}", response={200: DatasetOut, **responses(401, 404)})
+@router.get("/{uuid:dataset_id}", response={200: DatasetOut, **responses(401, 403, 404)})
 def get_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> Dataset:
     """Give one data set."""
     return _dataset_for(request, dataset_id)
@@ -135,7 +135,7 @@ def profile_again(request: HttpRequest, dataset_id: uuid.UUID) -> object:
     return Answer(202, dataset)
 
 
-@router.get("/{uuid:dataset_id}/profile", response={200: Profile, **responses(401, 404, 409)})
+@router.get("/{uuid:dataset_id}/profile", response={200: Profile, **responses(401, 403, 404, 409)})
 def get_profile(request: HttpRequest, dataset_id: uuid.UUID) -> object:
     """Give what was found in the file."""
     return _profile_for(request, dataset_id)
@@ -143,7 +143,7 @@ def get_profile(request: HttpRequest, dataset_id: uuid.UUID) -> object:
 
 @router.get(
     "/{uuid:dataset_id}/profile.csv",
-    response=responses(401, 404, 409),
+    response=responses(401, 403, 404, 409),
     openapi_extra={"responses": {200: {"description": "OK", "content": {"text/csv": {"schema": {"type": "string"}}}}}},
 )
 def export_profile(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
@@ -156,7 +156,7 @@ def export_profile(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
 
 @router.get(
     "/{uuid:dataset_id}/plots/{int:position}.svg",
-    response=responses(401, 404, 409),
+    response=responses(401, 403, 404, 409),
     openapi_extra={
         "responses": {200: {"description": "OK", "content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
     },
@@ -174,7 +174,7 @@ def get_plot(request: HttpRequest, dataset_id: uuid.UUID, position: int) -> Http
 
 @router.get(
     "/{uuid:dataset_id}/file",
-    response=responses(401, 404, 416),
+    response=responses(401, 403, 404, 416),
     openapi_extra={
         "responses": {
             status: {

@@ -53,7 +53,7 @@ class RoleIn(Schema):
     role: Role
 
 
-@router.get("", response={200: list[TeamOut], **responses(401, 422)})
+@router.get("", response={200: list[TeamOut], **responses(401, 403, 422)})
 @paginate(Pagination)
 def list_teams(request: HttpRequest) -> QuerySet[Team]:
     """List the teams one belongs to."""
@@ -69,7 +69,7 @@ def create_team(request: HttpRequest, new: TeamIn) -> object:
     return Answer(201, team_for(request, team.pk))
 
 
-@router.get("/{uuid:team_id}", response={200: TeamOut, **responses(401, 404)})
+@router.get("/{uuid:team_id}", response={200: TeamOut, **responses(401, 403, 404)})
 def get_team(request: HttpRequest, team_id: uuid.UUID) -> object:
     """Give one team."""
     return team_for(request, team_id)
@@ -94,7 +94,7 @@ def delete_team(request: HttpRequest, team_id: uuid.UUID) -> object:
     return Answer(204, None)
 
 
-@router.get("/{uuid:team_id}/members", response={200: list[MemberOut], **responses(401, 404, 422)})
+@router.get("/{uuid:team_id}/members", response={200: list[MemberOut], **responses(401, 403, 404, 422)})
 @paginate(Pagination)
 def list_members(request: HttpRequest, team_id: uuid.UUID) -> QuerySet[Membership]:
     """List a team's members."""
