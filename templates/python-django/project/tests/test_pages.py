@@ -116,7 +116,7 @@ def test_every_page_is_one_that_everybody_can_use(browser: Browser, dataset: Dat
     Invitation.objects.create(team=Team.objects.create(name="Other"), email=ada.email)
     Membership.objects.create(team=team, user=User.objects.create_user("vi@example.com"))
     ApiKey.issue(ada, "import")
-    own = [reverse("dataset", args=[dataset.pk]), reverse("team", args=[team.pk])]
+    own = [reverse(name, args=[team.pk]) for name in ("team", "team_log")] + [reverse("dataset", args=[dataset.pk])]
     for path in [*map(reverse, FOR_EVERYBODY), *own]:
         answer = browser.open(path)
         assert (path, answer.status_code, problems(answer)) == (path, 200, [])

@@ -2,6 +2,7 @@
 
 from backend.accounts.api import router as accounts
 from backend.accounts.auth import everyone, with_scope
+from backend.audit.api import router as audit
 from backend.core import problems
 from backend.datasets.api import router as datasets
 from backend.teams.api import router as teams
@@ -20,5 +21,6 @@ problems.register(api)
 api.add_router("", accounts)
 api.add_router("/teams", teams, auth=with_scope("teams"))
 api.add_router("/teams", team_invitations, auth=with_scope("teams"))
+api.add_router("/teams", audit, auth=with_scope("teams"))
 api.add_router("/invitations", invitations)
 api.add_router("/datasets", datasets, auth=with_scope("datasets"))

@@ -3,14 +3,18 @@
 from typing import Any, ClassVar
 
 from allauth.account.adapter import get_adapter
+from allauth.account.admin import EmailAddressAdmin
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils import timezone
 
 from backend.accounts.models import ApiKey, User
+from backend.audit.admin import AuditedAdmin
 from backend.core.admin import ReadOnlyAdmin
 from backend.teams.models import Team
 
@@ -30,6 +34,20 @@ class SignInForm(AdminAuthenticationForm):
 
 
 admin.site.login_form = SignInForm
+admin.site.unregister(Group)
+
+
+admin.site.unregister(EmailAddress)
+
+
+@admin.register(EmailAddress)
+class AddressesAdmin(AuditedAdmin[EmailAddress], EmailAddressAdmin):  # type: ignore[misc] # allauth is not typed
+    """Addresses, and whether people have proved that they are theirs."""
+
+
+@admin.register(Group)
+class GroupsAdmin(AuditedAdmin[Group], GroupAdmin):
+    """What staff may do."""
 
 
 class NewUserForm(AdminUserCreationForm[User]):
@@ -44,7 +62,7 @@ class NewUserForm(AdminUserCreationForm[User]):
 
 
 @admin.register(User)
-class PeopleAdmin(UserAdmin[User]):
+class PeopleAdmin(AuditedAdmin[User], UserAdmin[User]):
     """People."""
 
     add_form = NewUserForm
@@ -67,7 +85,7 @@ class PeopleAdmin(UserAdmin[User]):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
+class ApiKeyAdmin(AuditedAdmin[ApiKey], ReadOnlyAdmin[ApiKey]):
     """Keys, to look at and to delete. People make their own: a key that staff made would act as somebody unseen."""
 
     list_display = ("name", "start", "user", "is_valid", "may", "created_at", "expires_at", "last_used_at")

@@ -15,6 +15,8 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from backend.accounts.auth import current_user, people
 from backend.accounts.models import ApiKey, Scope
+from backend.audit.log import record
+from backend.audit.models import Action
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
 from backend.teams.models import Membership, Role, Team
@@ -81,6 +83,7 @@ def delete_account(request: HttpRequest) -> object:
             raise Refused(
                 409, f"Without you nobody would own {names}: make another member an owner, or delete the team."
             )
+        record(Action.ACCOUNT_DELETED, user)
         user.delete()
     return Answer(204, None)
 
@@ -103,12 +106,17 @@ def create_key(request: HttpRequest, new: NewKey) -> Answer[IssuedKey]:
         raise Refused(409, f"Nobody may have more than {MAX_KEYS} keys: delete one first.")
     if new.read_only and not all(scope.only_reads for scope in new.scopes or ()):
         raise Refused(422, "A key that only reads has no scope to write.")
-    key, secret = ApiKey.issue(user, new.name, new.expires_at, read_only=new.read_only, scopes=new.scopes)
+    with transaction.atomic():
+        key, secret = ApiKey.issue(user, new.name, new.expires_at, read_only=new.read_only, scopes=new.scopes)
+        record(Action.KEY_MADE, key, may=key.may)
     return Answer(201, IssuedKey(**Key.from_orm(key).dict(), secret=secret))
 
 
 @router.delete("/keys/{uuid:key_id}", response={204: None, **responses(401, 403, 404)}, auth=people)
 def delete_key(request: HttpRequest, key_id: uuid.UUID) -> object:
     """Delete a key; it opens nothing from now on."""
-    ApiKey.objects.get(user=current_user(request), pk=key_id).delete()
+    key = ApiKey.objects.get(user=current_user(request), pk=key_id)
+    with transaction.atomic():
+        record(Action.KEY_DELETED, key)
+        key.delete()
     return Answer(204, None)

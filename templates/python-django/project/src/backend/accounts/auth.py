@@ -23,6 +23,7 @@ class KeyAuth(HttpBearer):
         """Accept a valid key; a wrong one fails even where a cookie would do, since the client meant the key."""
         key = ApiKey.used(token)
         user = _set_user(request, key.user if key else None)
+        request.key = key  # type: ignore[attr-defined] # for the audit log
         reads = request.method in {"GET", "HEAD", "OPTIONS"}
         if key and key.read_only and not reads:
             raise Refused(403, "This key only reads.")
