@@ -72,6 +72,7 @@ class Size:
         self.skipped: list[str] = []
         self.seconds: Counter[str] = Counter()
         self.tests: Counter[str] = Counter()
+        self.of_engine = 0
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         larger = [name for name in MARKERS if name not in SIZES[self.size]]
@@ -96,6 +97,7 @@ class Size:
         part = report.nodeid.split("::")[0]
         self.seconds[part] += report.duration
         self.tests[part] += report.when == "call"
+        self.of_engine += report.when == "call" and ENGINE in report.keywords
         if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped.append(report.nodeid)
 
@@ -132,6 +134,8 @@ class Size:
             if self.left_out[name]:
                 count = self.left_out[name]
                 write(f"{count} test{'s' * (count > 1)} left out; {VARIABLE}={size} uv run pytest runs them")
+        if self.of_engine:
+            write("images were built upon stand-ins for their base images: what is in upstream's is not proven")
         if count := self.left_out[ENGINE]:
             write(f"{count} test{'s' * (count > 1)} left out: no Docker engine here, {without_engine()}", yellow=True)
         if self.left_out[REPEATED]:

@@ -215,7 +215,7 @@ def test_a_fresh_clone_is_built_and_run_as_its_documents_tell(
             assert_confined(before[name][0], user_of(own[name] if own[name].exists() else project / "Dockerfile"))
 
         requests = first_requests(stack, project, trial.port)
-        done = processes.sh(["bash", "-c", requests], project.parent, trial.environment)
+        done = processes.sh(["timeout", "600", "bash", "-c", requests], project.parent, trial.environment)
         assert [shown for shown in STACKS[stack].shown if shown not in done.stdout] == [], done.stdout
 
         # Without its database it says so and waits; with it, it goes on, and it is the same process all the time.

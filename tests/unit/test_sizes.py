@@ -88,6 +88,12 @@ def test_images_are_left_out_only_where_it_is_said_that_no_engine_starts(
     assert (told in done.stdout) == (size == "all" and code == 0)
 
 
+def test_a_run_with_images_says_what_they_do_not_prove(tmp_path: Path) -> None:
+    told = "stand-ins for their base images"
+    assert told in run(tmp_path, "all", "0", OF_AN_ENGINE.replace("pytest.skip(", "print(")).stdout
+    assert told not in run(tmp_path, None, "0", OF_AN_ENGINE).stdout
+
+
 SKIPS = {
     "a test": "import pytest\ndef test_one(): pass\ndef test_two(): pytest.skip('no time')\n",
     "a mark": "import pytest\ndef test_one(): pass\n@pytest.mark.skip\ndef test_two(): pass\n",

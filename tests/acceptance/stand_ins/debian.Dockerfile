@@ -3,7 +3,8 @@ FROM scratch
 ADD debian.tar /
 COPY ca-certificates.crt /etc/ssl/certs/
 RUN cp /usr/share/base-passwd/passwd.master /etc/passwd \
-    && cp /usr/share/base-passwd/group.master /etc/group
+    && cp /usr/share/base-passwd/group.master /etc/group \
+    && mkdir --parents /usr/local/bin
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
     PIP_CERT=/etc/ssl/certs/ca-certificates.crt
