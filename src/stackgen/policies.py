@@ -46,7 +46,8 @@ class Aligned:
     `deleted` the user has deleted, so they stay away; `kept` the template has dropped or made something else of, but
     the user had changed them; `generated` are kept, too, until a command writes them again; `moved` are files of the
     user that go where the template has put them, `followed` those of the template that go where the user has put them,
-    `renamed` by both, so that they stay where the user has put them, with the template's name; `blocked` cannot be written, as something of the user's is in their way.
+    `renamed` by both, so that they stay where the user has put them, with the template's name; `blocked`
+    cannot be written, as something of the user's is in their way.
     """
 
     base: dict[str, Entry]

@@ -109,7 +109,7 @@ def make(
     origin, where, version = _target(project, wish, environment)
     if _is_there(project, wish, version):
         return None
-    render.refuse_unknown(where, version, set(wish.data) - {"decision"})
+    render.refuse_idle(project, where, version, wish.data)
     old = render.old(project, source.refresh(project.source, environment)[0], folder / "old")
     new = render.new(project, render.Target(where, origin, version, wish.data), folder / "new")
     store = merge.open_store(folder / "store", home)
@@ -268,7 +268,7 @@ def _files(
     }
     for path, entry in changes.items():
         if path in conflicts:
-            yield File(path, "conflict")
+            yield File(path, "conflict", was.get(path, f"from {origins[path]}" if path in origins else ""))
         elif path in trees.union:
             yield File(path, "united", trees.generated[path])
         elif path in origins:
