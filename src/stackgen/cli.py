@@ -246,5 +246,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
+    endings.hold_streams()
     endings.watch()
     sys.exit(run(sys.argv[1:]))

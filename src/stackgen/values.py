@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import yaml
 
-from stackgen.reading import DEEPEST
+from stackgen.reading import DEEPEST, depth
 
 LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
 _SHOWN = 60
@@ -144,9 +144,12 @@ def _json(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        data = json.loads(value)
     except (ValueError, RecursionError) as error:
         raise RefusedError("is not JSON") from error
+    if depth(data) > DEEPEST:
+        raise RefusedError("is nested too deep")
+    return data
 
 
 def _yaml(value: object) -> object:
