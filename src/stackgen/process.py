@@ -102,8 +102,11 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         return _bug(error, arguments)
     if code == endings.INTERRUPTED:
         code = endings.code_of_interrupt()
+        from stackgen import layout
+
         with suppress(OSError):  # the terminal may be gone
-            typer.echo("stackgen: interrupted, nothing was left behind", err=True)
+            said = layout.page(["stackgen: interrupted, nothing was left behind"], layout.style_of(sys.stderr))
+            typer.echo(said, err=True)
     return int(code)
 
 

@@ -90,13 +90,6 @@ def _items(text: str) -> object:
         raise RefusedError("is not a list", "give a list, as in [a, b]") from error
 
 
-def spoken(value: object) -> str:
-    """Give a value as `--data` takes it."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
 def shown(value: object) -> str:
     """Give a value as a message shows it: never longer than a line."""
     text = repr(value[: 2 * _SHOWN] if isinstance(value, str) else value)
