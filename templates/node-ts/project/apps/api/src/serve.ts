@@ -5,6 +5,8 @@ import type { Database } from './db/database.ts';
 import { migrate } from './db/migrations.ts';
 import { openDatabase } from './db/open.ts';
 import type { App } from './http/app.ts';
+import { listenForScrapes } from './metrics/listen.ts';
+import type { Prometheus } from './metrics/prometheus.ts';
 import type { AppModule } from './module.ts';
 
 /** How long the last connections get to close after the deadline, before the process just ends. */
@@ -18,7 +20,15 @@ export async function serve(
 ): Promise<App> {
   const database = await openDatabase(config);
   try {
-    const app = await buildApp({ config, database, modules, ...options });
+    const metrics = await openMetrics(config);
+    const app = await buildApp({
+      config,
+      database,
+      modules,
+      ...(metrics && { metrics }),
+      ...options,
+    });
+    if (metrics) await offer(metrics, app, config);
     if (config.MIGRATE_ON_START) await migrateAndLog(app, database);
     await app.listen({ host: config.HOST, port: config.PORT });
     stopOnSignals(app, config, database);
@@ -27,6 +37,20 @@ export async function serve(
     await database.close();
     throw error;
   }
+}
+
+/** Imported here, so that a server whose metrics nobody asks for does not load what counts them. */
+async function openMetrics({ METRICS_PORT }: Config): Promise<Prometheus | undefined> {
+  if (METRICS_PORT === undefined) return undefined;
+  const { Prometheus } = await import('./metrics/prometheus.ts');
+  return new Prometheus();
+}
+
+async function offer(metrics: Prometheus, app: App, config: Config): Promise<void> {
+  const { HOST: host, METRICS_PORT: port = 0 } = config;
+  const { url, close } = await listenForScrapes(metrics, { host, port });
+  app.addHook('onClose', async () => close());
+  app.log.info({ url }, 'metrics are offered');
 }
 
 async function migrateAndLog(app: App, database: Database): Promise<void> {

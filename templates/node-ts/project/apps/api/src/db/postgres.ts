@@ -29,6 +29,8 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
     driver: { postgres: options },
     withSettings: (settings, work) => session.begin(beginWith(settings), work),
     waiting: () => pool.waitingCount,
+    inUse: () => pool.totalCount - pool.idleCount,
+    mostConnections: settings.DATABASE_POOL_MAX,
     withMigrationLock: (work) => withMigrationLock(url, settings, work),
     close: () => pool.end(),
   };

@@ -36,6 +36,8 @@ export interface JobRun {
   readonly id: string;
   /** 1 for the first. */
   readonly attempt: number;
+  /** Whether it becomes a dead letter if this attempt fails. */
+  readonly isLast: boolean;
   /** Of the transaction in which the job was enqueued; null outside of `withTenant`. */
   readonly organizationId: string | null;
   /** Aborted when the time is over or the process stops. */
