@@ -27,6 +27,7 @@ import { refuseOtherSpellings } from './http/plain-path.ts';
 import { limitNotFound, registerProblems, sendError } from './http/problems.ts';
 import { measureRequests } from './http/requests.ts';
 import { registerSecurity } from './http/security.ts';
+import { traceRequests } from './http/traces.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
 import { sendWith } from './mail/post.ts';
 import { type Metrics, noMetrics } from './metrics/metrics.ts';
@@ -74,6 +75,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   measureConnections(metrics, database);
   measureBacklog(metrics, database);
   measureRequests(app, metrics);
+  traceRequests(app);
   registerProblems(app);
   registerCurrentRequest(app);
   registerRequestHeaders(app);

@@ -153,25 +153,22 @@ it('tells what waits in the queue, since when, and what nobody will do', async (
   expect(all.get('queue_dead_letters{kind="mail.send"}')).toBe(0);
 });
 
-it.each(['src/server.ts', 'src/commands/worker.ts'])(
-  '%s offers them on a port of their own, where it is told one',
-  async (script) => {
-    const server = new ServerProcess(script, { ...NO_DATABASE, METRICS_PORT: '0' });
-    try {
-      const { url: own } = await server.address();
-      const [, offered = ''] = await server.waitFor(/"url":"(\S+)","msg":"metrics are offered"/);
-      const all = await scrape(offered);
-      expect(all.get('process_cpu_seconds_total')).toBeGreaterThan(0);
-      expect([...all.keys()].filter((name) => name.startsWith('queue_'))).toEqual([]);
-      expect((await fetch(`${own}/metrics`)).status).toBe(404);
-      expect((await fetch(new URL('/livez', offered))).status).toBe(404);
-      server.child.kill('SIGTERM');
-      expect(await server.exit()).toBe(0);
-    } finally {
-      await server.kill();
-    }
-  },
-);
+it('a worker, as the server, offers them on a port of their own where it is told one', async () => {
+  const server = new ServerProcess('src/commands/worker.ts', { ...NO_DATABASE, METRICS_PORT: '0' });
+  try {
+    const { url: own } = await server.address();
+    const [, offered = ''] = await server.waitFor(/"url":"(\S+)","msg":"metrics are offered"/);
+    const all = await scrape(offered);
+    expect(all.get('process_cpu_seconds_total')).toBeGreaterThan(0);
+    expect([...all.keys()].filter((name) => name.startsWith('queue_'))).toEqual([]);
+    expect((await fetch(`${own}/metrics`)).status).toBe(404);
+    expect((await fetch(new URL('/livez', offered))).status).toBe(404);
+    server.child.kill('SIGTERM');
+    expect(await server.exit()).toBe(0);
+  } finally {
+    await server.kill();
+  }
+});
 
 it('says which port is taken', async () => {
   const { port } = new URL(scrapes.url);

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
+import { keptFor } from '../db/kept.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { DEAD_LETTERS } from './job.ts';
 
@@ -68,16 +69,4 @@ async function readBacklog({ db }: Pick<Database, 'db'>): Promise<Backlog[]> {
     from queue.queue q left join counted using (name) left join dead using (name)
     where q.name <> ${DEAD_LETTERS} and q.name not like '\\_\\_pgboss%' order by q.name`);
   return rows;
-}
-
-function keptFor<Value>(milliseconds: number, ask: () => Promise<Value>): () => Promise<Value> {
-  let answer: Promise<Value> | undefined;
-  let until = 0;
-  return () => {
-    if (!answer || performance.now() > until) {
-      answer = ask();
-      until = performance.now() + milliseconds;
-    }
-    return answer;
-  };
 }

@@ -5,6 +5,7 @@ import type { Database } from '../db/database.ts';
 import { pendingMigrations } from '../db/migrations.ts';
 import { describeError } from '../http/error-lines.ts';
 import type { Labels, Metrics } from '../metrics/metrics.ts';
+import { traces } from '../traces/traces.ts';
 import { createBoss } from './boss.ts';
 import { HopelessJobError, type JobHandler } from './job.ts';
 
@@ -28,6 +29,7 @@ export interface WorkerOptions {
 interface Envelope {
   readonly organizationId: string | null;
   readonly payload: unknown;
+  readonly trace?: string;
 }
 
 type Options = WorkOptions & { perJobResults: true };
@@ -132,7 +134,7 @@ export class JobWorker {
       },
       (jobs) => {
         boss.notifyWorker(taker);
-        return Promise.all(jobs.map((job) => this.#run(handler, job)));
+        return Promise.all(jobs.map((job) => this.#trace(handler, job)));
       },
     );
   }
@@ -147,10 +149,24 @@ export class JobWorker {
     for (const { job } of scheduled) await boss.schedule(job.name, job.schedule ?? '', envelope);
   }
 
-  async #run(handler: JobHandler, job: BossJob<Envelope>): Promise<JobResult> {
+  async #trace(handler: JobHandler, job: BossJob<Envelope>): Promise<JobResult> {
+    const run = (traceId?: string) => this.#run(handler, job, traceId);
+    return traces()?.job(job.name, job.data.trace, run) ?? run();
+  }
+
+  async #run(
+    handler: JobHandler,
+    job: BossJob<Envelope>,
+    traceId: string | undefined,
+  ): Promise<JobResult> {
     const { id, signal, data } = job;
     const attempt = job.retryCount + 1;
-    const log = this.#options.log.child({ job: job.name, jobId: id, attempt });
+    const log = this.#options.log.child({
+      job: job.name,
+      jobId: id,
+      attempt,
+      ...(traceId && { traceId }),
+    });
     const { organizationId } = data;
     const kind = job.name;
     const isLast = attempt > handler.job.settings.retryLimit;
