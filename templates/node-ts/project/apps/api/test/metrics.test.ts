@@ -1,3 +1,6 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { listenForScrapes } from '../src/metrics/listen.ts';
@@ -152,6 +155,30 @@ it('tells what waits in the queue, since when, and what nobody will do', async (
   expect(all.get(`queue_oldest_waiting_seconds{${kind}}`)).toBeGreaterThan(0);
   expect(all.get('queue_dead_letters{kind="mail.send"}')).toBe(0);
 });
+
+it('has everything that the dashboard and the alerts ask for', async () => {
+  const cwd = fileURLToPath(new URL('../../../monitoring', import.meta.url));
+  const files = ['dashboard.json', 'alerts.yaml'].flatMap((name) => globSync(name, { cwd }));
+  const asked = files.flatMap((file) => metricsIn(readFileSync(join(cwd, file), 'utf8')));
+  const text = await (await fetch(scrapes.url)).text();
+  const kinds = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)];
+  const there = kinds.flatMap(([, name, kind]) =>
+    kind === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+  );
+  expect(asked.filter((name) => !there.includes(name))).toEqual([]);
+  expect(asked.length >= 10 || files.length < 2).toBe(true);
+});
+
+/** The names in expressions: what has an underscore and is no function and no label's value. */
+function metricsIn(text: string): string[] {
+  const expressions = [
+    ...text.matchAll(/"expr": "(.*)",$/gm),
+    ...text.matchAll(/^ +expr: (?:>-\n)?([\s\S]*?)\n +(?:for|labels):/gm),
+  ].map(([, expression = '']) => expression.replaceAll(/\\?"[^"]*"/g, ''));
+  return expressions.flatMap(
+    (expression) => expression.match(/\b[a-z]+_[a-z\d_]+\b(?! ?\()/g) ?? [],
+  );
+}
 
 it('a worker, as the server, offers them on a port of their own where it is told one', async () => {
   const server = new ServerProcess('src/commands/worker.ts', { ...NO_DATABASE, METRICS_PORT: '0' });

@@ -102,8 +102,8 @@ it('follows a request into the database and into its job, and says so in the log
   if ('dump' in template) return;
   const [enqueued] = statements.map(({ attributes }) => JSON.stringify(attributes));
   expect(enqueued).toContain('select enqueue_job($1, $2::jsonb');
-  expect(JSON.stringify(all)).not.toContain('"number":7');
-  expect(JSON.stringify(all)).not.toContain('\\"number\\"');
+  // However often it was quoted.
+  expect(JSON.stringify(all)).not.toMatch(/number\W+7/);
 });
 
 it('ends in good order while the collector does not answer', async () => {
