@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from ml import task
 from ml.app import create_app
 from ml.metrics import Metrics
 from ml.model import Array, load
@@ -16,7 +15,7 @@ from ml.runtime import Runtime
 from ml.serving import rehearse
 from ml.settings import Settings
 
-from . import tiny
+from . import task, tiny
 from .conftest import instances
 
 CPU = ("CPUExecutionProvider",)
@@ -154,5 +153,4 @@ def test_outputs_that_no_labels_name_keep_their_width_while_the_service_runs(
         finally:
             await runtime.stop()
 
-    if task.NAME != "classification":
-        asyncio.run(scenario())
+    asyncio.run(scenario())
