@@ -11,6 +11,7 @@ from ml.registry import ModelCard
 
 NAME = "regression"
 FEATURES = 10
+OUTPUTS = 1
 
 Instance = Annotated[list[Number], Field(min_length=FEATURES, max_length=FEATURES)]
 # Whatever is served has to answer this one first.

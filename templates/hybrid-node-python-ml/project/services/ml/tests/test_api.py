@@ -14,6 +14,7 @@ from ml.model import Array, Model
 from ml.registry import ModelCard
 from ml.schemas import MAX_BODY_BYTES, MAX_INSTANCES, ROWS_PATTERN
 from ml.settings import Settings
+from ml.signature import Signature
 
 from . import task
 from .conftest import instances
@@ -192,6 +193,17 @@ def test_refuses_a_body_that_is_too_large(settings: Settings) -> None:
             yield b"x" * 600
 
         assert client.post("/v1/predict", content=chunks()).status_code == 413
+
+
+def test_what_the_tasks_own_encoding_refuses_is_the_callers_to_know(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("this is no image")
+
+    monkeypatch.setattr(Signature, "encode", refuse)
+    answer = client.post("/v1/predict", json={"instances": instances(1)})
+    assert problem(answer, 422, "invalid_request")["detail"] == "this is no image"
 
 
 def test_a_bug_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,9 @@ def test_what_has_no_tensor_of_its_own_needs_an_encoding_of_the_owners() -> None
     own = Signature(list[list[Number]], [[1, 2], [3, 4]], own_encode=encode)
     assert own.golden.tensors["image"].shape == (1, 2, 2)
     assert (own.features, own.takes_octets) == (4, False)
+    broken = Signature(list[Number], [1], own_encode=lambda _: Batch({"x": np.ones((5, 1))}))
+    with pytest.raises(TypeError, match="5 rows of 1 instances"):
+        _ = broken.golden
 
 
 Inputs = dict[str, tuple[int, list[str | int | None]]]

@@ -43,8 +43,12 @@ class Served:
 
 
 def encode(request: PredictRequest) -> Batch:
-    """What the model is given for a request."""
-    return SIGNATURE.encode(request.instances)
+    """What the model is given for a request; a task's own encoding may refuse one."""
+    try:
+        return SIGNATURE.encode(request.instances)
+    except ValueError as error:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        raise ServiceError(status, "invalid_request", str(error)) from error
 
 
 def answer(outputs: Array, card: ModelCard) -> PredictResponse:

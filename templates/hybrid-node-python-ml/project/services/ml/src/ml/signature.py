@@ -129,7 +129,7 @@ class Signature:
     def encode(self, instances: Sequence[Any] | Tensor) -> Batch:
         """What the model is given for these instances."""
         if self.own_encode is not None:
-            return self.own_encode(instances)
+            return self._encoded(self.own_encode, instances)
         if not self.is_named:
             return Batch({INPUT: self.columns[INPUT].tensor(instances)}, self._varying)
         tensors = {
@@ -137,6 +137,13 @@ class Signature:
             for name, column in self.columns.items()
         }
         return Batch(tensors, self._varying)
+
+    @staticmethod
+    def _encoded(own_encode: Callable[[Any], Batch], instances: Sequence[Any] | Tensor) -> Batch:
+        batch = own_encode(instances)
+        if len(batch) != len(instances):
+            raise TypeError(f"`encode` made {len(batch)} rows of {len(instances)} instances")
+        return batch
 
     @cached_property
     def _varying(self) -> frozenset[str]:
