@@ -1,5 +1,6 @@
 """What follows from a task of named columns: the other tests have one without names."""
 
+import io
 import json
 from collections.abc import Sequence
 from types import ModuleType
@@ -11,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from pydantic import Field, ValidationError
 
+from ml import rows
 from ml.batch import Batch
 from ml.drift import DriftMonitor, baseline_of
 from ml.fields import Integer, Number, Row, Text
@@ -30,6 +32,12 @@ class Customer(Row):
     city: Text = "unknown"
     is_new: bool = False
     usage: Annotated[list[Number], Field(min_length=2, max_length=2)]
+
+
+class Nested(Row):
+    """Has no cell in a table."""
+
+    points: list[list[Number]]
 
 
 ADA = {"months": 3, "income": 2.5, "plan": "plus", "city": "Bern", "usage": [0.5, 1]}
@@ -115,6 +123,20 @@ def test_what_has_no_tensor_of_its_own_needs_an_encoding_of_the_owners() -> None
         _ = broken.golden
 
 
+def test_rows_of_a_file_are_read_by_the_names_of_their_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rows, "SIGNATURE", SIGNATURE)
+    lines = io.StringIO("id,city,months,income,plan\n1,007,3,2.5,plus\n2,Ulm,x,,basic\n")
+    assert list(rows._csv(lines)) == [
+        (2, {"months": 3, "income": 2.5, "plan": "plus", "city": "007"}),
+        (3, {"months": "x", "income": None, "plan": "basic", "city": "Ulm"}),
+    ]
+    monkeypatch.setattr(rows, "SIGNATURE", Signature(Nested, {}))
+    with pytest.raises(rows.RowError, match="JSON lines"):
+        list(rows._csv(io.StringIO("points\n1\n")))
+
+
 Inputs = dict[str, tuple[int, list[str | int | None]]]
 
 
@@ -145,12 +167,12 @@ def echo(inputs: Inputs) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
-def given_to(inputs: Inputs) -> list[list[str]]:
+def given_to(inputs: Inputs, **changes: object) -> list[list[str]]:
     session = session_for(echo(inputs).SerializeToString(), 1, CPU)
-    batch = encoded(ADA, ADA | {"city": "Ulm"})
+    batch = encoded(ADA | changes, ADA | changes | {"city": "Ulm"})
     (given,) = session.run(["given"], feed(inputs_of(session, SIGNATURE.golden), batch))
-    rows: list[list[str]] = given.tolist()
-    return rows
+    values: list[list[str]] = given.tolist()
+    return values
 
 
 def test_inputs_take_the_columns_that_they_are_named_after() -> None:
@@ -176,6 +198,12 @@ def test_inputs_of_other_names_share_the_rest_by_kind_in_its_order() -> None:
         {"a": (number, [2]), "b": (number, [3]), "city": (text, [1]), "t": (text, [1])}
     )
     assert first == ["3", "2.5", "0", "0.5", "1", "Bern", "plus"]
+
+
+def test_whole_numbers_are_the_nearest() -> None:
+    inputs: Inputs = {"x": (TensorProto.INT64, [5]), "t": (TensorProto.STRING, [2])}
+    first, _ = given_to(inputs, usage=[0.75, -0.75])
+    assert first[3:5] == ["1", "-1"]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +233,12 @@ def test_drift_is_seen_in_strings_and_in_what_is_missing() -> None:
         customers("plus", 2.5),
         customers("basic", None),
     )
-    for batch, moved in ((usual, False), (others, True), (missing, True)):
-        watched = DriftMonitor(baseline_of(usual, signal), 10_000)
-        watched.observe(batch, signal)
+    for before, now, moved in (
+        (usual, usual, False),
+        (usual, others, True),
+        (usual, missing, True),
+        (missing, missing, False),
+    ):
+        watched = DriftMonitor(baseline_of(before, signal), 10_000)
+        watched.observe(now, signal)
         assert (watched.indices()["feature_max"] > 0.25) == moved

@@ -11,7 +11,7 @@ from typing import TextIO
 from pydantic import ValidationError
 
 from ml.schemas import MAX_INSTANCES, PredictRequest
-from ml.signature import SIGNATURE, Instance
+from ml.signature import SIGNATURE, Column, Instance
 
 
 class RowError(Exception):
@@ -53,17 +53,33 @@ def _csv(lines: TextIO) -> Iterator[tuple[int, object]]:
 
 def _named(lines: TextIO) -> Iterator[tuple[int, object]]:
     """Rows by the names in the first line; columns that the task does not know are left out."""
+    try:
+        columns = SIGNATURE.columns
+    except TypeError as error:
+        raise RowError(
+            "these instances are read from JSON lines: they are no rows of cells"
+        ) from error
     reader = csv.DictReader(lines)
     for row in reader:
-        cells = {name: row[name] for name in SIGNATURE.schema["properties"] if row.get(name)}
-        yield reader.line_num, {name: _typed(name, cell) for name, cell in cells.items()}
+        known = [(name, one, row.get(name)) for name, one in columns.items()]
+        yield (
+            reader.line_num,
+            {name: _typed(one, cell) for name, one, cell in known if cell or one.optional},
+        )
 
 
-def _typed(name: str, cell: str) -> object:
+def _typed(column: Column, cell: str | None) -> object:
     """A cell in its column's type, or as it is: then it is told what is wrong with it."""
-    kind = SIGNATURE.columns[name].kind
     with suppress(ValueError):
-        return int(cell) if kind == "integer" else float(cell) if kind == "number" else cell
+        match cell, column.kind:
+            case (("" | None), _):
+                return None
+            case str(), "integer":
+                return int(cell)
+            case str(), "number":
+                return float(cell)
+            case (("true" | "false"), "boolean"):
+                return cell == "true"
     return cell
 
 
