@@ -12,6 +12,7 @@ from threading import Thread
 
 import copier
 import following
+import monitoring
 import pytest
 import verifying
 import working_page
@@ -321,7 +322,8 @@ def test_the_readme_of_a_service_can_be_followed_line_by_line(
             assert shown in done.stdout
         assert not calls or '"code":"invalid_argument"' in done.stdout
         for url in (f"http://127.0.0.1:{port}/openapi.json", f"http://127.0.0.1:{admin}/metrics"):
-            sh(["curl", "--fail", "--silent", url], service, environment)
+            answer = sh(["curl", "--fail", "--silent", url], service, environment).stdout
+        assert monitoring.asked(service / "monitoring") - monitoring.offered(answer) == set()
         server.stop(group=True)
 
 
