@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
 from backend.audit.models import Action, Entry
 
@@ -53,6 +55,12 @@ def record(
         object_name=(name or str(thing))[:254],
         details=details,
     )
+
+
+def done_lately(action: Action, thing: Model, actor: Any) -> bool:
+    """Tell whether the same person has done the same to the same thing within an hour."""
+    since = timezone.now() - timedelta(hours=1)
+    return Entry.objects.filter(at__gt=since, action=action, object_id=str(thing.pk), actor_id=actor.pk).exists()
 
 
 def _address(request: HttpRequest | None) -> str | None:

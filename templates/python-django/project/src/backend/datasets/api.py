@@ -14,7 +14,7 @@ from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 
 from backend.accounts.auth import current_user
-from backend.audit.log import record
+from backend.audit.log import done_lately, record
 from backend.audit.models import Action
 from backend.core.downloads import download
 from backend.core.fields import Pagination, Text
@@ -197,8 +197,8 @@ def get_plot(request: HttpRequest, dataset_id: uuid.UUID, position: int) -> Http
 def download_file(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse | FileResponse:
     """Give the file back, byte for byte, or with `Range` a part of it; a file never changes, and `ETag` names it."""
     dataset = _dataset_for(request, dataset_id)
-    # A download that goes on where it broke off is still the same one.
-    if request.headers.get("Range", "bytes=0-").startswith("bytes=0-"):
+    # The parts of a file that somebody reads within an hour are one download.
+    if "Range" not in request.headers or not done_lately(Action.DOWNLOADED, dataset, current_user(request)):
         record(Action.DOWNLOADED, dataset, team_id=dataset.team_id)
     return download(
         request, dataset.file.open("rb"), size=dataset.file.size, name=dataset.file_name, etag=f'"{dataset.pk}"'
