@@ -140,9 +140,9 @@ def first_requests(stack: str, project: Path, port: int) -> str:
 
 
 def key_of_a_team(site: str) -> str:
-    """Sign in to python-django's site as who was made on the command line, start a team, and make a key."""
+    """Enter python-django's site where docs/deploy.md sends its first owner, start a team, and make a key."""
     browser = Browser(site)
-    browser.submit("/accounts/login/", login=EMAIL, password=PASSWORD)
+    browser.submit("/admin/login/", username=EMAIL, password=PASSWORD)
     assert "Analysts" in browser.submit("/teams/", to="/teams/start/", name="Analysts")
     secret = re.search(r"key_[A-Za-z0-9_-]{40,}", browser.submit("/keys/", name="trial"))
     assert secret, "the key is not shown"
