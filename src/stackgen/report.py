@@ -17,6 +17,7 @@ _MARKS = {"added": "+", "removed": "-", "conflict": "!", "moved": ">"}
 _KINDS = {"by hand": "To do: ", "changes": "", "renamed": "Renamed: "}
 _REASONS = {
     "kept": "The template has dropped or replaced these, but you had changed them, so they stay:",
+    "renamed": "You and the template have both renamed these; they stay where you have put them:",
     "stays deleted": "You have deleted these, so they stay away, although the template has changed or added them:",
     "generated": "Generated files that you had changed, too; write each again with its command:",
     "united": "These hold the lines of both; tidy each up with its command:",
@@ -159,7 +160,7 @@ def _way(report: Report) -> str:
 def _lines(report: Report, style: Style) -> Iterator[str]:
     groups: Mapping[str, list[File]] = {reason: [f for f in report.files if f.fate == reason] for reason in _REASONS}
     for file in report.files:
-        if file.fate not in {"kept", "stays deleted", "generated"} and not file.note.startswith("to "):
+        if file.fate not in {"kept", "renamed", "stays deleted", "generated"} and not file.note.startswith("to "):
             note = f" ({file.note})" if file.note and file.fate != "united" else ""
             yield f"  {_MARKS.get(file.fate, '~')} {readable(file.path)}  {style.accent(file.fate)}{readable(note)}"
     for fate, reason in _REASONS.items():

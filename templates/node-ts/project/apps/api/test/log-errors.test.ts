@@ -152,6 +152,16 @@ describe('a described error', () => {
     expect(JSON.stringify(describeError(thrown))).not.toContain(SECRET);
   });
 
+  it('is told where a library hands on a copy of its fields', () => {
+    const error = query(SECRET);
+    const copy = { ...error, message: error.message, stack: error.stack, queue: 'letters' };
+    expect(describeError(copy)).toMatchObject({
+      message: 'Failed query: select $1\nparams: [value]',
+      stack: expect.stringMatching(/^at /),
+    });
+    expect(JSON.stringify(describeError(copy))).not.toContain(SECRET);
+  });
+
   it('ends, even where an error is its own cause', () => {
     const error = new Error('round');
     error.cause = new AggregateError([error], 'and round');
