@@ -1,5 +1,16 @@
 """`python -m stackgen` is `stackgen`."""
 
-from stackgen.cli import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command of this process; until it can tidy up, Ctrl-C ends it without a word, as it ends any program."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from stackgen import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -31,6 +31,8 @@ def hold_streams() -> None:
 
 def watch() -> None:
     """Let SIGTERM and SIGHUP end the run as Ctrl-C does, so that nothing half-written stays."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
         signal.signal(signal.SIGHUP, _interrupt)

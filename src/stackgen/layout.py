@@ -13,7 +13,7 @@ MOST_READABLE = 89
 NARROWEST_TABLE = 70
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
 _START = re.compile(r" *(?:[-+~!>·] )?")
-_WORDS = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
+_WORDS = re.compile(r"""(?:--[\w-]+ (?!-))?(?:[^\s"']|"[^"]*"|'[^']*')+""")  # a flag stays beside its value
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,6 +262,19 @@ def test_a_full_folder_of_temporary_files_is_named(tmp_path: Path, template: Pat
     assert museum.git(place / "my-shop", "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_is_starting_ends_it_without_a_traceback(tmp_path: Path, how: signal.Signals) -> None:
+    (tmp_path / "typer.py").write_text(f"import os, time\nos.kill(os.getpid(), {int(how)})\ntime.sleep(60)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "stackgen", "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)] and None,
+    )
+    assert (done.returncode, done.stderr) == (-how, b"")
+
+
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 130), (signal.SIGHUP, 129)])
 def test_a_signal_at_a_question_is_a_documented_end(tmp_path: Path, how: signal.Signals, code: int) -> None:
     child = terminals.spawn(tmp_path, "new", "my-shop")

@@ -159,4 +159,5 @@ def test_the_part_beside_the_stack_gets_a_command_of_its_own(stackgen: Stackgen,
     template = str(templating.questions_alone(tmp_path / "ours"))
     flags = ["--yes", "--no-git", "--template", template, "--bottleneck", "part"]
     out = stackgen("new", "shop", *flags).out
-    assert out.endswith("  stackgen new shop-compute --product microservice --bottleneck cpu\n")
+    wanted = f"stackgen new shop-compute --product microservice --bottleneck cpu --template {template}"
+    assert out.endswith(f"  {wanted}\n")

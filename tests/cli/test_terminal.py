@@ -170,7 +170,8 @@ def test_questions_are_numbered_and_there_is_a_way_back(terminal: Spawn, tmp_pat
     answer(child, "Under which licence?", DOWN + ENTER)
     answer(child, "How will it be deployed?", DOWN + ENTER)
     answer(child, "Shall it be created?")
-    assert "--data license=apache-2.0 --data deploy=kubernetes" in plain(finish(child)).replace("\n", " ")
+    shown = " ".join(plain(finish(child)).replace("\\\n", " ").split())
+    assert "--data license=apache-2.0 --data deploy=kubernetes" in shown
     recorded = yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())
     assert (recorded["license"], recorded["deploy"]) == ("apache-2.0", "kubernetes")
 
