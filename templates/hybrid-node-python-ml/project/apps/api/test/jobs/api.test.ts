@@ -118,7 +118,7 @@ describe('the same key', () => {
   test('with another body is refused', async () => {
     const key = randomUUID();
     await post(key);
-    const response = await post(key, { instances: [instance(1)] });
+    const response = await post(key, { instances: [instance(), instance()] });
     expect(response.statusCode).toBe(422);
     expect(response.json<Problem>().code).toBe('idempotency_key_reused');
   });
