@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // readyTimeout bounds how long a dependency may keep a probe waiting.
 const readyTimeout = 2 * time.Second
+
+// readyKept is for how long an answer of the dependency holds: anybody may ask, as often as they like.
+const readyKept = time.Second
 
 // Health answers whether the process lives and whether it should get requests.
 type Health struct {
@@ -21,7 +25,28 @@ type Health struct {
 
 // NewHealth makes a Health that is ready when ready is.
 func NewHealth(log *slog.Logger, ready func(context.Context) error) Health {
-	return Health{draining: new(atomic.Bool), ready: ready, log: log}
+	return Health{draining: new(atomic.Bool), ready: kept(readyKept, ready), log: log}
+}
+
+// kept asks once, however many want to know, and for nobody who may hang up meanwhile.
+func kept(period time.Duration, ask func(context.Context) error) func(context.Context) error {
+	var (
+		mutex  sync.Mutex
+		until  time.Time
+		answer error
+	)
+	return func(ctx context.Context) error {
+		mutex.Lock()
+		defer mutex.Unlock()
+		if time.Now().Before(until) {
+			return answer
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
+		defer cancel()
+		answer = ask(ctx)
+		until = time.Now().Add(period)
+		return answer
+	}
 }
 
 // Drain turns readiness off for good, so that load balancers stop sending requests.
@@ -40,10 +65,8 @@ func (h Health) readyz(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, "draining")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-	defer cancel()
-	if err := h.ready(ctx); err != nil {
-		h.log.WarnContext(ctx, "not ready", "error", err)
+	if err := h.ready(r.Context()); err != nil {
+		h.log.WarnContext(r.Context(), "not ready", "error", err)
 		answer(w, http.StatusServiceUnavailable, "database not ready")
 		return
 	}

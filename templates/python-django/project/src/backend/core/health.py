@@ -1,5 +1,7 @@
 """Probes: is the process alive, and can it do its work?"""
 
+import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -10,6 +12,8 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 log = structlog.get_logger(__name__)
+# Anybody may ask for readiness, as often as they like.
+KEPT_SECONDS = 1.0
 
 
 class Probes:
@@ -29,19 +33,40 @@ class Probes:
 
 def ready() -> JsonResponse:
     """Answer 503 until the database can be reached and holds every table this release needs, and pages have styles."""
-    checks = {"database": "ok", "migrations": "ok", "static files": _static_files()}
-    try:
-        if migrations_pending():
-            checks["migrations"] = "pending"
-    except (DatabaseError, InterfaceError) as error:
-        log.warning("not ready", reason=str(error).strip())
-        checks |= {"database": "unreachable", "migrations": "unknown"}
+    checks = database.checks() | {"static files": _static_files()}
     complete = set(checks.values()) == {"ok"}
     return JsonResponse(
         {"status": "ok" if complete else "unavailable", "checks": checks},
         status=200 if complete else 503,
         headers={"Cache-Control": "no-store"},
     )
+
+
+class Database:
+    """What the database has to say, which is asked once for all who want to know within a second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, str] = {}
+        self._until = 0.0
+
+    def checks(self) -> dict[str, str]:
+        """Tell whether it can be reached and is migrated."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._known = self._ask()
+                self._until = time.monotonic() + KEPT_SECONDS
+            return self._known
+
+    def _ask(self) -> dict[str, str]:
+        try:
+            return {"database": "ok", "migrations": "pending" if migrations_pending() else "ok"}
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("not ready", reason=str(error).strip())
+            return {"database": "unreachable", "migrations": "unknown"}
+
+
+database = Database()
 
 
 def migrations_pending() -> bool:
