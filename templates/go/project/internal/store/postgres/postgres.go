@@ -7,8 +7,11 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
+	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +31,10 @@ var migrations embed.FS
 const (
 	uniqueViolation     = "23505"
 	foreignKeyViolation = "23503"
+	tooManyConnections  = "53300"
+	// Classes of codes: 08 and 57P, of which 57P01 ends a connection and 57P03 means that the server is starting.
+	connectionException  = "08"
+	operatorIntervention = "57P"
 )
 
 // DB is a PostgreSQL database.
@@ -128,6 +135,21 @@ func (d *DB) Close() error {
 func isUnique(err error) bool { return hasCode(err, uniqueViolation) }
 
 func isForeignKey(err error) bool { return hasCode(err, foreignKeyViolation) }
+
+// isAway is whether nobody answers, or a connection ended before the answer: the database stops, starts or has no place left.
+func isAway(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false // the request is over, whatever the database does
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return strings.HasPrefix(e.Code, connectionException) || strings.HasPrefix(e.Code, operatorIntervention) || e.Code == tooManyConnections
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+}
 
 func hasCode(err error, code string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
