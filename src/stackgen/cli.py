@@ -18,6 +18,7 @@ from stackgen.flags import (
     DataFlag,
     JsonFlag,
     ProductFlag,
+    SkipFlag,
     StackFlag,
     TeamFlag,
     TemplateFlag,
@@ -151,6 +152,7 @@ def update(
     verify: Annotated[
         bool, typer.Option("--verify", help="Prove it in a copy first; leave everything if it breaks a step.")
     ] = False,
+    skip: SkipFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Bring a project to the newest release of its template, keeping what you changed.
@@ -162,7 +164,7 @@ def update(
     from stackgen.revision import Wish
 
     wish = Wish(intake.gather(None, data, stack=stack), to, template)
-    how = How(plan=plan or diff, diff=diff, check=check, apply=apply, go_on=go_on, abort=abort, verify=verify)
+    how = How(plan or diff, diff, check, apply, go_on, abort, verify, tuple(skip or ()))
     if verify:
         with process.live(show=not json) as tell:
             outcome = carry(path.absolute(), wish, how, tell)
@@ -214,9 +216,7 @@ def status(
 @app.command()
 def verify(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
-    skip: Annotated[
-        list[str] | None, typer.Option("--skip", metavar="STEP", help="Leave a step out; may be given again.")
-    ] = None,
+    skip: SkipFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Install, check, test, start, use and stop a project."""
@@ -231,12 +231,13 @@ def verify(
 def doctor(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     stack: StackFlag = None,
+    template: TemplateFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Show the tools that are needed, and those found."""
     from stackgen.commands.doctor import examine
 
-    process.say("doctor", examine(path.absolute(), stack), json=json)
+    process.say("doctor", examine(path.absolute(), stack, template), json=json)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -246,5 +247,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
+    endings.hold_streams()
     endings.watch()
     sys.exit(run(sys.argv[1:]))

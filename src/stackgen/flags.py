@@ -51,6 +51,9 @@ DataFlag = Annotated[
     list[str] | None, typer.Option("--data", "-d", metavar="KEY=VALUE", help="One choice or answer; repeatable.")
 ]
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: defaults for all that is not given.")]
+SkipFlag = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="STEP", help="Leave a step of verify out; repeatable.")
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
 TemplateFlag = Annotated[
     str | None,

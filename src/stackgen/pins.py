@@ -1,8 +1,7 @@
 """Versions that a bot has moved in a project while the template moved them, too: they are no conflict. Pure.
 
-A pin is a version, tag, digest or commit in a line that is otherwise the same in all three files. Where the user's is
-the newer one, both releases are given it, so that nothing has changed there; where the template's is, the old release
-is, so that only the template has changed it.
+A pin is a version, tag, digest or commit in a line that is otherwise the same in all three files. Such a line is given
+the newer pin in all three, so that nothing has changed there, and what the user adds beside it meets nothing.
 """
 
 import re
@@ -37,9 +36,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Both releases with the user's pins where those are newer, and the user's lines that make way for newer ones."""
+    """All three with the newer pins, and the user's lines that make way for newer ones."""
 
     base: bytes
+    ours: bytes
     theirs: bytes
     given_up: tuple[bytes, ...]
 
@@ -47,21 +47,26 @@ class Level:
 def level(path: str, base: bytes, ours: bytes, theirs: bytes) -> Level:
     """Let pins be no reason for a conflict."""
     if not _FILE.search(path) or b"\0" in ours:
-        return Level(base, theirs, ())
+        return Level(base, ours, theirs, ())
     old, own, new = (text.splitlines(keepends=True) for text in (base, ours, theirs))
     every = bool(_LISTS.search(path))
     first, mine, last = (_masks(lines, every=every) for lines in (old, own, new))
     given_up = []
     for mask in first.keys() & mine.keys() & last.keys():
         for was, now, becomes in _pairs(first[mask], mine[mask], last[mask]):
-            if now.pins == was.pins or not _is_newer(now.pins, was.pins):
+            if now.pins != was.pins and not _is_newer(now.pins, was.pins):
                 continue
-            if becomes.pins == was.pins or _is_newer(now.pins, becomes.pins):
-                new[becomes.number] = own[now.number]
-            elif becomes.pins != now.pins:
+            mine_stands = becomes.pins == was.pins or (now.pins != was.pins and _is_newer(now.pins, becomes.pins))
+            if not mine_stands and becomes.pins != now.pins != was.pins:
                 given_up.append(own[now.number].rstrip(b"\r\n"))
-            old[was.number] = own[now.number]
-    return Level(b"".join(old), b"".join(new), tuple(given_up))
+            line = own[now.number] if mine_stands else new[becomes.number]
+            for lines, number in ((old, was.number), (own, now.number), (new, becomes.number)):
+                lines[number] = line.rstrip(b"\r\n") + _end(lines[number])
+    return Level(b"".join(old), b"".join(own), b"".join(new), tuple(given_up))
+
+
+def _end(line: bytes) -> bytes:
+    return line[len(line.rstrip(b"\r\n")) :]
 
 
 def _masks(lines: list[bytes], *, every: bool) -> Mapping[bytes, list[Line]]:

@@ -45,8 +45,9 @@ class Aligned:
 
     `deleted` the user has deleted, so they stay away; `kept` the template has dropped or made something else of, but
     the user had changed them; `generated` are kept, too, until a command writes them again; `moved` are files of the
-    user that go where the template has put them, `followed` those of the template that go where the user has put them;
-    `blocked` cannot be written, as something of the user's is in their way.
+    user that go where the template has put them, `followed` those of the template that go where the user has put them,
+    `renamed` by both, so that they stay where the user has put them, with the template's name; `blocked`
+    cannot be written, as something of the user's is in their way.
     """
 
     base: dict[str, Entry]
@@ -58,6 +59,7 @@ class Aligned:
     union: dict[str, Entry] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     followed: dict[str, str] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
 
     def both_changed(self) -> Iterator[str]:
@@ -145,6 +147,8 @@ def _follow(trees: Aligned, mine: Mapping[str, str], its: Mapping[str, str]) -> 
             trees.theirs[new] = trees.theirs.pop(current)
             if trees.theirs[new] != trees.base[new]:
                 trees.followed[old] = new
+            if current != old:
+                trees.renamed[new] = current
         else:
             del trees.base[new]
             trees.kept.add(new)

@@ -104,6 +104,15 @@ class Questions(Questionnaire):
             if key not in known:
                 raise UsageError(f"{key} does not apply to the stack {stack!r}", "leave it out")
 
+    def refuse_idle(self, given: Mapping[str, object], recorded: Mapping[str, object]) -> None:
+        """Raise `UsageError` for a given answer that does not apply beside those that a project has recorded."""
+        known = {key: value for key, value in recorded.items() if key in self.keys()}
+        try:
+            answers = walk.walk(self, {**known, **given}, _stand_in)
+        except UsageError:  # a value is refused: whoever renders says which
+            return
+        self._refuse_unused(Answers(answers.values, tuple(key for key in answers.unused if key in given)))
+
     def _refuse_unused(self, answers: Answers) -> None:
         stack = str(answers.values.get("stack"))
         for key in answers.unused:

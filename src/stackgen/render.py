@@ -124,13 +124,15 @@ def _record(made: Path, where: str, recorded: str) -> None:
         file.write_text("".join(named), encoding="utf-8", newline="")
 
 
-def refuse_unknown(where: str, version: str, keys: set[str]) -> None:
-    """Refuse names that no question has: copier would ignore them."""
-    if keys:
+def refuse_idle(project: Project, where: str, version: str, data: Mapping[str, object]) -> None:
+    """Refuse answers that no question takes, or none that applies: copier would ignore them."""
+    given = {key: value for key, value in data.items() if key != "decision"}
+    if given:
         from stackgen import questions
 
         asked = questions.read(source.find(where, {}, version).questions)
-        asked.refuse_unknown(dict.fromkeys(sorted(keys)))
+        asked.refuse_unknown(given)
+        asked.refuse_idle(given, project.answers)
 
 
 def _copy(plan: "Plan", made: Path) -> None:

@@ -4,7 +4,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
+from stackgen.choices import spoken
 from stackgen.console import Style
+from stackgen.layout import page
 from stackgen.releases import Note
 from stackgen.repository import readable
 from stackgen.revision import FATES, Conflict, File
@@ -15,6 +17,7 @@ _MARKS = {"added": "+", "removed": "-", "conflict": "!", "moved": ">"}
 _KINDS = {"by hand": "To do: ", "changes": "", "renamed": "Renamed: "}
 _REASONS = {
     "kept": "The template has dropped or replaced these, but you had changed them, so they stay:",
+    "renamed": "You and the template have both renamed these; they stay where you have put them:",
     "stays deleted": "You have deleted these, so they stay away, although the template has changed or added them:",
     "generated": "Generated files that you had changed, too; write each again with its command:",
     "united": "These hold the lines of both; tidy each up with its command:",
@@ -73,7 +76,7 @@ def done_text(report: Report, style: Style) -> str:
     lines = [style.bold(f"Updated {_way(report)}"), *_lines(report, style)]
     if not report.conflicts:
         lines += ["Review it with git diff, run the project's checks, then commit everything: git add --all"]
-    return "\n".join(lines)
+    return page(lines, style)
 
 
 def plan_text(report: Report, style: Style) -> str:
@@ -82,7 +85,7 @@ def plan_text(report: Report, style: Style) -> str:
         return f"Already current: {report.to_version}"
     counts = ", ".join(f"{len(names)} {fate}" for fate in FATES if (names := report.of(fate)))
     lines = [style.bold(f"Would update {_way(report)}: {counts or 'nothing changes'}"), *_lines(report, style)]
-    return "\n".join([*lines, f"To do exactly this: stackgen update --apply {report.digest}"])
+    return page([*lines, f"To do exactly this: stackgen update --apply {report.digest}"], style)
 
 
 def ended_data(ended: Ended) -> dict[str, object]:
@@ -103,7 +106,7 @@ def ended_text(ended: Ended, style: Style, *, back: bool) -> str:
     if ended.put_aside:
         lines += ["These had been changed since it began, and were put aside:"]
         lines += [f"  - {readable(name)}" for name in ended.put_aside]
-    return "\n".join(lines)
+    return page(lines, style)
 
 
 def standing_data(standing: Standing) -> dict[str, object]:
@@ -133,7 +136,7 @@ def standing_text(standing: Standing, style: Style) -> str:
     if standing.unfinished:
         lines += [f"! An update to {standing.unfinished} was interrupted: stackgen update --continue, or --abort"]
     lines += [style.bold("Answers")]
-    lines += [f"  {key}: {value}" for key, value in project.answers.items() if key not in {"decision", "stack"}]
+    lines += [f"  {key}: {spoken(value)}" for key, value in project.answers.items() if key not in {"decision", "stack"}]
     moved = [f"{old} -> {new}" for old, new in standing.moved]
     for title, names in (("You have changed", standing.changed), ("moved", moved), ("deleted", standing.deleted)):
         if names:
@@ -141,7 +144,7 @@ def standing_text(standing: Standing, style: Style) -> str:
     if standing.drifted:
         lines += [style.bold(f"{len(standing.drifted)} of these have drifted: the template goes on maintaining them")]
         lines += [f"  {readable(name)}" for name in standing.drifted]
-    return "\n".join([*lines, f"{len(standing.own)} files are your own."])
+    return page([*lines, f"{len(standing.own)} files are your own."], style)
 
 
 def _is_current(report: Report) -> bool:
@@ -157,7 +160,7 @@ def _way(report: Report) -> str:
 def _lines(report: Report, style: Style) -> Iterator[str]:
     groups: Mapping[str, list[File]] = {reason: [f for f in report.files if f.fate == reason] for reason in _REASONS}
     for file in report.files:
-        if file.fate not in {"kept", "stays deleted", "generated"} and not file.note.startswith("to "):
+        if file.fate not in {"kept", "renamed", "stays deleted", "generated"} and not file.note.startswith("to "):
             note = f" ({file.note})" if file.note and file.fate != "united" else ""
             yield f"  {_MARKS.get(file.fate, '~')} {readable(file.path)}  {style.accent(file.fate)}{readable(note)}"
     for fate, reason in _REASONS.items():

@@ -18,7 +18,8 @@ from stackgen.releases import Note
 from stackgen.repository import SUBMODULE, Entry, Repository, Tree, readable
 
 FATES = (
-    "added", "changed", "merged", "united", "moved", "removed", "conflict", "kept", "stays deleted", "generated",
+    "added", "changed", "merged", "united", "moved", "removed", "conflict", "kept", "renamed", "stays deleted",
+    "generated",
 )  # fmt: skip
 
 
@@ -108,11 +109,11 @@ def make(
     origin, where, version = _target(project, wish, environment)
     if _is_there(project, wish, version):
         return None
-    render.refuse_unknown(where, version, set(wish.data) - {"decision"})
+    render.refuse_idle(project, where, version, wish.data)
     old = render.old(project, source.refresh(project.source, environment)[0], folder / "old")
     new = render.new(project, render.Target(where, origin, version, wish.data), folder / "new")
     store = merge.open_store(folder / "store", home)
-    plan = _revise(project, home, store, old, new)
+    plan = revise(project, home, store, old, new)
     made = read(new)
     notes = releases.between(where, (project.version, version), made.stack, made.answers, plan.ours)
     return replace(plan, notes=notes)
@@ -138,23 +139,29 @@ def _target(project: Project, wish: Wish, environment: Mapping[str, str]) -> tup
     return origin, where, releases[-1] if releases else source.HEAD
 
 
-def _revise(project: Project, home: Repository, store: Store, old: Path, new: Path) -> Revision:
+def revise(project: Project, home: Repository, store: Store, old: Path, new: Path) -> Revision:
+    """Plan the way from one rendered release to another."""
     base, ours, theirs = store.take(old), home.tree(), store.take(new)
     drift = drifted(store, base, ours)
     trees = policies.align(base, ours, theirs, store.renames(base, ours), store.renames(base, theirs))
     _refuse(trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
     met = migrations.find(trees.base, trees.ours, trees.theirs)
+    aligned = {1: dict(trees.base), 2: dict(trees.ours), 3: dict(trees.theirs)}
     given_up = _level(store, trees)
     merged = store.merge(trees.base, trees.ours, trees.theirs)
     for path, entry in trees.union.items():
         merged.tree[path] = _united(store, trees.ours[path], entry)
     given_up |= _settle_answers(store, trees, merged)
+    # Whoever settles a conflict is given what was there, not what it was levelled to.
+    conflicts = {
+        path: {n: aligned[n].get(path, entry) for n, entry in sides.items()} for path, sides in merged.conflicts.items()
+    }
     names = ours.keys() | merged.tree.keys()
     changes = {name: merged.tree.get(name) for name in sorted(names) if ours.get(name) != merged.tree.get(name)}
     _refuse_hidden(home, ours, changes)
     after = render.version_of(new)
-    files = tuple(_files(trees, ours, changes, merged.conflicts))
-    return Revision(project, home, store, old, after, files, ours, changes, merged.conflicts, given_up, drift, met)
+    files = tuple(_files(trees, aligned[1], ours, changes, conflicts))
+    return Revision(project, home, store, old, after, files, ours, changes, conflicts, given_up, drift, met)
 
 
 def drifted(store: Store, base: Tree, ours: Tree) -> tuple[str, ...]:
@@ -172,18 +179,19 @@ def _differs(store: Store, path: str, base: Tree, ours: Tree) -> bool:
 
 
 def _level(store: Store, trees: Aligned) -> dict[str, tuple[bytes, ...]]:
-    """Give both releases what is no difference to speak of: the user's line ends, and his newer pins.
+    """Give all three what is no difference to speak of: the user's line ends, and the newer pins.
 
     Give the lines with older pins of his, which make way.
     """
     given_up: dict[str, tuple[bytes, ...]] = {}
     for path in list(trees.both_changed()):
-        entries = trees.base[path], trees.theirs[path]
-        has = store.blob(trees.ours[path])
-        base, theirs = (_with_line_ends_of(has, store.blob(entry)) for entry in entries)
-        level = pins.level(path, base, has, theirs)
-        for tree, entry, content in zip((trees.base, trees.theirs), entries, (level.base, level.theirs), strict=True):
-            tree[path] = Entry(entry.mode, store.put(content))
+        base, ours, theirs = trees.base[path], trees.ours[path], trees.theirs[path]
+        has = store.blob(ours)
+        made, makes = (_with_line_ends_of(has, store.blob(entry)) for entry in (base, theirs))
+        level = pins.level(path, made, has, makes)
+        trees.base[path] = Entry(base.mode, store.put(level.base))
+        trees.ours[path] = Entry(ours.mode, store.put(level.ours))
+        trees.theirs[path] = Entry(theirs.mode, store.put(level.theirs))
         given_up |= {path: level.given_up} if level.given_up else {}
     return given_up
 
@@ -247,15 +255,20 @@ def _leads_away(project: Path, name: str, changes: Mapping[str, Entry | None]) -
 
 def _files(
     trees: Aligned,
-    ours: Mapping[str, Entry],
+    base: Tree,
+    ours: Tree,
     changes: Mapping[str, Entry | None],
     conflicts: Mapping[str, Mapping[int, Entry]],
 ) -> Iterator[File]:
     origins = {new: old for old, new in trees.moved.items()}
     followed = {new: old for old, new in trees.followed.items()}
+    elsewhere = {path: f"the template's is {its}" for path, its in sorted(trees.renamed.items())}
+    was = {
+        path: f"was {old}; {elsewhere[path]}" if path in elsewhere else f"was {old}" for path, old in followed.items()
+    }
     for path, entry in changes.items():
         if path in conflicts:
-            yield File(path, "conflict")
+            yield File(path, "conflict", was.get(path, f"from {origins[path]}" if path in origins else ""))
         elif path in trees.union:
             yield File(path, "united", trees.generated[path])
         elif path in origins:
@@ -265,9 +278,10 @@ def _files(
         elif path not in ours:
             yield File(path, "added", f"in the place of {followed[path]}" if path in followed else "")
         else:
-            own = ours[path] != trees.base.get(path)
-            yield File(path, "merged" if own else "changed", f"was {followed[path]}" if path in followed else "")
+            own = ours[path] != base.get(path)
+            yield File(path, "merged" if own else "changed", was.get(path, ""))
     yield from (File(path, "conflict") for path in sorted(conflicts.keys() - changes.keys()))
     yield from (File(path, "kept") for path in sorted(trees.kept))
+    yield from (File(path, "renamed", note) for path, note in elsewhere.items() if path not in changes)
     yield from (File(path, "stays deleted") for path in sorted(trees.deleted))
     yield from (File(path, "generated", text) for path, text in sorted(trees.generated.items()) if path not in changes)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import git, project, provenance, proving, report, repository, update
-from stackgen.errors import CheckError, ConflictError, DestinationError
+from stackgen import git, project, provenance, proving, report, repository, update, verify
+from stackgen.errors import CheckError, ConflictError, DestinationError, UsageError
 from stackgen.project import Project
 from stackgen.proving import Tell
 from stackgen.revision import Wish
@@ -55,11 +55,12 @@ def copy_of(path: Path, folder: Path) -> Path:
 
 
 def attempt(
-    here: Project, wish: Wish, environment: Mapping[str, str], tell: Tell
+    here: Project, wish: Wish, environment: Mapping[str, str], tell: Tell, skip: Sequence[str] = ()
 ) -> tuple[tuple[Trial, ...], str | None]:
     """Verify copies of the project before and after the update; give the steps, and the digest of what was tried.
 
-    Raises `CheckError` for what passed before and does not after: then nothing has been written.
+    Raises `CheckError` for what passed before and does not after, and for what could be run neither before nor after:
+    then nothing has been written.
     """
     proving.require_posix()
     seen, _ = update.look(here, wish, environment)
@@ -75,10 +76,12 @@ def attempt(
         with tempfile.TemporaryDirectory(prefix="stackgen-", ignore_cleanup_errors=True) as place:
             old, new = (copy_of(here.path, Path(place, name)) for name in ("before", "after"))
             update.carry(project.read(new), wish, environment, seen.digest)
-            before = _put_through(old, logs / "before", lambda page: tell(f"Before the update\n{page}"))
-            after = _put_through(new, logs / "after", lambda page: tell(f"After the update\n{page}"))
+            _refuse_no_steps(new, skip)
+            before = _put_through(old, logs / "before", skip, lambda page: tell(f"Before the update\n{page}"))
+            after = _put_through(new, logs / "after", skip, lambda page: tell(f"After the update\n{page}"))
         tried = compare(before, after)
         _refuse_broken(here, tried)
+        _refuse_unproven(here, tried)
     except CheckError:
         raise
     except BaseException:
@@ -88,12 +91,24 @@ def attempt(
     return tried, seen.digest
 
 
-def _put_through(at: Path, logs: Path, tell: Tell) -> Sequence[Result]:
-    """Verify a copy; nothing of a release that does not say how."""
+def _refuse_no_steps(at: Path, skip: Sequence[str]) -> None:
+    """Refuse a release that does not say how a project is verified, and names that no step of it has."""
+    found = project.read(at)
+    names = verify.names(provenance.record(found).proof, found.answers)[1:]
+    if not names:
+        message = f"the update cannot be proven: {found.version} does not say how a project is verified"
+        raise CheckError(message, "update without --verify, and run the project's own checks")
+    for name in skip:
+        if name not in names:
+            raise UsageError(f"--skip: there is no step {name!r}", f"the steps are {', '.join(names)}")
+
+
+def _put_through(at: Path, logs: Path, skip: Sequence[str], tell: Tell) -> Sequence[Result]:
+    """Verify a copy; nothing of a release that does not say how, and only those steps are left out that it has."""
     found = project.read(at)
     record = provenance.record(found)
     logs.mkdir()
-    return proving.put_through(found, record, logs, (), tell) if record.proof.steps else ()
+    return proving.put_through(found, record, logs, skip, tell) if record.proof.steps else ()
 
 
 def _refuse_broken(here: Project, tried: Sequence[Trial]) -> None:
@@ -103,3 +118,19 @@ def _refuse_broken(here: Project, tried: Sequence[Trial]) -> None:
         message = f"the update would break {', '.join(each.name for each in blamed)}: {first.name}: {first.detail}"
         hint = f"nothing was changed in {here.path}" + (f"; the output is in {first.log}" if first.log else "")
         raise CheckError(message, hint, {"verified": [each.data() for each in tried]})
+
+
+def _refuse_unproven(here: Project, tried: Sequence[Trial]) -> None:
+    """Refuse what nobody can vouch for: a step that lacked a program in both copies, or not one that passed."""
+    details = {"verified": [each.data() for each in tried]}
+    steps = [each.result for each in tried if each.result.name != verify.TOOLCHAIN]
+    lacking = [each for each in steps if each.state is State.SKIPPED and each.detail != verify.AS_ASKED]
+    if lacking:
+        names = ", ".join(each.name for each in lacking)
+        message = f"the update cannot be proven: {names} could not be run: {lacking[0].detail}"
+        skips = " ".join(f"--skip {each.name}" for each in lacking)
+        raise CheckError(message, f"nothing was changed in {here.path}: see stackgen doctor, or give {skips}", details)
+    if not any(each.state is State.PASSED for each in steps):
+        wrong = next((each for each in steps if each.state is State.FAILED), steps[0])
+        message = f"the update cannot be proven, as no step passes before it either: {wrong.name}: {wrong.detail}"
+        raise CheckError(message, f"nothing was changed in {here.path}: put it right with stackgen verify", details)

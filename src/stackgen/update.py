@@ -80,7 +80,7 @@ def look(project: Project, wish: Wish, environment: Mapping[str, str]) -> tuple[
     with _planned(project, wish, environment) as plan:
         if plan is None:
             return Report(project.path, project.version, project.version), b""
-        return _report(plan), plan.diff()
+        return report(plan), plan.diff()
 
 
 def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected: str | None = None) -> Report:
@@ -92,7 +92,7 @@ def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected
             message = f"the plan {expected} is out of date: the update would now be {plan.digest}"
             raise DestinationError(message, "look at the new one with `stackgen update --plan`")
         apply(plan)
-        return _report(plan)
+        return report(plan)
 
 
 @contextmanager
@@ -146,7 +146,8 @@ def _prove_alone(home: Repository, plan: Revision) -> None:
         raise LossError(message, "everything else is as it was; see whether something else is writing there")
 
 
-def _report(plan: Revision) -> Report:
+def report(plan: Revision) -> Report:
+    """Give what a plan does, as it is told to whoever asked for it."""
     given_up = tuple(
         (path, line.decode(errors="backslashreplace").strip())
         for path, lines in plan.given_up.items()

@@ -18,6 +18,8 @@ from stackgen.steps import Proof, Step
 from stackgen.toolchain import problems
 
 TOOLCHAIN = "toolchain"
+# What a step says that was left out by --skip.
+AS_ASKED = "as asked"
 SERVER_STEPS = ("boot", "ready", "request", "stop", "gone")
 COMMAND_SECONDS = 3600
 NOT_OURS = {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH"}
@@ -150,7 +152,7 @@ def run(
                 if lost:
                     yield from (_left(name, lost) for name in SERVER_STEPS)
                 elif {*SERVER_STEPS} & {*skip}:
-                    yield from (Result(name, State.SKIPPED, detail="as asked") for name in SERVER_STEPS)
+                    yield from (Result(name, State.SKIPPED, detail=AS_ASKED) for name in SERVER_STEPS)
                 else:
                     yield from servers(project, scene, proof)
         elif applies(step.when, project.answers):
@@ -173,7 +175,7 @@ def _left(name: str, ground: str) -> Result:
 
 def _step(step: Step, scene: Scene, skip: Collection[str]) -> Result:
     if step.name in skip:
-        return Result(step.name, State.SKIPPED, detail="as asked")
+        return Result(step.name, State.SKIPPED, detail=AS_ASKED)
     log, start = scene.folder / f"{step.name}.log", time.monotonic()
     by_hand = " && ".join(scene.by_hand(line, step.environment) for line in step.run)
     state, detail = State.PASSED, ""

@@ -395,6 +395,15 @@ def test_a_feature_is_added_and_removed_by_its_name_at_the_same_release(stackgen
     assert recorded == "", recorded
 
 
+def test_an_answer_to_a_question_that_does_not_apply_is_refused(stackgen: Stackgen, featured: Path) -> None:
+    for flags in ((), ("--plan",), ("--check",)):
+        run = stackgen("update", str(featured), "--data", "toll=true", *flags)
+        assert (run.code, "toll does not apply with the other answers" in run.err) == (2, True)
+    assert museum.git(featured, "status", "--porcelain") == ""
+    both = stackgen("update", str(featured), "--data", "toll=true", "--data", "fast_lane=true", "--plan")
+    assert both.code == 0, both.err
+
+
 def test_what_is_no_feature_of_the_project_is_refused_with_those_that_are(stackgen: Stackgen, featured: Path) -> None:
     for name, hint in (("fast_lain", "fast_lane"), ("colour", "fast_lane, toll"), ("toll", "does not apply")):
         run = stackgen("add", name, str(featured))

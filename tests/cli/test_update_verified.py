@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,6 +130,42 @@ def test_a_project_within_a_repository_is_verified_where_it_stands(
     assert run.code == 0, run.out
     assert {each["state"] for each in json.loads(run.out)["result"]["verified"]} == {"passed"}
     assert (inner / "types_hold.py").read_text() == "# better\n"
+
+
+def lacking(folder: Path, **steps: str) -> Path:
+    """Make a template in whose two releases the steps that a project is verified by run these commands."""
+    proof = {"verify": {"steps": [{"name": name, "run": [line]} for name, line in steps.items()]}}
+    made = templating.with_a_proof(folder / "lacking", proof, {"types_hold.py": ""})
+    museum.git(made, "tag", "v1.0.0")
+    return made
+
+
+def test_what_could_be_run_neither_before_nor_after_is_not_written(stackgen: Stackgen, tmp_path: Path) -> None:
+    made = lacking(tmp_path, types=f"{sys.executable} types_hold.py", tests="no-such-program --all")
+    assert stackgen("new", "shop", "--template", str(made), "--stack", "rust-axum", "--yes", "--quiet").code == 0
+    release(made, types_hold="# better\n")
+    run = stackgen("update", "shop", "--verify")
+    assert (run.code, museum.git(tmp_path / "shop", "status", "--porcelain")) == (6, "")
+    assert "cannot be proven: tests could not be run: needs no-such-program" in run.err
+    assert "--skip tests" in run.err
+    assert stackgen("update", "shop", "--verify", "--skip", "test").code == 2
+    assert stackgen("update", "shop", "--skip", "tests").code == 2
+    run = stackgen("update", "shop", "--verify", "--skip", "tests")
+    assert run.code == 0, run.err
+    assert run.out.splitlines()[-1].endswith("2 of 3 steps passed; not better before it: tests (skipped)")
+    assert (tmp_path / "shop/types_hold.py").read_text() == "# better\n"
+
+
+@pytest.mark.parametrize("steps", [{"tests": f"{sys.executable} no_such_file.py"}, {}])
+def test_an_update_of_which_nothing_can_be_proven_is_not_written(
+    stackgen: Stackgen, tmp_path: Path, steps: dict[str, str]
+) -> None:
+    made = lacking(tmp_path, **steps)
+    assert stackgen("new", "shop", "--template", str(made), "--stack", "rust-axum", "--yes", "--quiet").code == 0
+    release(made, types_hold="# better\n")
+    run = stackgen("update", "shop", "--verify")
+    assert (run.code, "cannot be proven" in run.err) == (6, True)
+    assert museum.git(tmp_path / "shop", "status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize("flag", ["--plan", "--check", "--continue", "--abort"])

@@ -27,23 +27,30 @@ def text(line: str, version: str) -> bytes:
 
 
 @pytest.mark.parametrize("path", LINES)
-def test_the_users_newer_version_stands_in_both_releases(path: str) -> None:
+def test_the_users_newer_version_stands_everywhere(path: str) -> None:
     old, new, own = (text(LINES[path], version) for version in VERSIONS)
-    assert pins.level(path, old, own, new) == pins.Level(own, own, ())
+    assert pins.level(path, old, own, new) == pins.Level(own, own, own, ())
 
 
 @pytest.mark.parametrize("path", LINES)
-def test_the_templates_newer_version_is_the_only_change_and_the_users_line_is_named(path: str) -> None:
+def test_the_templates_newer_version_stands_everywhere_and_the_users_line_is_named(path: str) -> None:
     old, own, new = (text(LINES[path], version) for version in VERSIONS)
     assert pins.level(path, old, own, new) == pins.Level(
-        own, new, (LINES[path].format("4.1.10").encode().rstrip(b"\n"),)
+        new, new, new, (LINES[path].format("4.1.10").encode().rstrip(b"\n"),)
     )
 
 
 @pytest.mark.parametrize("path", LINES)
 def test_a_version_that_the_user_holds_back_is_left_to_the_merge(path: str) -> None:
     own, old, new = (text(LINES[path], version) for version in VERSIONS)
-    assert pins.level(path, old, own, new) == pins.Level(old, new, ())
+    assert pins.level(path, old, own, new) == pins.Level(old, own, new, ())
+
+
+@pytest.mark.parametrize("path", LINES)
+def test_a_version_that_the_template_alone_moves_meets_nothing_that_stands_beside_it(path: str) -> None:
+    old, new = (text(LINES[path], version) for version in VERSIONS[::2])
+    own, both = (content.replace(b"last", b"and mine\nlast") for content in (old, new))
+    assert pins.level(path, old, own, new) == pins.Level(new, both, new, ())
 
 
 def test_a_commit_goes_by_the_version_beside_it_and_a_digest_is_the_users() -> None:
@@ -53,7 +60,7 @@ def test_a_commit_goes_by_the_version_beside_it_and_a_digest_is_the_users() -> N
     own = (uses.format(SHA["b"], "4.3.0") * 2 + image.format(DIGEST["b"])).encode()
     new = (uses.format(SHA["c"], "4.2.0") * 3 + image.format(DIGEST["c"])).encode()
     expected = (uses.format(SHA["b"], "4.3.0") * 3 + image.format(DIGEST["b"])).encode()
-    assert pins.level(".github/workflows/ci.yml", old, own, new) == pins.Level(own, expected, ())
+    assert pins.level(".github/workflows/ci.yml", old, own, new) == pins.Level(own, own, expected, ())
 
 
 @pytest.mark.parametrize(
@@ -62,12 +69,12 @@ def test_a_commit_goes_by_the_version_beside_it_and_a_digest_is_the_users() -> N
 )
 def test_a_number_that_is_no_pin_is_left_to_the_merge(line: str) -> None:
     old, new, own = (text(line, number) for number in ("0.5", "0.75", "1.0"))
-    assert pins.level("compose.yaml", old, own, new) == pins.Level(old, new, ())
+    assert pins.level("compose.yaml", old, own, new) == pins.Level(old, own, new, ())
 
 
 def test_other_files_are_left_alone() -> None:
     old, new, own = (f'const version = "{version}"\n'.encode() for version in VERSIONS)
-    assert pins.level("src/app.ts", old, own, new) == pins.Level(old, new, ())
+    assert pins.level("src/app.ts", old, own, new) == pins.Level(old, own, new, ())
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ def test_where_both_renamed_a_file_the_users_name_wins() -> None:
     base, ours, theirs = tree(old="a"), tree(mine="b"), tree(its="c")
     aligned = policies.align(base, ours, theirs, {"old": "mine"}, {"old": "its"})
     assert (aligned.base, aligned.ours, aligned.theirs) == (tree(mine="a"), tree(mine="b"), tree(mine="c"))
+    assert aligned.renamed == {"mine": "its"}
 
 
 def test_a_file_that_the_template_dropped_stays_if_it_was_renamed_or_changed() -> None:

@@ -28,6 +28,7 @@ class How:
     go_on: bool = False
     abort: bool = False
     verify: bool = False
+    skip: tuple[str, ...] = ()
 
     def refuse_several(self, wish: Wish) -> None:
         """Refuse flags that exclude each other."""
@@ -36,6 +37,8 @@ class How:
         if len(given) > 1 or ((self.go_on or self.abort) and wish != Wish({})):
             asked = " and ".join(given) if len(given) > 1 else f"{given[0]} and a change"
             raise UsageError(f"{asked} cannot go together", "see stackgen update --help")
+        if self.skip and not self.verify:
+            raise UsageError("--skip leaves steps of --verify out", "give both")
         if self.verify and {*given} - {"--apply"}:
             raise UsageError(f"--verify and {given[0]} cannot go together", "see stackgen update --help")
 
@@ -57,7 +60,7 @@ def carry(path: Path, wish: Wish, how: How, tell: Tell = _no_page) -> Outcome:
     if how.plan:
         return _plan_update(path, wish, how)
     here = project.read(path)
-    tried, digest = trial.attempt(here, wish, os.environ, tell) if how.verify else ((), None)
+    tried, digest = trial.attempt(here, wish, os.environ, tell, how.skip) if how.verify else ((), None)
     done = updating.carry(here, wish, os.environ, how.apply or digest)
     verified = {"verified": [each.data() for each in tried]} if how.verify else {}
     return Outcome(

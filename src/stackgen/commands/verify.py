@@ -51,7 +51,7 @@ def _refuse(found: Project, results: Sequence[Result]) -> None:
 def _first_wrong(results: Sequence[Result]) -> Result | None:
     """Give the first step that failed, else the first that was skipped though nobody had asked for it."""
     failed = (each for each in results if each.state is State.FAILED)
-    skipped = (each for each in results if each.state is State.SKIPPED and each.detail != "as asked")
+    skipped = (each for each in results if each.state is State.SKIPPED and each.detail != verify.AS_ASKED)
     return next(failed, None) or next(skipped, None)
 
 

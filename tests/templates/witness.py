@@ -1,0 +1,207 @@
+"""What an update owes a project, told from files and from the report as JSON alone; it shares nothing with stackgen.
+
+Four states of a project are looked at: what its release made, what its owner made of that, what the new release makes,
+and what the update left. `complaints` says in one line each what the update cannot answer for.
+"""
+
+import json
+import os
+import stat
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ANSWERS = ".copier-answers.yml"
+MARKER = b"<<<<<<< yours"
+UNTOUCHED = {"kept", "renamed", "stays deleted", "generated"}
+
+
+@dataclass(frozen=True)
+class Held:
+    """What stands at a path: its bytes, or a link's target, and whether it can be run."""
+
+    content: bytes
+    kind: str
+
+
+Files = Mapping[str, Held]
+
+
+def files(folder: Path) -> dict[str, Held]:
+    """Give every file and link in a folder but git's own."""
+    found = {}
+    for place, folders, names in os.walk(folder):
+        if Path(place) == folder and ".git" in folders:
+            folders.remove(".git")
+        for name in [*names, *(each for each in folders if Path(place, each).is_symlink())]:
+            path = Path(place, name)
+            mode = path.lstat().st_mode
+            link = stat.S_ISLNK(mode)
+            kind = "link" if link else "program" if mode & stat.S_IXUSR else "file"
+            found[os.path.relpath(path, folder)] = Held(
+                os.fsencode(path.readlink()) if link else path.read_bytes(), kind
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class Case:
+    """An update, before and after."""
+
+    old: Files
+    had: Files
+    new: Files
+    has: Files
+    said: Mapping[str, Any]
+
+    @property
+    def fates(self) -> dict[str, tuple[str, str]]:
+        """Give what the report says of each file."""
+        return {each["path"]: (each["class"], each["note"]) for each in self.said["files"]}
+
+    def given_up(self, path: str) -> Counter[bytes]:
+        """Give the lines of a file that the report names as given up, without their indentation."""
+        return Counter(each["line"].encode().strip() for each in self.said["given_up"] if each["path"] == path)
+
+
+def complaints(case: Case) -> list[str]:
+    """Give all that the update cannot answer for."""
+    checks: tuple[Callable[[Case], Iterator[str]], ...] = (
+        lines_lost,
+        own_files_touched,
+        silent_changes,
+        deleted_and_back,
+        not_delivered,
+        wrong_markers,
+        broken_syntax,
+    )
+    return [complaint for check in checks for complaint in check(case)]
+
+
+def lines_lost(case: Case) -> Iterator[str]:
+    """Each line that the owner had and the template had not is in its file, or named as given up."""
+    for path, held in case.had.items():
+        fate, note = case.fates.get(path, ("", ""))
+        if fate in {"", "removed"} or (fate in UNTOUCHED and fate != "united"):
+            continue
+        goes = note.removeprefix("to ") if fate == "moved" and note.startswith("to ") else path
+        came = origin(case, path)
+        own = lines(held) - lines(case.old.get(came))
+        missing = own - lines(case.has.get(goes))
+        for line in (missing - case.given_up(path) - case.given_up(goes)).elements():
+            yield f"{path}: lost {line!r}"
+        once = [line for line in split(held) if own[line.strip()] and lines(held)[line.strip()] == 1]
+        kept = [line.strip() for line in once if lines(case.has.get(goes))[line.strip()] == 1]
+        order = [line.strip() for line in split(case.has.get(goes))]
+        if [line for line in order if line in set(kept)] != kept:
+            yield f"{path}: lines of the owner's stand in another order"
+
+
+def own_files_touched(case: Case) -> Iterator[str]:
+    """What neither release has is not touched, unless the report names it."""
+    for path, held in case.had.items():
+        if path not in case.fates and path not in case.old and case.has.get(path) != held:
+            yield f"{path}: the owner's own file was changed"
+
+
+def silent_changes(case: Case) -> Iterator[str]:
+    """Whatever is not as it was stands in the report, as what it is; what the report leaves alone is as it was."""
+    for path in case.had.keys() | case.has.keys():
+        fate = case.fates.get(path, ("", ""))[0]
+        if (fate == "" or fate in UNTOUCHED) and case.had.get(path) != case.has.get(path):
+            yield f"{path}: changed, and the report says {fate or 'nothing'}"
+        if fate == "removed" and (path in case.has or case.had.get(path) != case.old.get(path)):
+            yield f"{path}: said to be removed, but it is there, or was the owner's"
+        if fate == "changed" and own(case, path) and not case.given_up(path):
+            yield f"{path}: said to be changed, but it was the owner's by then"
+
+
+def deleted_and_back(case: Case) -> Iterator[str]:
+    """What the owner has deleted or renamed does not come back under its old name."""
+    for path in case.old.keys() - case.had.keys():
+        if path in case.has:
+            yield f"{path}: deleted by the owner, and back"
+
+
+def not_delivered(case: Case) -> Iterator[str]:
+    """What the owner has not touched is what the new release makes; so is what is new, or the report says why not."""
+    moved = {note.removeprefix("to ") for fate, note in case.fates.values() if note.startswith("to ")}
+    named = ("in the place of", "was ", "the template's is ")
+    placed = {note.split(" ")[-1] for _, note in case.fates.values() if note.startswith(named)}
+    for path, held in case.new.items():
+        fate, note = case.fates.get(path, ("", ""))
+        if path == ANSWERS or fate in {"conflict", "merged", "kept", "stays deleted", "generated", "united"}:
+            continue
+        untouched = path in case.old and case.had.get(path) == case.old[path]
+        added = path not in case.old and path not in case.had and path not in moved and path not in placed
+        if (untouched or added) and note == "" and case.has.get(path) != held:
+            yield f"{path}: not what the new release makes of it"
+    for path in case.has.keys() - case.had.keys() - case.new.keys():
+        if path not in moved and not case.fates.get(path, ("", ""))[1].startswith("in the place of"):
+            yield f"{path}: came from nowhere"
+
+
+def wrong_markers(case: Case) -> Iterator[str]:
+    """Markers stand in the files that the report calls in conflict, and in no other."""
+    for path, held in case.has.items():
+        before = sum(side[path].content.count(MARKER) for side in (case.had, case.new) if path in side)
+        marked = held.content.count(MARKER) > before
+        if marked and case.fates.get(path, ("", ""))[0] != "conflict":
+            yield f"{path}: markers, and the report says no conflict"
+
+
+def broken_syntax(case: Case) -> Iterator[str]:
+    """What two readable files were merged to without a conflict can be read, too."""
+    for path, (fate, _) in case.fates.items():
+        if fate != "merged" or path not in case.has or path not in case.had:
+            continue
+        before = case.new.get(origin(case, path))
+        if before and is_read(path, case.had[path]) and is_read(path, before) and not is_read(path, case.has[path]):
+            yield f"{path}: merged to what cannot be read"
+
+
+def own(case: Case, path: str) -> bool:
+    return path in case.had and case.had[path] != case.old.get(origin(case, path))
+
+
+def origin(case: Case, path: str) -> str:
+    """Give the name that the template's file had which the owner has renamed, the file's own for any other."""
+    note = case.fates.get(path, ("", ""))[1]
+    return note.removeprefix("was ").split("; ")[0] if note.startswith("was ") else path
+
+
+def lines(held: Held | None) -> Counter[bytes]:
+    """Count the lines that say something, without their ends and their indentation."""
+    return Counter(line.strip() for line in split(held) if line.strip())
+
+
+def split(held: Held | None) -> list[bytes]:
+    if held is None:
+        return []
+    return [held.content] if b"\0" in held.content else held.content.replace(b"\r\n", b"\n").split(b"\n")
+
+
+def is_read(path: str, held: Held) -> bool:
+    """Tell whether a program that knows the format would read it; what has no format is always read."""
+    try:
+        text = held.content.decode()
+        if path.endswith(".json") and not path.endswith(("tsconfig.json", "devcontainer.json")):
+            json.loads(text, object_pairs_hook=no_key_twice)
+        elif path.endswith((".yml", ".yaml")):
+            list(yaml.compose_all(text))
+        elif path.endswith(".toml"):
+            tomllib.loads(text)
+    except (ValueError, yaml.YAMLError):
+        return False
+    return True
+
+
+def no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError
+    return dict(pairs)
