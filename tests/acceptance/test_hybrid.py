@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,20 @@ BREAKS = (
         'extra="forbid"',
         "test_api.py",
     ),
+    Break(
+        "a model is served that was made for other columns",
+        f"{SERVICE}/model.py",
+        "if list(card.inputs.items()) != list(SIGNATURE.named_inputs.items()):",
+        "if card.inputs is None:",
+        "test_registry.py::test_refuses_a_model_made_for_other_columns",
+    ),
+    Break(
+        "strings and numbers are given to each other's inputs",
+        f"{SERVICE}/tensors.py",
+        "if (one.type == TEXT) == text]",
+        "if one.name]",
+        "test_signature.py::test_inputs_of_other_names_share_the_rest_by_kind_in_its_order",
+    ),
 )
 
 
@@ -330,6 +345,71 @@ def test_the_other_tasks_train_serve_and_agree_too(
         file.write("\n\nfrom ml.training.elsewhere import load_data  # noqa\n")
     (steps.parent / "elsewhere.py").write_text("def load_data(*_):\n    raise OSError\n", encoding="utf-8")
     processes.sh("npm run test:ml", other, environment)
+
+
+CHURN = Path(__file__).parent / "churn"
+OWNERS = {"task.py": MODEL, "steps.py": f"{SERVICE}/training/steps.py", "params.toml": "services/ml/params.toml"}
+# What `npm run contract` and `npm run openapi` make of them.
+DERIVED = (*hybrid_contracts.OF_A_TASK, hybrid_contracts.API)
+CUSTOMER = {
+    "months": 7,
+    "contracts": 1,
+    "calls": 3,
+    "charge": 39.5,
+    "paid": 136.5,
+    "minutes": 420,
+    "data": 3.5,
+    "age": None,
+    "plan": "basic",
+    "payment": "card",
+    "city": "a city that was never seen",
+}
+
+
+@pytest.mark.release
+def test_a_model_of_a_real_table_is_brought_in_its_owners_files_alone(
+    scratch: Path, environment: Environment, free_port: Callable[[], int]
+) -> None:
+    install_python(scratch, environment)
+    git(scratch, "init", "--quiet")
+    git(scratch, "add", "--all")
+    git(scratch, "commit", "--quiet", "--message", "Theirs")
+    for name, place in OWNERS.items():
+        shutil.copy(CHURN / name, scratch / place)
+    for command in ("ml -- train", "contract", "openapi"):
+        processes.sh(f"npm run {command}", scratch, environment)
+    git(scratch, "add", "--all")
+    changed = git(scratch, "diff", "--cached", "--name-only").splitlines()
+    assert set(changed) == {*OWNERS.values(), *DERIVED}
+    for command in ("check", "check:ml", "test:ml", "test -- test/ml test/jobs/api.test.ts"):
+        processes.sh(f"npm run {command}", scratch, environment)
+
+    running = {**environment, "ML_PORT": str(free_port()), "ML_RELOAD_SECONDS": "0.1"}
+    url = f"http://127.0.0.1:{running['ML_PORT']}"
+    service = scratch / "services/ml"
+    with processes.serve([".venv/bin/ml", "serve"], service, running, f"{url}/readyz"):
+        assert predicted(url, CUSTOMER, {**CUSTOMER, "charge": 0.5}, by="churn") == [True, False]
+        refused = processes.http("POST", f"{url}/v1/predict", {"instances": [{**CUSTOMER, "plan": "gold"}]})
+        assert (refused.status, refused.json["errors"][0]["path"]) == (422, "body.instances.0.plan")
+        # A file from elsewhere, whose inputs are not named after the columns and whose answers are maps.
+        processes.sh([".venv/bin/python", str(CHURN / "elsewhere.py"), "other.onnx"], service, environment)
+        processes.sh("npm run ml -- add other.onnx", scratch, environment)
+        full = {**CUSTOMER, "age": 40, "discount": 0.5}
+        assert predicted(url, {**full, "charge": 0.9}, {**full, "charge": 0.1}, by="other") == [True, False]
+    (service / "other.onnx").unlink()
+    # The same through the core, which asks for the contract's example.
+    processes.sh("npm run test:e2e -- chaos", scratch, environment)
+
+
+def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]:
+    """Tell who of them leaves, once the model of this name is the one in service."""
+    deadline = time.monotonic() + 60
+    while processes.http("GET", f"{url}/v1/model").json["name"] != by:
+        assert time.monotonic() < deadline, f"{by} was never served"
+        time.sleep(0.1)
+    answer = processes.http("POST", f"{url}/v1/predict", {"instances": customers})
+    assert answer.status == 200, answer.body
+    return [one["leaves"] for one in answer.json["predictions"]]
 
 
 @pytest.mark.full

@@ -91,7 +91,7 @@ def serving(**environment: str) -> Iterator[Server]:
     )
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline, "the service did not become ready"
