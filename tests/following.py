@@ -1,6 +1,6 @@
 """A page of a generated project that is followed word by word: its code goes into its files, its commands are run.
 
-Above a block stands the file, in bold, that it is (ts) or goes into (diff); a block of sh is to be typed.
+Above a block stands the file, in bold, that it is (ts, go, sql) or goes into (diff); a block of sh is to be typed.
 """
 
 import re
@@ -14,7 +14,7 @@ _PARTS = re.compile(r"^\*\*`(?P<file>[^`]+)`\*\*$|^```(?P<kind>\w+)\n(?P<text>.*
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code: a file's whole text (ts), a change of one (diff), or commands (sh)."""
+    """A block of code: a file's whole text (ts, go, sql), a change of one (diff), or commands (sh)."""
 
     kind: str
     file: str
@@ -35,11 +35,11 @@ class Block:
             file.write_text(self.text, encoding="utf-8")
 
 
-def blocks(project: Path, title: str) -> Iterator[Block]:
+def blocks(project: Path, title: str, page_name: str = PAGE) -> Iterator[Block]:
     """Give the blocks of all sections of the page whose title matches."""
-    page = (project / PAGE).read_text(encoding="utf-8")
+    page = (project / page_name).read_text(encoding="utf-8")
     sections = [section for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:] if re.match(title, section)]
-    assert sections, f"{PAGE} has no section like {title}"
+    assert sections, f"{page_name} has no section like {title}"
     for section in sections:
         file = ""
         for part in _PARTS.finditer(section):

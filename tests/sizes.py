@@ -4,6 +4,8 @@
 `STACKGEN_TESTS=all`: also the tests marked `full`. A skip is then a failure, since nothing may be left out unseen.
 `STACKGEN_TESTS=release`: also the tests marked `release`, too heavy for every change.
 Both leave out the tests marked `repeated`: there another test does the same, and more.
+`STACKGEN_WITHOUT_ENGINE` tells why this machine cannot start a Docker engine: `all` then leaves out the tests marked
+`engine` and says so. `.ci/run` sets it after it has tried. Nothing comes before a release without one.
 
 `STACKGEN_SEED` repeats what an earlier run chose at random; each run prints its own.
 """
@@ -20,6 +22,7 @@ SIZES = {"": (), "all": ("full",), "release": ("full", "release")}
 ENDS_WELL = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
 MARKERS = {"full": f"runs with {VARIABLE}=all", "release": f"runs with {VARIABLE}=release"}
 REPEATED = "repeated"
+ENGINE, NO_ENGINE = "engine", "STACKGEN_WITHOUT_ENGINE"
 
 
 # Long files first, so that none of them is left for one process when the other has nothing more to do.
@@ -43,10 +46,16 @@ def seed() -> int:
     return int(os.environ.setdefault(SEED, str(random.randrange(1_000_000))))
 
 
+def without_engine() -> str:
+    """Tell why this machine is known to start no Docker engine, nothing where nobody has said so."""
+    return os.environ.get(NO_ENGINE, "")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     config.addinivalue_line("markers", f"{REPEATED}: runs without {VARIABLE}, with which another test does the same")
+    config.addinivalue_line("markers", f"{ENGINE}: needs a Docker engine, which root starts")
     size = os.environ.get(VARIABLE, "")
     if size not in SIZES:
         raise pytest.UsageError(f"{VARIABLE} is {size!r}; it may be {' or '.join(filter(None, SIZES))}, or not set")
@@ -63,6 +72,7 @@ class Size:
         self.skipped: list[str] = []
         self.seconds: Counter[str] = Counter()
         self.tests: Counter[str] = Counter()
+        self.of_engine = 0
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         larger = [name for name in MARKERS if name not in SIZES[self.size]]
@@ -72,6 +82,8 @@ class Size:
             names = [name for name in larger if item.get_closest_marker(name)]
             if self.size and item.get_closest_marker(REPEATED):
                 names.append(REPEATED)
+            if not names and self.size == "all" and without_engine() and item.get_closest_marker(ENGINE):
+                names.append(ENGINE)
             if names:
                 self.left_out[names[-1]] += 1
             else:
@@ -85,6 +97,7 @@ class Size:
         part = report.nodeid.split("::")[0]
         self.seconds[part] += report.duration
         self.tests[part] += report.when == "call"
+        self.of_engine += report.when == "call" and ENGINE in report.keywords
         if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped.append(report.nodeid)
 
@@ -121,5 +134,9 @@ class Size:
             if self.left_out[name]:
                 count = self.left_out[name]
                 write(f"{count} test{'s' * (count > 1)} left out; {VARIABLE}={size} uv run pytest runs them")
+        if self.of_engine:
+            write("images were built upon stand-ins for their base images: what is in upstream's is not proven")
+        if count := self.left_out[ENGINE]:
+            write(f"{count} test{'s' * (count > 1)} left out: no Docker engine here, {without_engine()}", yellow=True)
         if self.left_out[REPEATED]:
             write(f"{self.left_out[REPEATED]} not run twice: others of this size do the same")

@@ -10,20 +10,28 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import onnx
 from ml import cli, task
-from ml.model import Array, Model
-from ml.registry import Baseline, Histogram, ModelCard, Registry
 from onnx import TensorProto, helper
+from pydantic import Field
 
 WIDE = 12_288
 SLEEP = 0.1
+if sys.argv[1] == "wide":
+    # Before anything of the service reads it.
+    task.FEATURES = WIDE
+    task.Instance = Annotated[list[task.Number], Field(min_length=WIDE, max_length=WIDE)]
+    task.EXAMPLE = [0.0] * WIDE
+
+from ml.batch import Batch  # noqa: E402
+from ml.model import Array, Model  # noqa: E402
+from ml.registry import Baseline, Histogram, ModelCard, Registry  # noqa: E402
 
 
 def wide_registry(folder: Path) -> Path:
     """A registry with a model that takes the mean of a wide row: the transport is all that costs."""
-    task.FEATURES = WIDE
     node = helper.make_node("ReduceMean", ["input", "axes"], ["probabilities"], keepdims=1)
     axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
     value = helper.make_tensor_value_info
@@ -64,9 +72,9 @@ def main() -> None:
     elif kind == "sleepy":
         run = Model.run
 
-        def sleepy(self: Model, rows: Array) -> Array:
+        def sleepy(self: Model, batch: Batch) -> Array:
             time.sleep(SLEEP)
-            return run(self, rows)
+            return run(self, batch)
 
         Model.run = sleepy
     cli.main(["serve"])

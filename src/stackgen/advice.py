@@ -2,10 +2,10 @@
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict
 
+from stackgen import decision, layout
 from stackgen.layout import Style, bullets, wrapped
-from stackgen.recommend import PairOfFlips, Recommendation, because, words
+from stackgen.recommend import Recommendation, because, words
 
 EXAMPLE = "my-app"
 """The name of a project that has none yet."""
@@ -21,33 +21,10 @@ def named(stack: str, title: str, style: Style) -> str:
     return wrapped(f"{stack}  {title}", style).replace(stack, style.accent(stack), 1)
 
 
-def data(r: Recommendation, name: str = EXAMPLE) -> dict[str, object]:
+def data(r: Recommendation, template: str | None = None, name: str = EXAMPLE) -> dict[str, object]:
     """Give the recommendation as JSON data; `name` is the project's."""
-    return {
-        "stack": r.stack,
-        "title": r.catalogue.title(r.stack),
-        "overridden": r.overridden,
-        "recommended": r.recommended,
-        "rule": r.rule,
-        "section": r.section,
-        "choices": asdict(r.choices),
-        "said": list(r.said),
-        "assumed": list(r.assumed),
-        "by_hand": r.by_hand,
-        "taken_when": list(r.taken_when),
-        "reasons": list(r.reasons),
-        "cautions": list(r.cautions),
-        "runner_up": {"stack": r.runner_up, "title": r.catalogue.title(r.runner_up), "reason": r.runner_up_reason},
-        "flips": [{"key": f.key, "from": f.old, "to": f.new, "stack": f.stack} for f in r.flips],
-        "pairs": [{"changes": _changes(p), "stack": p.stack} for p in r.pairs],
-        "follows": [{"key": a.key, "value": a.value, "because": because(a, r)} for a in r.answers],
-        "part": {"text": r.part.text, "command": part_command(r, name)} if r.part else None,
-        "disclosure": list(r.disclosure),
-    }
-
-
-def _changes(pair: PairOfFlips) -> list[dict[str, object]]:
-    return [{"key": key, "to": list(values)} for key, values in (pair.first, pair.second)]
+    part = {"text": r.part.text, "command": part_command(r, name, template)} if r.part else None
+    return {**decision.data(r), "part": part}
 
 
 def text(r: Recommendation, style: Style) -> str:
@@ -69,14 +46,19 @@ def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
     yield style.bold(wrapped(f"Why ({r.rule}; {source})", style))
     yield from bullets(r.reasons, style)
     yield from _consequences(r, style)
-    yield style.bold("Mind")
-    yield from bullets(r.cautions, style)
+    yield from _cautions(r, style)
     yield style.bold("Runner-up")
     yield from bullets([f"{r.runner_up}: {r.runner_up_reason}"], style)
     yield style.bold("What would change the pick")
     yield from bullets(flip_lines(r), style)
     yield style.bold("Where this comes from")
     yield from bullets(r.disclosure, style)
+
+
+def _cautions(r: Recommendation, style: Style) -> Iterator[str]:
+    if r.cautions:
+        yield style.bold("Mind")
+        yield from bullets(r.cautions, style)
 
 
 def _whose(r: Recommendation) -> str:
@@ -102,8 +84,7 @@ def _by_hand_lines(r: Recommendation, style: Style) -> Iterator[str]:
     title = f"When the article takes it ({r.section})" if r.section else "When this template's rules take it"
     yield style.bold(wrapped(title, style))
     yield from bullets(r.taken_when, style)
-    yield style.bold("Mind")
-    yield from bullets(r.cautions, style)
+    yield from _cautions(r, style)
     yield style.bold("Where this comes from")
     yield from bullets(r.disclosure, style)
 
@@ -115,25 +96,37 @@ def _basis(r: Recommendation) -> Iterator[str]:
             yield f"{title}: {', '.join(f'{key} = {getattr(r.choices, key).value}' for key in keys)}"
 
 
-def follow_up(r: Recommendation, style: Style) -> str:
-    """Give the commands that would generate what is recommended."""
+def command(r: Recommendation, template: str | None) -> str:
+    """Give the command that would generate what is recommended, from the template that was asked for."""
     flags = [word for key in r.said for word in (f"--{key}", getattr(r.choices, key).value)]
     flags += ["--stack", r.stack] if r.overridden or r.by_hand else []
-    lines = [style.bold("To generate it"), f"  {shlex.join(['stackgen', 'new', EXAMPLE, *flags])}"]
-    return "\n".join([*lines, *part_lines(r, EXAMPLE, style)])
+    return shlex.join(["stackgen", "new", EXAMPLE, *flags, *_from(template)])
 
 
-def part_lines(r: Recommendation, name: str, style: Style) -> list[str]:
+def follow_up(r: Recommendation, template: str | None, style: Style) -> str:
+    """Give the commands that would generate what is recommended, as a person reads them."""
+    lines = [style.bold("To generate it"), layout.command(command(r, template), style)]
+    return "\n".join([*lines, *part_lines(r, EXAMPLE, template, style)])
+
+
+def part_lines(r: Recommendation, name: str, template: str | None, style: Style) -> list[str]:
     """Give the command for the part that stands beside the stack, if there is one."""
-    return ["", style.bold("And the part beside it, when it needs one"), f"  {part_command(r, name)}"] if r.part else []
+    if r.part is None:
+        return []
+    title = wrapped("And the part beside it, when it needs one", style)
+    return ["", style.bold(title), layout.command(part_command(r, name, template), style)]
 
 
-def part_command(r: Recommendation, name: str) -> str:
+def part_command(r: Recommendation, name: str, template: str | None = None) -> str:
     """Give the command that generates the part that stands beside the stack."""
     if r.part is None:
         return ""
     flags = [word for key, value in r.part.choices.items() for word in (f"--{key}", value)]
-    return shlex.join(["stackgen", "new", f"{name}-{r.part.name}", *flags])
+    return shlex.join(["stackgen", "new", f"{name}-{r.part.name}", *flags, *_from(template)])
+
+
+def _from(template: str | None) -> list[str]:
+    return ["--template", template] if template else []
 
 
 def flip_lines(r: Recommendation) -> list[str]:

@@ -16,6 +16,13 @@ DISCLOSURE = (
 )
 """What a reader of a recommendation must know about its sources."""
 
+MEASURED = (
+    "Our benchmarks bear out that Go is the fastest and uses every core, and that plain Python is the slowest.",
+    "They bear out that a long calculation holds up all of Node.js, and that it is made for waiting beside Python.",
+    "They do not bear that out beside Go, which served the same for a quarter of the processor time.",
+)
+"""Which of the article's claims we have measured, and with what result; told to programs, and recorded."""
+
 COMPANYS = "What is marked (the company's) comes with the template, not from stackgen."
 """What he must know beside it where a company's template has rules of its own."""
 

@@ -1,6 +1,7 @@
 """The few choices that decide a stack. The only place where outside data about them is parsed."""
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -208,6 +209,11 @@ def pair(text: str) -> tuple[str, str]:
     if not equals or not key:
         raise UsageError(f"--data {text[:80]!r} is not of the form key=value")
     return key.strip(), value
+
+
+def spoken(value: object) -> str:
+    """Give a value as `--data` takes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def split(data: Mapping[str, object]) -> tuple[dict[str, object], object, dict[str, object]]:

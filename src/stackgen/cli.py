@@ -231,12 +231,13 @@ def verify(
 def doctor(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     stack: StackFlag = None,
+    template: TemplateFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Show the tools that are needed, and those found."""
     from stackgen.commands.doctor import examine
 
-    process.say("doctor", examine(path.absolute(), stack), json=json)
+    process.say("doctor", examine(path.absolute(), stack, template), json=json)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -246,5 +247,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
+    endings.hold_streams()
     endings.watch()
     sys.exit(run(sys.argv[1:]))

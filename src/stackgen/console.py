@@ -8,9 +8,10 @@ from pathlib import Path
 
 from stackgen import advice
 from stackgen.article import COMPARISON
+from stackgen.choices import spoken
 from stackgen.errors import StackgenError
 from stackgen.layout import Style as Style  # noqa: PLC0414 - whoever asks for a page says in which style
-from stackgen.layout import bullets, table
+from stackgen.layout import bullets, command, page, table
 from stackgen.recommend import Recommendation
 from stackgen.stacks import Catalogue, Record
 
@@ -87,9 +88,9 @@ def generated_text(
     lines += [f"  Kept as it was: {', '.join(kept)}"] if kept else []
     where = _short(destination)
     lines += ["", style.bold("Next"), *([] if where == "." else [f"  cd {shlex.quote(where)}"])]
-    lines += [*(f"  {command}" for command in commands), ""]
+    lines += [*(command(each, style) for each in commands), ""]
     lines += [style.bold("The same again, without a question"), *again]
-    return "\n".join(lines)
+    return page(lines, style)
 
 
 def preview_text(
@@ -102,10 +103,10 @@ def preview_text(
 ) -> str:
     """Give what `new` would write, file by file."""
     lines = [advice.text(recommendation, style), "", style.bold("Answers")]
-    lines += [f"  {key}: {value}" for key, value in answers.items()]
+    lines += [f"  {key}: {spoken(value)}" for key, value in answers.items()]
     lines += ["", style.bold(f"Would write {len(files)} files to {destination}"), *(f"  {name}" for name in files)]
     lines += ["", style.bold("To write exactly this"), f"  the same command with --apply {digest} instead of --plan"]
-    return "\n".join(lines)
+    return page(lines, style)
 
 
 def review_text(
@@ -118,10 +119,10 @@ def review_text(
 ) -> str:
     """Give the page before anything is written: the answers, the tree with its counts, and what starts the project."""
     lines = [advice.one_line(recommendation, style), "", style.bold("Answers")]
-    lines += bullets((f"{key}: {value}" for key, value in answers.items()), style)
+    lines += bullets((f"{key}: {spoken(value)}" for key, value in answers.items()), style)
     lines += ["", style.bold(f"{destination}: {len(files)} files"), *_tree(files)]
-    lines += ["", style.bold("To start it then"), *(f"  {command}" for command in commands)]
-    return "\n".join(lines)
+    lines += ["", style.bold("To start it then"), *(command(each, style) for each in commands)]
+    return page(lines, style)
 
 
 def _tree(files: Iterable[str]) -> Iterator[str]:
@@ -148,12 +149,8 @@ def equivalent_command(
     words += [word for key, value in said.items() for word in (f"--{key}", value)]
     words += ["--stack", stack] if stack else []
     for key, value in answers.items():
-        words += ["--data", f"{key}={_flag_value(value)}"]
+        words += ["--data", f"{key}={spoken(value)}"]
     return shlex.join([*words, *options])
-
-
-def _flag_value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def plain_json(data: object) -> str:
@@ -163,8 +160,8 @@ def plain_json(data: object) -> str:
 
 def error_text(error: StackgenError, style: Style) -> str:
     """Give the one line that says what is wrong, and one that says what to do."""
-    hint = f"\n  {error.hint}" if error.hint else ""
-    return f"{style.bold('stackgen:')} {_one_line(error.message)}{hint}"
+    hint = [f"  {error.hint}"] if error.hint else []
+    return page([f"{style.bold('stackgen:')} {_one_line(error.message)}", *hint], style)
 
 
 def _one_line(text: str) -> str:

@@ -16,7 +16,17 @@ _at_a_prompt: list[Callable[[], None]] = []
 _OUTPUT_GONE = 128 + 13  # as if SIGPIPE had ended it
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _SMALL_FILE = 1 << 16
+_STREAMS = 3
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.EFBIG}
+_PLACE = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR}
+
+
+def hold_streams() -> None:
+    """Let standard streams that are closed be empty ones, so that no file is opened in their place."""
+    with suppress(OSError):
+        while (opened := os.open(os.devnull, os.O_RDWR)) < _STREAMS:
+            pass
+        os.close(opened)
 
 
 def watch() -> None:
@@ -66,9 +76,13 @@ def of_the_machine(error: OSError) -> StackgenError | None:
     if is_of_temporary_files(error):
         return no_room_for_temporary_files()
     if error.errno in _MACHINE:
-        where = f": {error.filename}" if error.filename else ""
-        return DestinationError(f"{error.strerror}{where}", "make room, or choose another place, and try again")
-    return None
+        return _refused(error, "make room, or choose another place, and try again")
+    return _refused(error, "choose another place, and try again") if error.errno in _PLACE else None
+
+
+def _refused(error: OSError, hint: str) -> DestinationError:
+    where = f": {str(error.filename)[:100]}" if error.filename else ""
+    return DestinationError(f"{error.strerror}{where}", hint)
 
 
 def no_room_for_temporary_files() -> DestinationError:

@@ -12,7 +12,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2_ansible_filters import AnsibleCoreFiltersExtension
 
 from stackgen import values
-from stackgen.choices import suggest
+from stackgen.choices import spoken, suggest
 from stackgen.errors import SourceError, UsageError
 from stackgen.questionnaire import MISSING, Question, Questionnaire, Written, options
 from stackgen.values import RefusedError, cast_list, cast_own, shown
@@ -222,7 +222,7 @@ def _chosen(question: Question, options: tuple[Option, ...], answer: Any) -> Any
     for item in answer if question.multiselect else [answer]:
         option = next((option for option in options if option.value == item), None)
         if option is None:
-            known = [values.spoken(option.value) for option in options if not option.refused]
+            known = [spoken(option.value) for option in options if not option.refused]
             hint = suggest(str(item)[:80], known)
             raise UsageError(f"{question.key}: {_said(question, item)} is not one of {', '.join(known)}", hint)
         if option.refused:

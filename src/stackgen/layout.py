@@ -1,6 +1,7 @@
 """How text fits a terminal: emphasis, wrapped lines, and tables that stay readable when there is little room."""
 
 import os
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,14 +11,21 @@ from io import StringIO
 USUAL_WIDTH = 88
 MOST_READABLE = 89
 NARROWEST_TABLE = 70
+_CODES = re.compile(r"\x1b\[[0-9;]*m")
+_START = re.compile(r" *(?:[-+~!>·] )?")
+_WORDS = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Puts emphasis on text where the terminal shows it, and keeps to its width."""
+    """Puts emphasis on text where the terminal shows it, and keeps to its width.
+
+    What goes elsewhere than to a terminal has lines as long as they are: a program may look for them.
+    """
 
     color: bool = False
     width: int = USUAL_WIDTH
+    terminal: bool = False
 
     def bold(self, text: str) -> str:
         """Give the text in bold."""
@@ -36,7 +44,33 @@ def style_of(stream: object) -> Style:
     if not getattr(stream, "isatty", lambda: False)():
         return Style()
     color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Style(color=color, width=shutil.get_terminal_size().columns)
+    return Style(color=color, width=shutil.get_terminal_size().columns, terminal=True)
+
+
+def page(lines: Iterable[str], style: Style) -> str:
+    """Give lines as one text; what is too long for the terminal goes on below where it begins."""
+    whole = "\n".join(lines)
+    return "\n".join(_fitted(line, style) for line in whole.split("\n")) if style.terminal else whole
+
+
+def _fitted(line: str, style: Style) -> str:
+    if len(_CODES.sub("", line)) <= style.width:
+        return line
+    found = _START.match(line)
+    start = found[0] if found else ""
+    return wrapped(line[len(start) :], style, start)
+
+
+def command(text: str, style: Style) -> str:
+    """Give a command to be copied; where the terminal is too narrow, as lines that a shell takes for one."""
+    if not style.terminal or len(text) + 2 <= style.width:
+        return f"  {text}"
+    lines = ["  "]
+    for word in _WORDS.findall(text):
+        if lines[-1].strip() and len(lines[-1]) + len(word) + 2 > style.width:
+            lines.append("    ")
+        lines[-1] += f"{word} "
+    return "\\\n".join(lines).rstrip()
 
 
 def bullets(lines: Iterable[str], style: Style, mark: str = "-") -> Iterator[str]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackgen.choices import DOMAINS
+from stackgen import decision
 from stackgen.errors import SourceError
 from stackgen.questions import Questions
-from stackgen.recommend import Recommendation, because, words
+from stackgen.recommend import Recommendation
 from stackgen.walk import NOTHING
 
 
@@ -71,39 +71,6 @@ def make(  # noqa: PLR0913 - one field each of the plan, by keyword
         source=source,
         version=version,
         destination=destination,
-        answers={**answers, "decision": decision(recommendation)},
+        answers={**answers, "decision": decision.recorded(recommendation)},
         git=git,
     )
-
-
-def decision(recommendation: Recommendation) -> dict[str, object]:
-    """Give the decision as the project records it: plain data that stays the same when our rules change."""
-    r = recommendation
-    if r.by_hand:
-        return {
-            "stack": r.stack,
-            "title": r.catalogue.title(r.stack),
-            "by_hand": True,
-            "section": r.section,
-            "reasons": list(r.reasons),
-            "taken_when": list(r.taken_when),
-            "cautions": list(r.cautions),
-            "disclosure": list(r.disclosure),
-        }
-    return {
-        "stack": r.stack,
-        "title": r.catalogue.title(r.stack),
-        "overridden": r.overridden,
-        "recommended": r.catalogue.title(r.recommended),
-        "rule": r.rule,
-        "section": r.section,
-        "choices": [{"key": k, "value": getattr(r.choices, k).value, "said": k in r.said} for k in DOMAINS],
-        "reasons": list(r.reasons),
-        "cautions": list(r.cautions),
-        "runner_up": {"title": r.catalogue.title(r.runner_up), "reason": r.runner_up_reason},
-        "flips": [{"key": f.key, "from": f.old, "to": f.new, "title": r.catalogue.title(f.stack)} for f in r.flips],
-        "pairs": [{"changes": words(pair), "title": r.catalogue.title(pair.stack)} for pair in r.pairs],
-        "answers": [{"key": a.key, "value": a.spoken, "because": because(a, r)} for a in r.answers],
-        "part": r.part.text if r.part else "",
-        "disclosure": list(r.disclosure),
-    }

@@ -6,7 +6,7 @@ Everything but typer is imported where it is used, so that help, completion and 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -27,7 +27,11 @@ def version() -> str:
 
 def may_ask(*, yes: bool) -> bool:
     """Tell whether there is somebody to ask, who has not said yes to everything."""
-    return not yes and all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    return not yes and _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _encoding(stream: object) -> str | None:
@@ -54,7 +58,7 @@ def say(command: str, outcome: "Outcome", *, json: bool, quiet: bool = False) ->
 @contextmanager
 def spinner(message: str, *, show: bool) -> Iterator[None]:
     """Turn a wheel on a terminal while something takes its time."""
-    if not (show and sys.stderr.isatty()):
+    if not (show and _is_terminal(sys.stderr)):
         yield
         return
     from rich.console import Console
@@ -66,7 +70,7 @@ def spinner(message: str, *, show: bool) -> Iterator[None]:
 @contextmanager
 def live(*, show: bool) -> "Iterator[Callable[[str], None]]":
     """Give a function that shows a page in the place of the one before, on a terminal; elsewhere it does nothing."""
-    if not (show and sys.stderr.isatty()):
+    if not (show and _is_terminal(sys.stderr)):
         yield lambda _: None
         return
     from rich.console import Console
@@ -98,8 +102,11 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         return _bug(error, arguments)
     if code == endings.INTERRUPTED:
         code = endings.code_of_interrupt()
+        from stackgen import layout
+
         with suppress(OSError):  # the terminal may be gone
-            typer.echo("stackgen: interrupted, nothing was left behind", err=True)
+            said = layout.page(["stackgen: interrupted, nothing was left behind"], layout.style_of(sys.stderr))
+            typer.echo(said, err=True)
     return int(code)
 
 
@@ -112,8 +119,10 @@ def _fail(error: "StackgenError", arguments: Sequence[str]) -> int:
     from stackgen import console, layout, voice
 
     if "--json" in arguments:
-        typer.echo(voice.data(console.failure(version(), _command(arguments), error), _encoding(sys.stdout)))
-    else:
+        with suppress(OSError):  # what cannot be written may be the very failure
+            typer.echo(voice.data(console.failure(version(), _command(arguments), error), _encoding(sys.stdout)))
+            return error.exit_code
+    with suppress(OSError):
         typer.echo(voice.text(console.error_text(error, layout.style_of(sys.stderr)), _encoding(sys.stderr)), err=True)
     return error.exit_code
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import yaml
 from packaging.version import Version
 
+from stackgen import reading
 from stackgen.errors import DestinationError, SourceError
 from stackgen.source import UPGRADE, is_release
+from stackgen.values import LOADER
 
 ANSWERS_FILE = ".copier-answers.yml"
+_MOST_ALIASES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def require_known(project: Project, releases: tuple[str, ...]) -> None:
 
 def _load(path: Path) -> dict[str, object]:
     try:
-        recorded = yaml.safe_load((path / ANSWERS_FILE).read_bytes())
+        recorded = _data(reading.content(path / ANSWERS_FILE))
     except (FileNotFoundError, NotADirectoryError):
         message = f"{path} is not a generated project: it has no {ANSWERS_FILE}"
         raise DestinationError(message, "run this in a project made by stackgen, or name its folder") from None
@@ -60,11 +63,28 @@ def _load(path: Path) -> dict[str, object]:
         message = f"{path / ANSWERS_FILE} cannot be read: {error.strerror}"
         raise DestinationError(message, "check its permissions") from error
     except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or "it is not YAML"
-        raise _broken(path, problem) from error
+        raise _broken(path, getattr(error, "problem", None) or "it is not YAML") from error
+    except (ValueError, RecursionError) as error:
+        raise _broken(path, str(error)) from error
     if not isinstance(recorded, dict) or not all(isinstance(key, str) for key in recorded):
         raise _broken(path, "it is not a mapping of names to answers")
     return recorded
+
+
+def _data(content: bytes) -> object:
+    """Give the data in a YAML text; no part of it is taken that a few lines make larger than any memory."""
+    anchored, within = 0, [False]
+    for event in yaml.parse(content, Loader=LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            anchored += 1
+            if any(within) or anchored > _MOST_ALIASES:
+                message = "it is made of too many aliases"
+                raise ValueError(message)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            within.append(event.anchor is not None)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            within.pop()
+    return yaml.load(content, Loader=LOADER)  # noqa: S506 - a safe one
 
 
 def _broken(path: Path, problem: str) -> DestinationError:

@@ -1,21 +1,18 @@
 """Questions to a person, asked only on a terminal and only for what was not given."""
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import questionary
-import yaml
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 
-from stackgen import endings
+from stackgen import endings, wording
 from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, Choices
 from stackgen.errors import UsageError
 from stackgen.expressions import Step
 from stackgen.layout import Style, behind, style_of, wrapped
-from stackgen.questionnaire import MISSING
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
 from stackgen.stacks import Record
@@ -25,7 +22,6 @@ T = TypeVar("T")
 _HELP = "Enter takes what is marked; Shift-Tab goes back to the question before."
 _STACK = "stack"
 _POINTER, _DESCRIPTION = " » ", "  Description: "  # questionary's own
-_ROOM = 20  # for its "(Use arrow keys)", or for the beginning of an answer
 _REVIEW = {"Create it": "create", "Change an answer": "change", "Quit, and write nothing": "quit"}
 
 
@@ -65,7 +61,8 @@ class Talk:
             options = [_choice(LABELS[m.value], m.value, self.style, EXPLANATIONS[m.value]) for m in DOMAINS[key]]
             default = getattr(Choices(), key).value
             left = len(missing) - place - 1 + self._after_choices()
-            answers[key] = self._ask(key, MEANINGS[key], left, lambda d, o=options, **k: _select(o, d, **k), default)
+            make = lambda d, o=options, **k: _select(o, d, **k)  # noqa: E731
+            answers[key] = self._ask(key, MEANINGS[key], left, make, default, as_said=LABELS.__getitem__)
         return answers
 
     def ask_stack(self, recommendation: Recommendation, offered: tuple[str, ...], text: str) -> str | None:
@@ -79,7 +76,10 @@ class Talk:
             self._show(f"\n{text}\n\n{self._holdings(records)}\n")
         left = self._expected(pick)
         make = lambda default, **k: _select(options, default, **k)  # noqa: E731
-        chosen = str(self._ask(_STACK, "Which stack shall it be?", left, make, records[0].name))
+        titles = {r.name: f"{r.name}: {r.title}" for r in records}
+        chosen = str(
+            self._ask(_STACK, "Which stack shall it be?", left, make, records[0].name, as_said=titles.__getitem__)
+        )
         return None if chosen == pick else chosen
 
     def ask_answers(
@@ -95,6 +95,7 @@ class Talk:
                 left,
                 lambda d, **k: _prompt(replace(step, default=d), self.style, **k),
                 step.default,
+                as_said=lambda answer: wording.as_said(step, answer),
             )
 
         walked = questions.walk({**given, "stack": stack}, ask, instead)
@@ -121,15 +122,25 @@ class Talk:
         if key in DOMAINS and _STACK in self.asked:
             self._forget(_STACK)
 
-    def _ask(self, key: str, text: str, left: int, make: Callable[..., questionary.Question], default: Any) -> Any:
+    def _ask(  # noqa: PLR0913 - a question, its place, how it is put and how it is told
+        self,
+        key: str,
+        text: str,
+        left: int,
+        make: Callable[..., questionary.Question],
+        default: Any,
+        *,
+        as_said: Callable[[Any], str],
+    ) -> Any:
         if key in self._said:
             return self._said[key]
         if not self.asked and not self._before:
             self._show(wrapped(_HELP, self.style))
         number = len(self.asked) + 1
         place = f"{number} of {number + left}"
-        question = make(self._before.get(key, default), message=_message(place, text, self.style), qmark=place)
+        question = make(self._before.get(key, default), message=wording.message(place, text, self.style), qmark=place)
         answer = _answer(_with_a_way_back(question))
+        self._show(wording.told(place, text, as_said(answer), self.style))
         self._said[key] = answer
         self._names[key] = text
         self.asked.append(key)
@@ -177,7 +188,7 @@ def _prompt(step: Step, style: Style, message: str, qmark: str) -> questionary.Q
     if step.type == "bool":
         return questionary.confirm(default=step.default is True, **words)
     line: dict[str, Any] = {
-        "default": _as_text(step),
+        "default": wording.as_text(step),
         "validate": _validator(step),
         "validate_while_typing": False,
         **words,
@@ -188,20 +199,6 @@ def _prompt(step: Step, style: Style, message: str, qmark: str) -> questionary.Q
         return questionary.path(**line)
     hint = f"(for example {step.placeholder}) " if step.placeholder and not step.multiline else None
     return questionary.text(multiline=step.multiline, instruction=hint, **line)
-
-
-def _as_text(step: Step) -> str:
-    """Give a default as a person would type it."""
-    if step.default is MISSING or step.default is None:
-        return ""
-    if isinstance(step.default, str):
-        return step.default
-    if step.type == "json":
-        return json.dumps(step.default, indent=2 if step.multiline else None, ensure_ascii=False)
-    if step.type == "yaml":
-        flow = not step.multiline
-        return str(yaml.safe_dump(step.default, default_flow_style=flow, width=1 << 30, allow_unicode=True)).strip()
-    return str(step.default)
 
 
 def _validator(step: Step) -> Callable[[Any], bool | str]:
@@ -221,7 +218,9 @@ def _select(options: list[questionary.Choice], default: Any, **words: Any) -> qu
 
 def _select_option(step: Step, style: Style, **words: Any) -> questionary.Question:
     choices = [_choice(o.label, o.value, style, o.explanation, disabled=o.refused or None) for o in step.options]
-    default = next((c for c, o in zip(choices, step.options, strict=True) if _is(o.value, step.default)), None)
+    default = next(
+        (c for c, o in zip(choices, step.options, strict=True) if wording.is_same(o.value, step.default)), None
+    )
     return questionary.select(choices=choices, default=default, **words)
 
 
@@ -240,18 +239,6 @@ def _choice(label: str, value: Any, style: Style, explanation: str = "", **words
     return questionary.Choice(behind(_POINTER, label, style), value, description=described, **words)
 
 
-def _message(place: str, text: str, style: Style) -> str:
-    """Give a question as it fits behind its number, with room for what stands behind it."""
-    start = f"{place} "
-    message = behind(start, text, style)
-    used = len(message.rpartition("\n")[2]) + (0 if "\n" in message else len(start))
-    return message if used + _ROOM <= style.width else f"{message}\n{' ' * len(place)}"
-
-
-def _is(value: object, default: object) -> bool:
-    return type(value) is type(default) and value == default
-
-
 def _with_a_way_back(question: questionary.Question) -> questionary.Question:
     keys = KeyBindings()
 
@@ -268,6 +255,7 @@ def _with_a_way_back(question: questionary.Question) -> questionary.Question:
 def _answer(question: questionary.Question) -> Any:
     """Ask; Ctrl-C and a signal raise `KeyboardInterrupt`."""
     application = question.application
+    application.erase_when_done = True  # what it leaves behind would break words, and lose some
     ended: list[bool] = []
 
     def leave() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from stackgen import reading
 from stackgen.errors import SourceError
 from stackgen.values import LOADER, kinds
 
@@ -109,10 +110,10 @@ def questions_in(config: Mapping[str, Any]) -> tuple[Question, ...]:
 
 def _load(root: Path, path: Path) -> dict[str, Any]:
     try:
-        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_loader(root)))
+        documents = list(yaml.load_all(reading.content(path), Loader=_loader(root)))
     except FileNotFoundError as error:
         raise SourceError(f"{root} is not a stackgen template: {path.name} is missing") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path.name} of the template cannot be read: {str(error).splitlines()[0]}") from error
     merged: dict[str, Any] = {}
     for document in documents:

@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 LARGEST = 1_000_000
 DEEPEST = 50
 _STANDARD_INPUT = "standard input"
+_BETWEEN = re.compile(r"[\s:,]*")
 _LARGE = "is larger than a million bytes, which no answers are"
 
 
@@ -25,8 +27,7 @@ def read(file: str) -> tuple[str, str]:
     try:
         content = _standard_input() if file == "-" else _file(Path(file))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{origin} cannot be read: {reason}") from error
+        raise UsageError(f"{origin} cannot be read: {why(error)}") from error
     if len(content) > LARGEST:
         raise UsageError(f"{origin} {_LARGE}")
     try:
@@ -34,6 +35,20 @@ def read(file: str) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{origin} cannot be read: line {line} is not UTF-8") from error
+
+
+def content(path: Path) -> bytes:
+    """Give what a file of at most a million bytes holds; raises `OSError` or `ValueError`, and never waits."""
+    found = _file(path)
+    if len(found) > LARGEST:
+        message = "it is larger than a million bytes"
+        raise ValueError(message)
+    return found
+
+
+def why(error: Exception) -> str:
+    """Give the reason of what `content` raised, without what a message around it says."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _standard_input() -> bytes:
@@ -59,27 +74,60 @@ def _file(path: Path) -> bytes:
 def mapping(text: str, origin: str) -> tuple[dict[str, object], dict[str, int]]:
     """Give the mapping in a text, JSON or YAML, and the line on which each key stands; raises `UsageError`."""
     found = _json(text, origin)
-    if found is None:
-        return _yaml(text, origin)
-    return found, {}
+    return _yaml(text, origin) if found is None else (found, dict(_lines(text)))
 
 
 def _json(text: str, origin: str) -> dict[str, object] | None:
     """Give the mapping in a JSON text, None where it is no such text."""
     try:
-        data = json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, origin))
+        data = json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, text, origin))
     except (ValueError, RecursionError):
         return None
+    if depth(data) > DEEPEST:
+        raise UsageError(f"{origin} is nested more than {DEEPEST} deep")
     return data if isinstance(data, dict) else None
 
 
-def _unique(pairs: list[tuple[str, object]], origin: str) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise UsageError(f"{origin} has the key {twice[:80]!r} twice")
+def _unique(pairs: list[tuple[str, object]], text: str, origin: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            lines = [line for known, line in _lines(text) if known == key]
+            place = f"{origin}, line {lines[1]}" if lines[1:] else origin
+            raise UsageError(f"{place}: the key {key[:80]!r} is there twice")
+        found[key] = value
     return found
+
+
+def _lines(text: str) -> Iterator[tuple[str, int]]:
+    """Give each key of an object's JSON text, and the line on which it stands."""
+    read = json.JSONDecoder().raw_decode
+    at = text.index("{") + 1
+    line = text.count("\n", 0, at) + 1
+    while (start := _next(text, at)) < len(text) and text[start] != "}":
+        line += text.count("\n", at, start)
+        key, end = read(text, start)
+        yield key, line
+        at = read(text, _next(text, end))[1]
+        line += text.count("\n", start, at)
+
+
+def _next(text: str, at: int) -> int:
+    """Give where the next key or value begins."""
+    found = _BETWEEN.match(text, at)
+    return found.end() if found else at
+
+
+def depth(data: object) -> int:
+    """Give how deep lists and mappings stand within each other."""
+    level, deep = [data], 0
+    while level := [inner for each in level if isinstance(each, dict | list) for inner in (_values(each) or [None])]:
+        deep += 1
+    return deep
+
+
+def _values(data: dict[str, object] | list[object]) -> list[object]:
+    return list(data.values()) if isinstance(data, dict) else data
 
 
 def _yaml(text: str, origin: str) -> tuple[dict[str, object], dict[str, int]]:
@@ -154,4 +202,5 @@ def _refuse(error: Exception, origin: str) -> NoReturn:
     mark = getattr(error, "problem_mark", None)
     place = f", line {mark.line + 1}" if mark else ""
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    problem = "a number of more digits than any has" if "integer string conversion" in problem else problem
     raise UsageError(f"{origin}{place} is neither YAML nor JSON: {problem[:120]}") from error

@@ -125,11 +125,11 @@ def _read(path: Path) -> _Release:
 
     origin = f"the template's {FOLDER}/{path.name}"
     try:
-        data, _ = reading.mapping(path.read_text(encoding="utf-8"), origin)
+        data, _ = reading.mapping(reading.content(path).decode(), origin)
         return TypeAdapter(_Release).validate_python(data)
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SourceError(
-            f"{origin} cannot be read: {error.strerror}", "a link may lead to another such folder"
+            f"{origin} cannot be read: {reading.why(error)}", "a link may lead to another such folder"
         ) from error
     except UsageError as error:
         raise SourceError(error.message, error.hint) from error

@@ -4,7 +4,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
+from stackgen.choices import spoken
 from stackgen.console import Style
+from stackgen.layout import page
 from stackgen.releases import Note
 from stackgen.repository import readable
 from stackgen.revision import FATES, Conflict, File
@@ -74,7 +76,7 @@ def done_text(report: Report, style: Style) -> str:
     lines = [style.bold(f"Updated {_way(report)}"), *_lines(report, style)]
     if not report.conflicts:
         lines += ["Review it with git diff, run the project's checks, then commit everything: git add --all"]
-    return "\n".join(lines)
+    return page(lines, style)
 
 
 def plan_text(report: Report, style: Style) -> str:
@@ -83,7 +85,7 @@ def plan_text(report: Report, style: Style) -> str:
         return f"Already current: {report.to_version}"
     counts = ", ".join(f"{len(names)} {fate}" for fate in FATES if (names := report.of(fate)))
     lines = [style.bold(f"Would update {_way(report)}: {counts or 'nothing changes'}"), *_lines(report, style)]
-    return "\n".join([*lines, f"To do exactly this: stackgen update --apply {report.digest}"])
+    return page([*lines, f"To do exactly this: stackgen update --apply {report.digest}"], style)
 
 
 def ended_data(ended: Ended) -> dict[str, object]:
@@ -104,7 +106,7 @@ def ended_text(ended: Ended, style: Style, *, back: bool) -> str:
     if ended.put_aside:
         lines += ["These had been changed since it began, and were put aside:"]
         lines += [f"  - {readable(name)}" for name in ended.put_aside]
-    return "\n".join(lines)
+    return page(lines, style)
 
 
 def standing_data(standing: Standing) -> dict[str, object]:
@@ -134,7 +136,7 @@ def standing_text(standing: Standing, style: Style) -> str:
     if standing.unfinished:
         lines += [f"! An update to {standing.unfinished} was interrupted: stackgen update --continue, or --abort"]
     lines += [style.bold("Answers")]
-    lines += [f"  {key}: {value}" for key, value in project.answers.items() if key not in {"decision", "stack"}]
+    lines += [f"  {key}: {spoken(value)}" for key, value in project.answers.items() if key not in {"decision", "stack"}]
     moved = [f"{old} -> {new}" for old, new in standing.moved]
     for title, names in (("You have changed", standing.changed), ("moved", moved), ("deleted", standing.deleted)):
         if names:
@@ -142,7 +144,7 @@ def standing_text(standing: Standing, style: Style) -> str:
     if standing.drifted:
         lines += [style.bold(f"{len(standing.drifted)} of these have drifted: the template goes on maintaining them")]
         lines += [f"  {readable(name)}" for name in standing.drifted]
-    return "\n".join([*lines, f"{len(standing.own)} files are your own."])
+    return page([*lines, f"{len(standing.own)} files are your own."], style)
 
 
 def _is_current(report: Report) -> bool:

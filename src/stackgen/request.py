@@ -24,7 +24,6 @@ from stackgen.errors import UsageError
 from stackgen.plan import Plan
 from stackgen.questions import Questions
 from stackgen.recommend import Recommendation
-from stackgen.values import spoken
 
 if TYPE_CHECKING:
     from stackgen.prompts import Talk
@@ -55,6 +54,7 @@ class Request:
     equivalent: str
     answers: Mapping[str, object]
     talked: bool
+    template: str | None
 
 
 def prepare(given: Mapping[str, object], options: Options, *, ask: bool, review: bool = True) -> Request:
@@ -99,7 +99,7 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
     )
     shown = {key: value for key, value in answers.items() if key not in asked.secrets()}
     equivalent = _equivalent(asked, recommendation, answers, options, instead)
-    return Request(planned, recommendation, equivalent, shown, talked=talk is not None)
+    return Request(planned, recommendation, equivalent, shown, talk is not None, options.template)
 
 
 def _checked(asked: Questions, rest: dict[str, object], options: Options, override: str | None) -> dict[str, object]:
@@ -150,6 +150,6 @@ def _equivalent(
         "." if options.here else str(answers["name"]),
         {key: getattr(recommendation.choices, key).value for key in recommendation.said},
         recommendation.stack if recommendation.overridden or recommendation.by_hand else None,
-        {key: spoken(value) for key, value in changed.items()},
+        changed,
         options.words(),
     )

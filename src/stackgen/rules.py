@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stackgen.article import CHOICE_SECTION, GO_SECTION, NODE_SECTION, OURS, PYTHON_SECTION
-from stackgen.choices import Ai, Bottleneck, Choices, Product, Stack, Team
+from stackgen.choices import Ai, Bottleneck, Choices, Product, Stack, Team, spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Answer:
     @property
     def spoken(self) -> str:
         """The value as one types it."""
-        return str(self.value).lower() if isinstance(self.value, bool) else self.value
+        return spoken(self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
 _ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 _GIT_PREFIXES = ("git@", "git://", "git+", "https://github.com/", "https://gitlab.com/")
+_CHECK = "check the address and your access to it"
 _LOCK_SECONDS = 60.0  # to write takes milliseconds
 
 
@@ -179,12 +180,23 @@ def _sorted(tags: list[str]) -> tuple[str, ...]:
 
 def spelled(asked: str) -> str:
     """Give a template's address as a project records it: a path counts from the root."""
-    path = Path(asked).expanduser()
+    path = _path(asked)
     return str(path.resolve()) if path.exists() else asked
 
 
+def _path(address: str) -> Path:
+    """Give the path that an address may be; raises `SourceError` for one that the machine refuses to look at."""
+    try:
+        path = Path(address).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:
+        message = f"the template {address[:120]!r} cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise SourceError(message, _CHECK) from error
+    return path
+
+
 def _from_anywhere(asked: str, version: str | None) -> Source:
-    path, asked = Path(asked).expanduser(), spelled(asked)
+    path, asked = _path(asked), spelled(asked)
     if path.is_dir() and not (path / ".git").exists() and not (path / "HEAD").exists():
         return Source(asked, None, _with_questions(path.resolve()))
     url = _expand(asked)
@@ -200,7 +212,7 @@ def _expand(url: str) -> str:
     for alias, address in _ALIASES.items():
         if url.startswith(alias):
             return f"{address}{url.removeprefix(alias).lstrip('/').removesuffix('.git')}.git"
-    return str(Path(url).expanduser()) if url.startswith("~") else url.removeprefix("git+")
+    return str(_path(url)) if url.startswith("~") else url.removeprefix("git+")
 
 
 def _for_copier(address: str) -> str:
@@ -211,7 +223,7 @@ def _for_copier(address: str) -> str:
 
 
 def _tags(url: str) -> list[str]:
-    path = Path(url)
+    path = _path(url)
     if path.is_file():
         return _bundle_tags(path.read_bytes())
     listing = _git("ls-remote", "--tags", "--refs", "--", url, about=url)
@@ -254,6 +266,6 @@ def _git(*arguments: str, about: str) -> str:
     if done.returncode and git.is_full(complaint):
         raise endings.no_room_for_temporary_files()
     if done.returncode:
-        message = f"the template {about!r} cannot be read: {git.reason(complaint)}"
-        raise SourceError(message, git.hint(complaint) or "check the address and your access to it")
+        message = f"the template {about[:120]!r} cannot be read: {git.reason(complaint)}"
+        raise SourceError(message, git.hint(complaint) or _CHECK)
     return os.fsdecode(done.stdout)

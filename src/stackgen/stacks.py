@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from stackgen import reading
 from stackgen.choices import DOMAINS, STACKS, Choices, suggest
 from stackgen.errors import SourceError, UsageError
 from stackgen.notes import CAUTIONS
@@ -123,7 +124,7 @@ def _records(folder: Path) -> dict[str, Record]:
 def _read(name: str, path: Path) -> Record:
     place = f"templates/{name}/{RECORD} of the template"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(reading.content(path))
     except (ValueError, RecursionError, OSError) as error:
         raise SourceError(f"{place} cannot be read: {str(error).splitlines()[0]}") from error
     try:

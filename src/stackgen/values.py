@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import yaml
 
-from stackgen.reading import DEEPEST
+from stackgen.reading import DEEPEST, depth
 
 LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
 _SHOWN = 60
@@ -90,13 +90,6 @@ def _items(text: str) -> object:
         raise RefusedError("is not a list", "give a list, as in [a, b]") from error
 
 
-def spoken(value: object) -> str:
-    """Give a value as `--data` takes it."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
 def shown(value: object) -> str:
     """Give a value as a message shows it: never longer than a line."""
     text = repr(value[: 2 * _SHOWN] if isinstance(value, str) else value)
@@ -144,9 +137,12 @@ def _json(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        data = json.loads(value)
     except (ValueError, RecursionError) as error:
         raise RefusedError("is not JSON") from error
+    if depth(data) > DEEPEST:
+        raise RefusedError("is nested too deep")
+    return data
 
 
 def _yaml(value: object) -> object:

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Thread
 
 import copier
+import following
+import monitoring
 import pytest
 import verifying
 import working_page
@@ -130,6 +132,50 @@ def test_generated_files_are_what_their_generators_write(
     project = generate(answers)
     sh("make generate", project, go)  # buf and sqlc are compiled first
     sh("git diff --exit-code", project, go)
+
+
+GUIDE = "docs/adding-a-feature.md"
+FILES_BY_HAND = 8
+
+
+@pytest.fixture(scope="module")
+def grown(render: Callable[..., Path]) -> Path:
+    """A project with the feature that the guide adds, as typed: nothing is generated yet."""
+    project = render("go", NAME, **SERVICE)
+    for block in following.blocks(project, "", GUIDE):
+        if block.kind != "sh":
+            block.write(project)
+    return project
+
+
+def test_a_feature_takes_eight_files_by_hand_and_copies_no_helper(grown: Path, sh: Sh, go: dict[str, str]) -> None:
+    touched = sh("git status --porcelain --untracked-files=all", grown, go).stdout.splitlines()
+    assert len(touched) <= FILES_BY_HAND, touched
+    made = [grown / line[3:] for line in touched if line.startswith("??") and line.endswith(".go")]
+    assert sh(["gofmt", "-l", *map(str, made)], grown, go).stdout == ""
+    own = {function for file in made for function in plain_functions(file)}
+    others = [file for file in grown.rglob("*.go") if file not in made]
+    assert own & {function for file in others for function in plain_functions(file)} == set()
+
+
+def plain_functions(file: Path) -> list[tuple[str, str]]:
+    """Give what each function of a file does that belongs to no type, with its name; tests apart."""
+    found = re.findall(r"^func (\w+)[^\n]*\{\n(.*?)^\}", file.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [(name, body) for name, body in found if not name.startswith("Test")]
+
+
+@pytest.mark.release
+def test_the_feature_that_the_guide_adds_passes_every_check(
+    request: pytest.FixtureRequest, grown: Path, sh: Sh, go: dict[str, str]
+) -> None:
+    environment = go | {"TEST_DATABASE_URL": request.getfixturevalue("postgres_url")}
+    sh("git add --all && git -c user.name=t -c user.email=t@t commit --quiet --message=typed", grown, environment)
+    for block in following.blocks(grown, "Then", GUIDE):
+        sh(block.text, grown, environment)  # sqlc is compiled first
+    changed = set(sh("git status --porcelain --untracked-files=all", grown, environment).stdout.split()[1::2])
+    shared = "internal/store/shared"
+    assert changed == {"api/openapi.json", f"{shared}/contact.sql.go", f"{shared}/gen_models.go"}
+    sh("make lint", grown, environment)
 
 
 def only_local_urls(document: object) -> object:
@@ -276,7 +322,8 @@ def test_the_readme_of_a_service_can_be_followed_line_by_line(
             assert shown in done.stdout
         assert not calls or '"code":"invalid_argument"' in done.stdout
         for url in (f"http://127.0.0.1:{port}/openapi.json", f"http://127.0.0.1:{admin}/metrics"):
-            sh(["curl", "--fail", "--silent", url], service, environment)
+            answer = sh(["curl", "--fail", "--silent", url], service, environment).stdout
+        assert monitoring.asked(service / "monitoring") - monitoring.offered(answer) == set()
         server.stop(group=True)
 
 

@@ -197,8 +197,8 @@ BREAKS = (
     Break(
         "a string is a number",
         f"{SERVICE}/schemas.py",
-        'ConfigDict(extra="forbid", strict=True)',
-        'ConfigDict(extra="forbid")',
+        'extra="forbid", strict=True',
+        'extra="forbid"',
         "test_api.py",
     ),
 )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import node_pages
 import processes
 import pytest
 import verifying
@@ -305,6 +306,25 @@ def test_the_readme_can_be_followed_line_by_line(project: Path, environment: dic
         assert '"status":412' in done.stdout
         assert "eve@example.com" in running.output()
         running.stop(group=True)
+
+
+def test_payments_live_events_and_files_work_as_their_pages_say(
+    project: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment["FILES_DIR"] = str(tmp_path / "files")
+    with node_pages.paying(project, environment) as stripe, server(project, {**environment, **stripe}) as running:
+        account, events, payment, files = node_pages.typed(project, environment, tmp_path)
+        assert running.stop() == 0
+    assert '"slug":"acme"' in account
+    assert [json.loads(line[6:])["type"] for line in events.splitlines() if line.startswith("data: ")] == [
+        "reset",
+        "project.created",
+    ]
+    assert re.findall(r'{"plan":"(\w+)"', payment) == ["free", "pro"]
+    assert re.findall(r"https://(\w+)\.stripe\.test", payment) == ["checkout", "billing"]
+    assert (tmp_path / "report.pdf").read_bytes() == b"%PDF-1.7 " + b"x" * 200
+    assert "%PDF-1.7 " + "x" * 91 in files
+    assert files.rstrip().endswith('"items":[],"nextCursor":null}')
 
 
 @pytest.mark.full

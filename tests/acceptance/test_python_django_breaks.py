@@ -22,6 +22,27 @@ BREAKS = (
         "test_auth.py::test_nobody_has_more_keys_than_the_limit",
     ),
     Break(
+        "a key opens what it has no scope for",
+        f"{SRC}/api.py",
+        'auth=with_scope("datasets")',
+        "auth=everyone",
+        "test_auth.py::test_a_key_opens_what_its_scopes_name",
+    ),
+    Break(
+        "the audit log can be changed",
+        f"{SRC}/audit/migrations/0001_initial.py",
+        "        migrations.RunPython(triggers.install, triggers.remove),\n",
+        "",
+        "test_audit.py::test_the_database_refuses_to_change_or_to_forget",
+    ),
+    Break(
+        "every member reads the audit log",
+        f"{SRC}/audit/api.py",
+        ", Role.OWNER)",
+        ")",
+        "test_audit.py::test_owners_read_the_log_of_their_team_and_nobody_else_does",
+    ),
+    Break(
         "an upload is kept although its task is not",
         f"{SRC}/datasets/api.py",
         "    with transaction.atomic():\n        _check_quota",

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pexpect
+import pyte
 
 from stackgen.choices import DOMAINS, MEANINGS, STACKS, Stack
 
@@ -45,11 +46,23 @@ def _prepare(size: tuple[int, int]) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def seen(output: str, size: tuple[int, int]) -> str:
+    """Give what stands on a terminal of that size in the end, each line without the blanks behind it."""
+    screen = pyte.Screen(size[1], size[0])
+    pyte.Stream(screen).feed(output)
+    return "\n".join(line.rstrip() for line in screen.display).strip()
+
+
 def finish(child: "pexpect.spawn[str]") -> str:
     """Wait for the end, and give what was printed since the last answer."""
     child.expect(pexpect.EOF)
     child.close()
     return str(child.before)
+
+
+def in_whole_words(text: str) -> str:
+    """Give a pattern of a text that may go on in the next line between two words, never within one."""
+    return r"(?:\s|\x1b\[[0-9;?]*[A-Za-z])+".join(map(re.escape, text.split()))
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class Player:
         shown = ""
         while True:
             waiting = [key for key in self.questions if key not in self.asked]
-            texts = [re.escape(self.questions[key].text) for key in waiting]
+            texts = [in_whole_words(self.questions[key].text) for key in waiting]
             found = child.expect([*texts, pexpect.EOF])
             shown += str(child.before)
             if found == len(waiting):

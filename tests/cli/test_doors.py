@@ -143,8 +143,9 @@ def test_a_repository_is_a_template_however_its_address_is_written(tmp_path: Pat
         (b"owner: S\xf6hne\n", "line 1 is not UTF-8"),
         (b"name: " + b"x" * 300, "line 1: name: "),
         (b"? [a]\n: b\n", "neither YAML nor JSON"),
+        (b'{"name": "shop",\n"ci": "no"}', "line 2: ci: 'no' is not one of"),
     ],
-    ids=["empty", "comment", "no", "large", "long", "Latin", "name", "key"],
+    ids=["empty", "comment", "no", "large", "long", "Latin", "name", "key", "JSON"],
 )
 @pytest.mark.parametrize("by", ["file", "standard input"])
 def test_answers_that_cannot_be_used_are_refused_at_once(tmp_path: Path, body: bytes, reason: str, by: str) -> None:
@@ -160,10 +161,59 @@ def test_answers_that_cannot_be_used_are_refused_at_once(tmp_path: Path, body: b
 def test_streams_that_are_closed_or_full_are_no_traceback(tmp_path: Path) -> None:
     assert "it is closed" in refusal(run(tmp_path, "recommend", "--answers", "-", redirect="<&-"), 2)
     assert "No space left on device" in refusal(run(tmp_path, "recommend", "--yes", redirect="> /dev/full"), 3)
+    for errors in ("2>&1", "2> /dev/full"):
+        assert run(tmp_path, "recommend", "--json", redirect=f"> /dev/full {errors}").returncode == 3
+    assert "No space left" in refusal(run(tmp_path, "recommend", "--json", redirect="> /dev/full"), 3)
+    assert run(tmp_path, "new", "shop", "--plan", redirect="<&- >&- 2>&-").returncode == 0
     assert run(tmp_path, "recommend", "--yes", redirect=">&-").returncode == 0
     assert run(tmp_path, "recommend", "--yes", redirect="2>&-").returncode == 0
     for device in ("/dev/zero", "/dev/null"):
         assert "it is a device" in refusal(run(tmp_path, "recommend", "--answers", device), 2)
+
+
+def test_a_name_that_no_file_can_have_is_refused_wherever_it_is_given(tmp_path: Path) -> None:
+    for code, arguments in (
+        (2, ["new", "x" * 300]),
+        (3, ["new", "shop", "--output-dir", "x" * 300]),
+        (4, ["new", "shop", "--template", "x" * 300]),
+        (4, ["recommend", "--template", "~nobody-of-this-name/x"]),
+        (3, ["doctor", "x" * 300]),
+        (3, ["doctor", "x/" * 3000]),
+    ):
+        assert refusal(run(tmp_path, *arguments), code), arguments
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"stack: " + b"x" * 30_000_000, "larger than a million bytes"),
+        (b"stack: " + b"[" * 100_000 + b"]" * 100_000, "nest"),
+        (b"a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "made of too many aliases"),
+        (b"a: &a [x]\nb: [" + b"*a, " * 101 + b"]\n", "made of too many aliases"),
+        (b"stack: " + b"9" * 10_000, "digits"),
+        (None, "not a mapping"),
+    ],
+    ids=["large", "deep", "aliases", "many", "number", "pipe"],
+)
+def test_what_a_project_records_goes_through_a_door_as_narrow(
+    stackgen: Stackgen, tmp_path: Path, body: bytes | None, reason: str
+) -> None:
+    recorded = tmp_path / ".copier-answers.yml"
+    recorded.write_bytes(body) if body is not None else os.mkfifo(recorded)
+    for command in ("status", "doctor"):
+        refused = stackgen(command, ".")
+        assert (refused.code, reason in refused.err) == (3, True), refused.err
+        assert len(refused.err.splitlines()) == 2
+
+
+def test_a_template_that_is_no_file_keeps_nobody_waiting(stackgen: Stackgen, tmp_path: Path) -> None:
+    (tmp_path / "copier.yml").write_text("stack: {type: str, choices: [a]}\n")
+    (tmp_path / "templates/a").mkdir(parents=True)
+    os.mkfifo(tmp_path / "templates/a/stack.json")
+    assert "stack.json of the template cannot be read" in stackgen("stacks", "--template", ".").err
+    (tmp_path / "copier.yml").unlink()
+    os.mkfifo(tmp_path / "copier.yml")
+    assert stackgen("stacks", "--template", ".").code == 4
 
 
 def test_a_folder_that_was_deleted_is_named(tmp_path: Path) -> None:

@@ -47,6 +47,11 @@ def test_its_own_rule_recommends_it_and_says_whose_it_is(stackgen: Stackgen, for
     assert "The company's rules would pick rust-axum" in against
     assert "Take it if memory is what you pay for" in against
     assert stackgen("recommend", "--product", "microservice").out.startswith("go  Go")
+    follows = f"stackgen new my-app --product microservice --template {fork}"
+    assert stackgen(*flags).out.endswith(f"To generate it\n  {follows}\n")
+    assert stackgen(*flags, "--json").json["result"]["command"] == follows
+    part = stackgen("recommend", "--template", fork, "--bottleneck", "part", "--json").json["result"]["part"]
+    assert part["command"].endswith(f"--bottleneck cpu --template {fork}")
     by_hand = stackgen("recommend", "--template", fork, "--stack", "rust-axum").out
     assert "When this template's rules take it" in by_hand
     assert "product = microservice and team = mixed or go" in by_hand
@@ -67,6 +72,10 @@ def test_it_is_generated_with_its_commands_and_recorded(
     words[words.index("shop")] = "again"
     assert stackgen(*words).code == 0
     assert stackgen("status", "shop", "--json").json["result"]["stack"] == "rust-axum"
+    assert "  tls: true\n" in stackgen("status", "shop").out
+    assert "  tls: true\n" in stackgen("new", "other", *flags, "--plan").out
+    found = stackgen("doctor", "--stack", "rust-axum", "--json").json
+    assert [tool["tool"] for tool in (found.get("result") or found["error"]["details"])["tools"]] == ["cargo"]
 
 
 def test_it_is_offered_to_a_person(fork: str, tmp_path: Path) -> None:

@@ -71,8 +71,15 @@ def is_quick(stack: str, place: int) -> bool:
     return stack == "go" or place == 0
 
 
+WIDTHS = (40, 80, 160)
 CASES = [
-    pytest.param(stack, row, id=f"{stack}-{place}", marks=() if is_quick(stack, place) else pytest.mark.full)
+    pytest.param(
+        stack,
+        row,
+        WIDTHS[place % len(WIDTHS)],
+        id=f"{stack}-{place}",
+        marks=() if is_quick(stack, place) else pytest.mark.full,
+    )
     for stack in OURS.stacks()
     for place, row in enumerate(rows(stack))
 ]
@@ -101,9 +108,9 @@ def by_copier(template: Path, place: Path, answers: dict[str, object]) -> dict[s
     return recorded(place)
 
 
-@pytest.mark.parametrize(("stack", "answers"), CASES)
+@pytest.mark.parametrize(("stack", "answers", "columns"), CASES)
 def test_a_stack_is_made_by_answering_at_a_terminal(
-    ours: Path, tmp_path: Path, stack: str, answers: dict[str, object]
+    ours: Path, tmp_path: Path, stack: str, answers: dict[str, object], columns: int
 ) -> None:
     asked = {
         question.key: Asked(question.help, keys_for(question, answers[question.key]))
@@ -111,7 +118,8 @@ def test_a_stack_is_made_by_answering_at_a_terminal(
         if question.key in answers
     }
     player = Player({**terminals.the_choices(stack), **asked})
-    out = player.play(terminals.spawn(tmp_path, "new", "--no-git", "--template", str(ours)))
+    size = (50, columns)
+    out = player.play(terminals.spawn(tmp_path, "new", "--no-git", "--template", str(ours), size=size))
     project = tmp_path / str(answers["name"])
     assert player.exit_code == 0, out
     assert set(player.asked) == set(player.questions)

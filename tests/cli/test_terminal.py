@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 import templating
 import terminals
 import yaml
-from terminals import CODES, DOWN, ENTER, finish
+from terminals import CODES, DOWN, ENTER, finish, in_whole_words
 
 if TYPE_CHECKING:
     import pexpect
@@ -174,11 +175,6 @@ def test_questions_are_numbered_and_there_is_a_way_back(terminal: Spawn, tmp_pat
     assert (recorded["license"], recorded["deploy"]) == ("apache-2.0", "kubernetes")
 
 
-def in_whole_words(text: str) -> str:
-    """Give a pattern of a text that may go on in the next line between two words, never within one."""
-    return r"(?:\s|\x1b\[[0-9;?]*[A-Za-z])+".join(map(re.escape, text.split()))
-
-
 def test_in_40_columns_questions_and_options_are_whole_and_each_option_is_explained(tmp_path: Path) -> None:
     given = ["--bottleneck", "io", "--team", "mixed", "--stack", "node-ts", "-d", "description=x", "-d", "ci=none"]
     child = terminals.spawn(tmp_path, "new", "my-shop", *given, size=(50, 40))
@@ -195,6 +191,43 @@ def test_in_40_columns_questions_and_options_are_whole_and_each_option_is_explai
         child.expect(in_whole_words(text))
         child.send(keys)
     finish(child)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_person_reads_whole_words_from_the_first_answer_to_the_last_line(tmp_path: Path, columns: int) -> None:
+    given = ["--ai", "none", "--team", "mixed", "-d", "owner=y", "-d", "ci=none", "-d", "deploy=docker", "--no-git"]
+    template = str(templating.questions_alone(tmp_path / "ours"))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").symlink_to(str(shutil.which("git")))
+    alone = {"PATH": str(tmp_path / "bin"), "NO_COLOR": "1"}
+    child = terminals.spawn(tmp_path, "new", "--template", template, *given, size=(200, columns), **alone)
+    out = ""
+    for question, keys in (
+        ("What are you building?", DOWN * 9 + ENTER),
+        ("What will it spend its time on?", ENTER),
+        ("Which stack shall it be?", DOWN * 3 + ENTER),
+        ("What is the project called?", "my-shop" + ENTER),
+        ("What does it do, in one sentence?", "\x15A shop of the things that nobody else has to sell" + ENTER),
+        ("Under which licence?", ENTER),
+        ("Include the notebook, which explores the data sets with polars?", "y"),
+        ("Shall it be created?", ENTER),
+    ):
+        child.expect(in_whole_words(question))
+        out += str(child.before) + str(child.after)
+        child.send(keys)
+    out = terminals.seen(out + finish(child), (200, columns))
+    assert child.exitstatus == 0, out
+    whole = " ".join(out.replace("\\\n", " ").split())
+    for told in (
+        "What are you building? something that takes in a stream of events or devices' data",
+        "What will it spend its time on? waiting for databases, networks and files",
+        "Which stack shall it be? python-django: Python with Django",
+        "A shop of the things that nobody else has to sell",
+        "Under which licence? Proprietary, all rights reserved",
+        "! uv 0.8 or newer is needed",
+        "stackgen new my-shop --yes --product ingest --ai none --bottleneck io --team mixed --stack python-django",
+    ):
+        assert told in whole, out
 
 
 def test_at_the_end_an_answer_can_be_changed_and_only_it_is_asked_again(terminal: Spawn, tmp_path: Path) -> None:

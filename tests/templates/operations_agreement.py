@@ -69,6 +69,22 @@ def _from_outside(rule: Mapping[str, Any]) -> bool:
     return "from" not in rule or any("namespaceSelector" in peer for peer in rule["from"])
 
 
+def open_ports(path: Path, app: str) -> set[int]:
+    """Give the ports of an app's pods that anybody may reach."""
+    documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    (deployment,) = (one for one in documents if one["kind"] == "Deployment" and one["metadata"]["name"] == app)
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    own = {port["name"]: port["containerPort"] for container in containers for port in container.get("ports", [])}
+    rules = [
+        rule
+        for document in documents
+        if document["kind"] == "NetworkPolicy" and selects(document["spec"]["podSelector"], {NAME_LABEL: app})
+        for rule in document["spec"].get("ingress", [])
+        if "from" not in rule
+    ]
+    return {own.get(port["port"], port["port"]) for rule in rules for port in rule["ports"]}
+
+
 def scraped_ports(path: Path) -> dict[str, int]:
     """Give the port of each deployment whose pods ask to be scraped."""
     documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))

@@ -37,6 +37,7 @@ def test_the_network_lets_through_what_the_documentation_tells_to_use(
             assert agreement.documented_ports(pages) <= agreement.admitted_ports(manifest, app), app
     for app, port in agreement.scraped_ports(manifest).items():
         assert port in agreement.admitted_ports(manifest, app), f"Prometheus cannot reach {app}"
+        assert port not in agreement.open_ports(manifest, app), f"anybody can read the metrics of {app}"
 
 
 def test_each_kind_of_address_has_its_port(tmp_path: Path) -> None:

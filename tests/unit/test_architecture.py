@@ -10,13 +10,13 @@ import stackgen
 
 ROOMS = (
     "errors", "endings", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks", "recommend",
-    "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
+    "decision", "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
     "plan", "git", "source", "project", "provenance",
     "repository", "destination", "trim", "render", "releases",
     "merge", "pins", "migrations", "policies", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "serving", "layout", "proving", "advice", "console", "voice", "report",
     "trial",
-    "prompts", "intake", "request", "outcome", "commands", "process", "flags", "cli",
+    "wording", "prompts", "intake", "request", "outcome", "commands", "process", "flags", "cli",
 )  # fmt: skip
 PACKAGE = Path(stackgen.__file__).parent
 PRESENT = sorted(

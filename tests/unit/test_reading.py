@@ -12,6 +12,7 @@ from stackgen.errors import UsageError
 BILLION = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 9)}]\n" for i in range(9)
 )
+MANY = [*range(80_000), 7]
 REFUSED = {
     "a list": ("- a\n- b\n", "must hold keys and values"),
     "a text": ("just text", "must hold keys and values"),
@@ -27,9 +28,15 @@ REFUSED = {
     "rather deep YAML": ("a:\n  " + "[" * 60 + "]" * 60, "line 2: nested more than 50 deep"),
     "a key twice": ("name: a\nci: none\nname: b\n", "line 3: the key 'name' is there twice"),
     "a key twice inside": ("name: a\nlabels:\n  x: 1\n  x: 2\n", "line 4: the key 'x' is there twice"),
-    "a key twice in JSON": ('{"name": "a", "name": "b"}', "the key 'name' twice"),
+    "a key twice in JSON": ('{\n"name": "a",\n"x": [1,\n2], "name": "b"}', "line 4: the key 'name' is there twice"),
+    "a key twice inside in JSON": ('{"name": {"a": 1, "a": 2}}', "answers.yml: the key 'a' is there twice"),
+    "one of many keys twice": (
+        f"{{{','.join(f'{chr(34)}{n}{chr(34)}:1' for n in [*range(80_000), 7])}}}",
+        "'7' is there",
+    ),
+    "rather deep JSON": ('{"a": ' + "[" * 60 + "]" * 60 + "}", "nested more than 50 deep"),
     "two documents": ("name: a\n---\nname: b\n", "is neither YAML nor JSON"),
-    "an endless number": ("a: " + "9" * 10_000, "is neither YAML nor JSON"),
+    "an endless number": ("a: " + "9" * 10_000, "is neither YAML nor JSON: a number of more digits"),
 }
 
 
@@ -43,12 +50,16 @@ def test_what_is_no_plain_mapping_is_refused_in_one_short_line(text: str, reason
     assert len(caught.value.message) < 200
 
 
-def test_answers_are_yaml_or_json_and_yaml_says_on_which_line() -> None:
+def test_answers_are_yaml_or_json_and_either_says_on_which_line() -> None:
     assert reading.mapping("name: my-shop\nproduct: web\n", "x") == (
         {"name": "my-shop", "product": "web"},
         {"name": 1, "product": 2},
     )
-    assert reading.mapping('{"name": "my-shop"}', "x")[0] == {"name": "my-shop"}
+    assert reading.mapping('{"name": "my-shop",\n "a": {"name":\n [1, {}]},\n\n"b" : ""}\n', "x") == (
+        {"name": "my-shop", "a": {"name": [1, {}]}, "b": ""},
+        {"name": 1, "a": 2, "b": 5},
+    )
+    assert reading.mapping(" {\n}\n", "x") == ({}, {})
 
 
 def test_words_that_yaml_once_took_for_something_else_are_words() -> None:

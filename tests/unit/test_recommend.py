@@ -17,8 +17,8 @@ from stackgen.article import (
     PYTHON_SECTION,
 )
 from stackgen.choices import DOMAINS, STACKS, Ai, Bottleneck, Choices, Product, Stack, Team, parse
+from stackgen.decision import recorded as decision
 from stackgen.notes import CAUTIONS, REASONS
-from stackgen.plan import decision
 from stackgen.recommend import recommend
 from stackgen.rules import ANSWERS, LANGUAGES, PARTS, RULES, TAKE_IF
 

@@ -63,6 +63,37 @@ def test_what_a_size_leaves_out_is_counted(
     ] == left_out
 
 
+OF_AN_ENGINE = """\
+import pytest
+
+def test_for_everybody(): pass
+
+@pytest.mark.full
+@pytest.mark.engine
+def test_an_image(): pytest.skip("no engine: there is no root")
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "without", "code"),
+    [("all", "there is no root", 0), ("all", "", 1), ("release", "there is no root", 1)],
+)
+def test_images_are_left_out_only_where_it_is_said_that_no_engine_starts(
+    tmp_path: Path, size: str, without: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKGEN_WITHOUT_ENGINE", without)
+    done = run(tmp_path, size, "0", OF_AN_ENGINE)
+    assert done.returncode == code, done.stdout + done.stderr
+    told = "1 test left out: no Docker engine here, there is no root"
+    assert (told in done.stdout) == (size == "all" and code == 0)
+
+
+def test_a_run_with_images_says_what_they_do_not_prove(tmp_path: Path) -> None:
+    told = "stand-ins for their base images"
+    assert told in run(tmp_path, "all", "0", OF_AN_ENGINE.replace("pytest.skip(", "print(")).stdout
+    assert told not in run(tmp_path, None, "0", OF_AN_ENGINE).stdout
+
+
 SKIPS = {
     "a test": "import pytest\ndef test_one(): pass\ndef test_two(): pytest.skip('no time')\n",
     "a mark": "import pytest\ndef test_one(): pass\n@pytest.mark.skip\ndef test_two(): pass\n",

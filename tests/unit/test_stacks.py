@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from templating import RUST
 
-from stackgen import stacks, toolchain
+from stackgen import advice, stacks, toolchain
 from stackgen.choices import STACKS, Choices, Product, parse
 from stackgen.errors import SourceError
+from stackgen.layout import Style
 from stackgen.recommend import recommend
 from stackgen.rules import RULES
 
@@ -51,6 +52,12 @@ def test_a_companys_rule_comes_before_ours_and_is_marked(tmp_path: Path) -> None
     assert any(flip.stack == "rust-axum" for flip in ours.flips)
     assert catalogue.take_if("node-ts", "rust-axum") == "Take it if memory is what you pay for."
     assert catalogue.take_if("rust-axum", "go").startswith("Go compiles")
+
+
+def test_a_stack_without_cautions_has_no_heading_for_them(tmp_path: Path) -> None:
+    catalogue = stacks.of(template(tmp_path, {"title": "Rust"}), [*STACKS, "rust-axum"])
+    assert "Mind" not in advice.text(recommend(Choices(), "rust-axum", (), catalogue), Style())
+    assert "Mind" in advice.text(recommend(Choices(), "go", (), catalogue), Style())
 
 
 def test_a_stack_that_no_rule_takes_can_be_chosen_by_hand(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stackgen import project, provenance, stacks, toolchain
+from stackgen import intake, project, provenance, toolchain
 from stackgen.errors import CheckError
 from stackgen.layout import Style, table, wrapped
 from stackgen.outcome import Outcome
@@ -12,9 +12,9 @@ from stackgen.stacks import Record
 from stackgen.toolchain import Tool
 
 
-def examine(path: Path, stack: str | None) -> Outcome:
+def examine(path: Path, stack: str | None, template: str | None = None) -> Outcome:
     """Show the tools of one stack, of the project in `path`, or where that holds none, of all stacks."""
-    records = _records(path, stack)
+    records = _records(path, stack, template)
     tools = {tool: [each.title for each in records if tool in toolchain.tools(each)] for tool in _all(records)}
     data: dict[str, object] = {"tools": [_data(tool, titles) for tool, titles in tools.items()]}
 
@@ -26,12 +26,11 @@ def examine(path: Path, stack: str | None) -> Outcome:
     return Outcome(data=lambda: data, text=lambda style: _text(tools, style), settle=settle)
 
 
-def _records(path: Path, stack: str | None) -> list[Record]:
-    if stack is not None:
-        return [stacks.own().record(stacks.own().named(stack))]
-    if (path / ANSWERS_FILE).exists():
+def _records(path: Path, stack: str | None, template: str | None) -> list[Record]:
+    if stack is None and (path / ANSWERS_FILE).exists():
         return [provenance.record(project.read(path))]
-    return list(stacks.own().records.values())
+    catalogue = intake.catalogue_of(template)
+    return list(catalogue.records.values()) if stack is None else [catalogue.record(catalogue.named(stack))]
 
 
 def _all(records: Sequence[Record]) -> list[Tool]:

@@ -1,6 +1,6 @@
 """`stackgen new`: a settled request, shown or generated."""
 
-from stackgen import advice, console, render, toolchain
+from stackgen import advice, console, layout, render, toolchain
 from stackgen.outcome import Outcome
 from stackgen.request import Request
 
@@ -40,7 +40,10 @@ def generate(request: Request, expected: str | None = None) -> Outcome:
             request.plan.destination,
             commands,
             warnings,
-            [f"  {request.equivalent}", *advice.part_lines(request.recommendation, name, style)],
+            [
+                layout.command(request.equivalent, style),
+                *advice.part_lines(request.recommendation, name, request.template, style),
+            ],
             style,
             made.kept,
         ),
@@ -49,7 +52,7 @@ def generate(request: Request, expected: str | None = None) -> Outcome:
 
 def _data(request: Request) -> dict[str, object]:
     return {
-        **advice.data(request.recommendation, str(request.answers["name"])),
+        **advice.data(request.recommendation, request.template, str(request.answers["name"])),
         "answers": dict(request.answers),
         "destination": str(request.plan.destination.absolute()),
         "source": request.plan.source,

@@ -12,6 +12,6 @@ def advise(given: Mapping[str, object], template: str | None, *, ask: bool) -> O
     with intake.located(given):
         result = intake.converse(given, catalogue) if ask else intake.advise(given, catalogue)
     return Outcome(
-        data=lambda: advice.data(result),
-        text=lambda style: f"{advice.text(result, style)}\n{advice.follow_up(result, style)}",
+        data=lambda: {**advice.data(result, template), "command": advice.command(result, template)},
+        text=lambda style: f"{advice.text(result, style)}\n{advice.follow_up(result, template, style)}",
     )

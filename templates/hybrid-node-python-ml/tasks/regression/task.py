@@ -6,13 +6,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
+from ml.fields import Number
 from ml.registry import ModelCard
 
 NAME = "regression"
 FEATURES = 10
+OUTPUTS = 1
 
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-Feature = Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX, allow_inf_nan=False)]
+Instance = Annotated[list[Number], Field(min_length=FEATURES, max_length=FEATURES)]
+# Whatever is served has to answer this one first.
+EXAMPLE: Instance = [0.0] * FEATURES
 
 
 class Prediction(BaseModel):

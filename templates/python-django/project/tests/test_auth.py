@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backend.accounts.auth import KeyAuth, SessionTokenAuth
-from backend.accounts.models import ApiKey, User
+from backend.accounts.models import ApiKey, Scope, User
 from backend.teams.models import Team
 from tests.conftest import PASSWORD, Api
 
@@ -175,6 +175,39 @@ def test_a_key_that_reads_changes_nothing(ada: User, team: Team) -> None:
         refused = program(method, path, body)
         assert (refused.status_code, refused.json()["detail"]) == (403, "This key only reads.")
     assert Team.objects.get().name == "Analysts"
+
+
+def test_a_key_opens_what_its_scopes_name(ada: User, team: Team) -> None:
+    browser = Client()
+    browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+
+    def opened(*scopes: str) -> list[int]:
+        made = post(browser, "/api/keys", {"name": "k", "scopes": scopes})
+        assert (made.status_code, made.json()["scopes"]) == (201, sorted(set(scopes)))
+        program = Api(made.json()["secret"])
+        assert program("GET", "/me").status_code == 200
+        asked = [program("GET", "/datasets"), program.upload(team), program("GET", "/teams")]
+        return [answer.status_code for answer in [*asked, program("PATCH", f"/teams/{team.pk}", {"name": "Mine"})]]
+
+    assert opened("datasets:read") == [200, 403, 403, 403]
+    assert opened("datasets:write", "datasets:write") == [200, 202, 403, 403]
+    assert opened("datasets:read", "teams:write") == [200, 403, 200, 200]
+    refused = Api(ApiKey.issue(ada, "k", scopes=[Scope.WRITE_DATASETS])[1])("GET", f"/teams/{team.pk}/invitations")
+    assert (refused.status_code, refused.json()["detail"]) == (403, "This key needs the scope teams:read.")
+
+
+def test_a_key_says_what_it_may_and_not_two_things_at_once(ada: User) -> None:
+    browser = Client()
+    browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    made = [post(browser, "/api/keys", {"name": "k", "scopes": scopes}) for scopes in (None, ["teams:read"])]
+    # The release before knows no scopes: for it, a key that only has those to read must be one that only reads.
+    assert [(each.json()["scopes"], each.json()["read_only"]) for each in made] == [
+        (None, False),
+        (["teams:read"], True),
+    ]
+    for scopes in ([], ["odd:read"], ["datasets:write"]):
+        wrong = {"name": "k", "scopes": scopes, "read_only": True}
+        assert post(browser, "/api/keys", wrong).status_code == 422, scopes
 
 
 def test_nobody_has_more_keys_than_the_limit(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from django_migration_linter.sql_analyser import analyse_sql_statements, get_sql
 
 from backend.env import PROJECT
 
-APPS = ["accounts", "core", "datasets", "tasks", "teams"]
+APPS = ["accounts", "audit", "core", "datasets", "tasks", "teams"]
 
 pytestmark = pytest.mark.django_db
 

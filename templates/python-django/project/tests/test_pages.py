@@ -116,7 +116,7 @@ def test_every_page_is_one_that_everybody_can_use(browser: Browser, dataset: Dat
     Invitation.objects.create(team=Team.objects.create(name="Other"), email=ada.email)
     Membership.objects.create(team=team, user=User.objects.create_user("vi@example.com"))
     ApiKey.issue(ada, "import")
-    own = [reverse("dataset", args=[dataset.pk]), reverse("team", args=[team.pk])]
+    own = [reverse(name, args=[team.pk]) for name in ("team", "team_log")] + [reverse("dataset", args=[dataset.pk])]
     for path in [*map(reverse, FOR_EVERYBODY), *own]:
         answer = browser.open(path)
         assert (path, answer.status_code, problems(answer)) == (path, 200, [])
@@ -400,5 +400,8 @@ def test_a_key_is_shown_once_works_and_is_deleted(browser: Browser, ada: User) -
     assert secret[0] not in text(browser.open("/keys/"))
     assert "expires_at has passed already." in text(browser.send("/keys/", name="old", expires_on="2001-01-01"))
     assert browser.send("/keys/", name="odd", expires_on="soon").status_code == 422
+    scoped = text(browser.send("/keys/", name="scoped", scopes=["datasets:read", "teams:read"]))
+    assert "read data sets, see teams and their members</td>" in scoped
+    ApiKey.objects.get(name="scoped").delete()
     browser.send(f"/keys/{ApiKey.objects.get().pk}/delete/")
     assert Api(secret[0])("GET", "/me").status_code == 401

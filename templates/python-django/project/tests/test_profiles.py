@@ -259,6 +259,29 @@ def test_a_character_cut_by_the_end_of_a_chunk_is_whole_again(tmp_path: Path, mo
         of(tmp_path, 'a,b\n"ä\n\n')
 
 
+def test_a_row_may_be_short_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_file, "BLOCK", 3)  # each row is the first of a block
+    found = of(tmp_path, "a,b,c\n## part one\n1,2,3\n4\n5,6\n")
+    assert (found.rows, [each.missing for each in found.columns]) == (4, [0, 2, 3])
+
+
+def test_a_value_that_goes_on_behind_its_quotation_mark_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileProblem, match="behind its closing quotation mark"):
+        of(tmp_path, '"a" "b"\n"one" 2\n')
+
+
+def test_a_number_is_counted_once_however_it_is_written(tmp_path: Path) -> None:
+    for values, distinct in (
+        (["1", "01", "+1", "2"], 2),
+        (["0", "-0", "0.0", "-0.0", "1e0", "1"], 2),
+        (["9007199254740993", "9007199254740992"], 2),
+        (["-9007199254740993", "-9007199254740992"], 2),
+        (["1", "01", "one"], 3),
+    ):
+        assert column(tmp_path, *values).distinct == distinct, values
+    assert of(tmp_path, "x;y\n1,50;1\n1,5;2\n").columns[0].distinct == 1
+
+
 def test_a_file_of_two_thousand_columns_is_profiled(tmp_path: Path) -> None:
     header = ",".join(f"c{number}" for number in range(2_000))
     row = ",".join(str(number) for number in range(2_000))

@@ -3,6 +3,8 @@ package feature
 import (
 	"context"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -28,3 +30,16 @@ func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
 // Now is the time as every engine can store it without loss.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// ValidText is whether text is one line of printable characters, without spaces around, and not empty.
+func ValidText(text string) bool {
+	if !utf8.ValidString(text) || text == "" {
+		return false
+	}
+	for _, r := range text {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return text[0] != ' ' && text[len(text)-1] != ' '
+}

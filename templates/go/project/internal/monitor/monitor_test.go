@@ -128,9 +128,10 @@ func TestBackoffGrowsToItsLimit(t *testing.T) {
 func TestASlowSubscriberIsDroppedAndTheRestServed(t *testing.T) {
 	t.Parallel()
 	hub := NewHub(2)
-	slow, _, _ := hub.Subscribe()
-	fast, cancel, ok := hub.Subscribe()
-	if _, _, third := hub.Subscribe(); !ok || third {
+	hub.begin()
+	slow, _, _ := hub.Subscribe(t.Context())
+	fast, cancel, err := hub.Subscribe(t.Context())
+	if _, _, third := hub.Subscribe(t.Context()); err != nil || third == nil {
 		t.Fatal("the limit does not hold")
 	}
 	for range eventBuffer + 1 {
@@ -148,7 +149,7 @@ func TestASlowSubscriberIsDroppedAndTheRestServed(t *testing.T) {
 	cancel()
 	hub.Close()
 	hub.Publish(CheckEvent{})
-	if _, _, ok := hub.Subscribe(); ok {
+	if _, _, err := hub.Subscribe(t.Context()); err == nil {
 		t.Error("a closed hub took a subscriber")
 	}
 }

@@ -20,7 +20,16 @@ const CHECKS = {
 };
 const UNDERSTOOD = new Set([
   ...Object.keys(CHECKS),
-  ...['$ref', 'additionalProperties', 'anyOf', 'const', 'default', 'description', 'enum'],
+  ...[
+    '$ref',
+    'additionalProperties',
+    'anyOf',
+    'const',
+    'default',
+    'description',
+    'enum',
+    'examples',
+  ],
   ...['items', 'pattern', 'properties', 'required', 'title', 'type'],
 ]);
 
@@ -33,11 +42,15 @@ export function predictions(contract) {
     parts.push(
       '',
       `/** ${schema.description} */`,
-      `export const ${offered} = ${zod({ ...schema, description: undefined }, schemas)}.meta({ id: '${offered}' });`,
+      `export const ${offered} = ${zod({ ...schema, description: undefined, examples: undefined }, schemas)}.meta(${meta(offered, schema)});`,
       `export type ${offered} = z.infer<typeof ${offered}>;`,
     );
   }
   return `${parts.join('\n')}\n`;
+}
+
+function meta(id, { examples }) {
+  return examples ? `{ id: '${id}', examples: ${JSON.stringify(examples)} }` : `{ id: '${id}' }`;
 }
 
 function zod(schema, schemas) {
@@ -89,7 +102,7 @@ function union(choices, schemas) {
 function object(schema, schemas) {
   const required = new Set(schema.required);
   const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => {
-    const optional = required.has(name) ? '' : '.optional()';
+    const optional = required.has(name) ? '' : '.exactOptional()';
     return `${JSON.stringify(name)}: ${zod(field, schemas)}${optional},`;
   });
   if (!fields.length && typeof schema.additionalProperties === 'object') {

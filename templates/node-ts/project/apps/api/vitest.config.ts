@@ -8,7 +8,7 @@ export default defineConfig({
     isolate: false,
     // A hang ends here; what a test waits for has limits of its own, which print what they saw. On a
     // loaded machine a server takes long to start, and an embedded database to copy.
-    hookTimeout: 180_000,
-    testTimeout: 180_000,
+    hookTimeout: 300_000,
+    testTimeout: 300_000,
   },
 });

@@ -63,6 +63,8 @@ class Env(BaseSettings):
     otel_service_name: str = "backend"
 
     task_lease_seconds: int = Field(default=30, ge=2, le=3600)
+    # The database refuses to delete what is younger than 30 days.
+    audit_days: int = Field(default=365, ge=30, le=36_500)
 
     @field_validator("secret_key_fallbacks", "allowed_hosts", "trusted_origins", mode="before")
     @classmethod

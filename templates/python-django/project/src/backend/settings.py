@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "backend.teams",
     "backend.datasets",
     "backend.tasks",
+    "backend.audit",
     "django_tasks",
     "django_tasks_db",
     "allauth",
@@ -55,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "backend.audit.log.CurrentRequest",
 ]
 
 ROOT_URLCONF = "backend.urls"
@@ -137,6 +139,7 @@ TASKS = {
 }
 TASK_LEASE = timedelta(seconds=env.task_lease_seconds)
 TASK_RESULTS_KEPT = timedelta(days=30)
+AUDIT_DAYS = env.audit_days
 
 
 # --- People and programs ----------------------------------------------------------------------------------------

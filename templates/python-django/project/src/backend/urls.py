@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from backend.accounts import pages as accounts
 from backend.api import api
+from backend.audit import pages as audit
 from backend.datasets import pages as datasets
 from backend.teams import pages as teams
 
@@ -37,6 +38,7 @@ urlpatterns = [
     path("teams/", teams.show_teams, name="teams"),
     path("teams/start/", teams.start, name="start_team"),
     path("teams/<uuid:team_id>/", teams.show_team, name="team"),
+    path("teams/<uuid:team_id>/log/", audit.show_log, name="team_log"),
     path("teams/<uuid:team_id>/rename/", teams.rename, name="rename_team"),
     path("teams/<uuid:team_id>/delete/", teams.delete, name="delete_team"),
     path("teams/<uuid:team_id>/members/<uuid:member_id>/role/", teams.change_role, name="change_role"),

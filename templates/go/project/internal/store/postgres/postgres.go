@@ -10,8 +10,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -45,7 +48,12 @@ func Check(url string) error {
 
 // Open makes a pool that connects when it is needed.
 func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
-	pool, err := pgxpool.New(ctx, url)
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	config.AfterConnect = readTimesInUTC
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -56,6 +64,13 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("read migrations: %w", err), db.Close())
 	}
 	return &DB{Store: Store{pool: pool}, db: db, provider: provider}, nil
+}
+
+func readTimesInUTC(_ context.Context, conn *pgx.Conn) error {
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+	return nil
 }
 
 // newProvider holds an advisory lock while it migrates, so that replicas cannot collide.

@@ -2,8 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Announce tells message to all who listen to the topic, once the transaction of ctx commits.
@@ -18,10 +21,18 @@ func (s Store) Announce(ctx context.Context, topic, message string) error {
 	return err
 }
 
+// signOfLife is how long a connection may be quiet before it is asked whether it is still there, and how long it may take
+// to answer: one that a firewall has forgotten tells nobody.
+const signOfLife = 15 * time.Second
+
 // Listen hands every message to each until ctx ends or the connection is lost. It has a connection of its own, since it
 // waits all the time.
 func (s Store) Listen(ctx context.Context, topic string, ready func(), each func(string)) error {
-	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+	return listen(ctx, s.pool.Config().ConnConfig, signOfLife, topic, ready, each)
+}
+
+func listen(ctx context.Context, config *pgx.ConnConfig, quiet time.Duration, topic string, ready func(), each func(string)) error {
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -31,10 +42,28 @@ func (s Store) Listen(ctx context.Context, topic string, ready func(), each func
 	}
 	ready()
 	for {
-		notification, err := conn.WaitForNotification(ctx)
-		if err != nil {
+		notification, err := waitFor(ctx, conn, quiet)
+		switch {
+		case err == nil:
+			each(notification.Payload)
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 			return err
+		default:
+			if err := ping(ctx, conn, quiet); err != nil {
+				return err
+			}
 		}
-		each(notification.Payload)
 	}
+}
+
+func waitFor(ctx context.Context, conn *pgx.Conn, limit time.Duration) (*pgconn.Notification, error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return conn.WaitForNotification(limited)
+}
+
+func ping(ctx context.Context, conn *pgx.Conn, limit time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return conn.Ping(limited)
 }

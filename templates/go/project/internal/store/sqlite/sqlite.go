@@ -78,7 +78,7 @@ func (d *DB) Migrate(ctx context.Context) (int, error) {
 func (d *DB) Ready(ctx context.Context) error {
 	if d.migrated.Load() {
 		var one int
-		return d.reader.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM targets LIMIT 1)").Scan(&one)
+		return d.reader.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM goose_db_version LIMIT 1)").Scan(&one)
 	}
 	pending, err := d.provider.HasPending(ctx)
 	if err != nil {

@@ -7,6 +7,7 @@ export * from './live.ts';
 export * from './organizations.ts';
 export * from './pagination.ts';
 export * from './prediction-events.ts';
+export * from './prediction-usage.ts';
 export * from './predictions.ts';
 export * from './problem.ts';
 export * from './projects.ts';

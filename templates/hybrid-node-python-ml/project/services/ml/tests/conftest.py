@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from ml import task
 from ml.app import create_app
 from ml.registry import ModelCard, Registry
 from ml.settings import Settings
 
-from . import tiny
+from . import task, tiny
 
 SERVICE = Path(__file__).parents[1]
 
@@ -83,7 +82,7 @@ def serving(**environment: str) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "ml", "serve"],
+        [sys.executable, "-m", "tests", "serve"],
         env={"PATH": os.environ["PATH"], "PORT": str(port), **environment},
         cwd=SERVICE,
         stdout=subprocess.PIPE,

@@ -8,18 +8,19 @@ import pytest
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper, numpy_helper
 
-from ml import cli, task
+from ml import cli
 from ml.app import create_app
 from ml.model import Array, load
 from ml.registry import Registry
 from ml.settings import Settings
+from ml.signature import SIGNATURE
 
-from . import tiny
+from . import task, tiny
 from .conftest import instances
 
 CPU = ("CPUExecutionProvider",)
 FEATURES = task.FEATURES
-LABELS = ["--labels", *tiny.LABELS] if tiny.LABELS else []
+LABELS = ["--labels", *tiny.LABELS]
 
 
 @pytest.fixture
@@ -72,13 +73,12 @@ SHAPES: dict[str, list[tuple[str, int, list[str | int | None]]]] = {
     "whole numbers": [("x", TensorProto.INT64, [FEATURES])],
     "a width of its own choice": [("x", TensorProto.FLOAT, ["any"])],
     "rank 3": [("x", TensorProto.FLOAT, [FEATURES, 1])],
-}
-if FEATURES > 2:
-    SHAPES["several inputs"] = [
+    "several inputs": [
         ("age", TensorProto.INT64, [1]),
         ("flag", TensorProto.INT32, []),
         ("rest", TensorProto.DOUBLE, [FEATURES - 2]),
-    ]
+    ],
+}
 
 
 @pytest.mark.parametrize("inputs", SHAPES.values(), ids=SHAPES)
@@ -91,7 +91,7 @@ def test_an_onnx_file_from_elsewhere_is_added_and_answers(
     assert registry.card(version).name == "model-from-elsewhere"
     # Whole numbers, which every type takes as they are.
     rows = np.random.default_rng(0).integers(0, 2, (4, FEATURES)).astype(np.float32)
-    outputs = load(registry, version, 1, CPU).run(rows)
+    outputs = load(registry, version, 1, CPU).run(SIGNATURE.encode(rows.tolist()))
     np.testing.assert_allclose(outputs, tiny.predict(tiny.weights(), rows), atol=1e-5)
     with TestClient(create_app(Settings(reload_seconds=0))) as client:
         answer = client.post("/v1/predict", json={"instances": rows.tolist()})
@@ -113,7 +113,7 @@ def test_a_map_of_classes_brings_its_labels(registry: Registry, tmp_path: Path) 
     card = registry.card(registry.resolve("production"))
     assert card.labels == names
     rows = np.asarray(instances(3), dtype=np.float32)
-    outputs = load(registry, card.version, 1, CPU).run(rows)
+    outputs = load(registry, card.version, 1, CPU).run(SIGNATURE.encode(rows.tolist()))
     np.testing.assert_allclose(outputs, tiny.predict(tiny.weights(), rows), atol=1e-5)
 
 
@@ -126,7 +126,7 @@ def test_weights_beside_the_file_come_along_and_are_hashed_too(
     version = registry.resolve("production")
     (tmp_path / "w.bin").unlink()
     rows = np.asarray(instances(2), dtype=np.float32)
-    outputs = load(registry, version, 1, CPU).run(rows)
+    outputs = load(registry, version, 1, CPU).run(SIGNATURE.encode(rows.tolist()))
     np.testing.assert_allclose(outputs, tiny.predict(tiny.weights(), rows), atol=1e-5)
     weights = registry.root / version / "w.bin"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
@@ -189,7 +189,7 @@ def of_text() -> onnx.ModelProto:
     [
         (ambiguous, LABELS, "choose with --output: scores, again"),
         (too_wide, LABELS, "do not take the task's"),
-        (of_text, LABELS, "the features are numbers"),
+        (of_text, LABELS, "do not take the task's 12 numbers"),
         (plain, ["--labels", "only one"], "its labels: 1 where there should be 3"),
     ],
 )

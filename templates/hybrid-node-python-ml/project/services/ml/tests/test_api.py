@@ -8,13 +8,15 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from ml import task
 from ml.app import create_app
+from ml.batch import Batch
 from ml.model import Array, Model
 from ml.registry import ModelCard
 from ml.schemas import MAX_BODY_BYTES, MAX_INSTANCES, ROWS_PATTERN
 from ml.settings import Settings
+from ml.signature import Signature
 
+from . import task
 from .conftest import instances
 
 CURRENT, PREVIOUS = "current-token-0123456789", "previous-token-012345678"
@@ -128,6 +130,7 @@ def test_takes_the_longest_request_and_reads_no_longer_one(client: TestClient) -
     longest = client.post("/v1/predict", json={"instances": [row] * MAX_INSTANCES})
     assert longest.status_code in {200, 422}
     assert longest.json().get("code") in {None, "no_finite_answer"}
+    assert MAX_BODY_BYTES is not None
     problem(client.post("/v1/predict", content=b"x" * (MAX_BODY_BYTES + 1)), 413, "body_too_large")
 
 
@@ -158,7 +161,7 @@ def test_refuses_broken_json(client: TestClient) -> None:
 def test_says_so_when_the_model_has_no_finite_answer(
     client: TestClient, card: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overflow(_: Model, rows: Array) -> Array:
+    def overflow(_: Model, rows: Batch) -> Array:
         return np.full((len(rows), card.outputs), np.inf, dtype=np.float32)
 
     monkeypatch.setattr(Model, "run", overflow)
@@ -190,6 +193,17 @@ def test_refuses_a_body_that_is_too_large(settings: Settings) -> None:
             yield b"x" * 600
 
         assert client.post("/v1/predict", content=chunks()).status_code == 413
+
+
+def test_what_the_tasks_own_encoding_refuses_is_the_callers_to_know(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("this is no image")
+
+    monkeypatch.setattr(Signature, "encode", refuse)
+    answer = client.post("/v1/predict", json={"instances": instances(1)})
+    assert problem(answer, 422, "invalid_request")["detail"] == "this is no image"
 
 
 def test_a_bug_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

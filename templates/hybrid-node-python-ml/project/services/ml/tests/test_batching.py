@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ml.batch import Batch
 from ml.batching import Batcher, Observer
 from ml.costs import CostModel
-from ml.model import Array
 from ml.problems import ServiceError
+from ml.tensors import Array
 
 from .conftest import present, until
 
@@ -24,10 +25,10 @@ class Recorder:
         self.batches: list[int] = []
         self.refusals: list[str] = []
 
-    def infer(self, rows: Array) -> tuple[Array, str]:
-        self.batches.append(len(rows))
+    def infer(self, batch: Batch) -> tuple[Array, str]:
+        self.batches.append(len(batch))
         self.released.wait(5)
-        return rows * 2, "tag"
+        return batch.tensors["x"] * 2, "tag"
 
 
 def run(
@@ -56,8 +57,8 @@ def run(
     asyncio.run(main())
 
 
-def rows(count: int, value: float = 1) -> Array:
-    return np.full((count, 2), value, dtype=np.float32)
+def rows(count: int, value: float = 1, width: int = 2) -> Batch:
+    return Batch({"x": np.full((count, width), value, dtype=np.float32)})
 
 
 def submit(
@@ -182,7 +183,7 @@ def test_a_failing_batch_fails_its_callers_and_no_others() -> None:
     async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
         recorder.released.set()
 
-        def broken(_: Array) -> tuple[Array, str]:
+        def broken(_: Batch) -> tuple[Array, str]:
             raise RuntimeError("no memory")
 
         working, batcher._infer = batcher._infer, broken
@@ -199,7 +200,7 @@ def test_rows_of_unlike_widths_fail_their_callers_and_the_batcher_goes_on() -> N
         first = submit(batcher)
         await until(lambda: recorder.batches == [1])
         deadline = time.monotonic() + 60
-        shapes = [np.ones((1, width), dtype=np.float32) for width in (5, 5, 7)]
+        shapes = [rows(1, width=width) for width in (5, 5, 7)]
         unlike = [asyncio.create_task(batcher.submit(s, deadline, present)) for s in shapes]
         await until(lambda: batcher.queued_rows == 3)
         recorder.released.set()
@@ -234,7 +235,7 @@ def test_a_caller_that_cannot_be_asked_fails_alone() -> None:
 def test_too_few_outputs_fail_their_callers() -> None:
     async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
         recorder.released.set()
-        batcher._infer = lambda rows: (rows[:1], "tag")
+        batcher._infer = lambda batch: (batch.tensors["x"][:1], "tag")
         with pytest.raises(ValueError, match="1 rows of outputs for 2 rows"):
             await submit(batcher, count=2)
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ml.batch import Batch
 from ml.drift import DriftMonitor, histogram, psi
 from ml.registry import Baseline
 
@@ -16,7 +17,7 @@ def monitor(window: int = 1000) -> DriftMonitor:
 def feed(watched: DriftMonitor, mean: float, count: int = 900) -> dict[str, float]:
     generator = np.random.default_rng(1)
     rows = generator.normal(mean, size=(count, 3)).astype(np.float32)
-    watched.observe(rows, generator.normal(mean, size=count))
+    watched.observe(Batch({"x": rows}), generator.normal(mean, size=count))
     return watched.indices()
 
 
@@ -56,5 +57,5 @@ def test_of_wide_rows_a_sample_of_the_features_is_watched() -> None:
     column = histogram(generator.normal(size=500))
     watched = DriftMonitor(Baseline(features=[column] * 1000, prediction=column), 1000)
     rows = generator.normal(1, size=(500, 1000)).astype(np.float32)
-    watched.observe(rows, rows[:, 0].astype(np.float64))
+    watched.observe(Batch({"x": rows}), rows[:, 0].astype(np.float64))
     assert min(watched.indices().values()) > 0.25

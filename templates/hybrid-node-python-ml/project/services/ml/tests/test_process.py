@@ -16,7 +16,7 @@ from .conftest import SERVICE, instances, serving
 
 def ml(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ml", *arguments],
+        [sys.executable, "-m", "tests", *arguments],
         env=environment,
         cwd=SERVICE,
         capture_output=True,

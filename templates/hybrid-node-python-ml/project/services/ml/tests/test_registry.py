@@ -46,6 +46,13 @@ def test_refuses_a_model_made_for_another_contract(registry: Registry, card: Mod
         load(registry, "wide", 1, CPU)
 
 
+def test_refuses_a_model_made_for_other_columns(registry: Registry, card: ModelCard) -> None:
+    named = card.model_copy(update={"version": "named", "inputs": {"age": "int64"}})
+    registry.add(named, registry.weights(card))
+    with pytest.raises(RegistryError, match=r"takes age \(int64\), this service gives one unnamed"):
+        load(registry, "named", 1, CPU)
+
+
 def test_refuses_to_promote_what_is_not_there(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="not in"):
         registry.promote("../elsewhere", "production")

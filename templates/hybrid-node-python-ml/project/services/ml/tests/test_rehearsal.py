@@ -1,13 +1,14 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from ml import task
+from ml import serving
 from ml.app import create_app
 from ml.metrics import Metrics
 from ml.model import Array, load
@@ -15,8 +16,9 @@ from ml.registry import Baseline, Example, ModelCard, Registry, RegistryError
 from ml.runtime import Runtime
 from ml.serving import rehearse
 from ml.settings import Settings
+from ml.signature import SIGNATURE
 
-from . import tiny
+from . import task, tiny
 from .conftest import instances
 
 CPU = ("CPUExecutionProvider",)
@@ -117,6 +119,16 @@ def test_a_task_that_fails_to_say_it_is_found_before_the_swap(
         rehearse(model)
 
 
+def test_a_model_with_other_outputs_than_the_task_declares_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(tmp_path)
+    model = load(registry, tiny.register(registry).version, 1, CPU)
+    monkeypatch.setattr(serving, "SIGNATURE", replace(SIGNATURE, outputs=2))
+    with pytest.raises(RegistryError, match="its outputs: 3 where there should be 2"):
+        rehearse(model)
+
+
 def test_a_model_without_finite_outputs_is_refused(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     content = tiny.onnx_of(np.full((task.FEATURES, tiny.OUTPUTS), np.nan, dtype=np.float32))
@@ -154,5 +166,4 @@ def test_outputs_that_no_labels_name_keep_their_width_while_the_service_runs(
         finally:
             await runtime.stop()
 
-    if task.NAME != "classification":
-        asyncio.run(scenario())
+    asyncio.run(scenario())

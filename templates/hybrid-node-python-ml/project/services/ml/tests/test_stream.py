@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from starlette.types import Message
 
 from ml.app import create_app
+from ml.batch import Batch
 from ml.model import Array, Model
 from ml.registry import ModelCard
 from ml.settings import Settings
@@ -32,7 +33,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     batches: list[int] = []
     run = Model.run
 
-    def slowly(self: Model, rows: Array) -> Array:
+    def slowly(self: Model, rows: Batch) -> Array:
         time.sleep(0.05)
         batches.append(len(rows))
         return run(self, rows)
@@ -142,7 +143,7 @@ def test_a_failure_ends_the_stream_with_an_error(
     run = Model.run
     ran: list[int] = []
 
-    def fail_later(self: Model, rows: Array) -> Array:
+    def fail_later(self: Model, rows: Batch) -> Array:
         ran.append(len(rows))
         if len(ran) == 1:
             return run(self, rows)

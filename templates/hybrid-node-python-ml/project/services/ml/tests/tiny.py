@@ -1,7 +1,6 @@
 """A model of the tests' own, made in no time: they need no training and no data of the project's.
 
-It suits the contract of the task. Where your `task.decode` needs other outputs, say so in OUTPUTS
-and LABELS.
+It suits the task of the tests, in `task.py` beside it.
 """
 
 import hashlib
@@ -9,14 +8,16 @@ import hashlib
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from ml import task
 from ml.drift import histogram
 from ml.model import Array, session_for
 from ml.registry import Baseline, Example, ModelCard, Registry
+from ml.signature import INPUT
+
+from . import task
 
 OUTPUT = "outputs"
 OUTPUTS = 3
-LABELS = ["a", "b", "c"] if task.NAME == "classification" else []
+LABELS = ["a", "b", "c"]
 
 
 def training_rows(count: int = 40) -> Array:
@@ -38,10 +39,10 @@ def predict(weights: Array, rows: Array) -> Array:
 def onnx_of(weights: Array, rows: int | None = None) -> bytes:
     """The same model as ONNX, for any number of rows or for exactly so many."""
     features, outputs = weights.shape
-    given = helper.make_tensor_value_info("input", TensorProto.FLOAT, [rows, features])
+    given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [rows, features])
     made = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [rows, outputs])
     nodes = [
-        helper.make_node("MatMul", ["input", "weights"], ["logits"]),
+        helper.make_node("MatMul", [INPUT, "weights"], ["logits"]),
         helper.make_node("Softmax", ["logits"], [OUTPUT], axis=1),
     ]
     constants = [numpy_helper.from_array(weights, "weights")]
@@ -57,7 +58,7 @@ def card_of(content: bytes, version: str = "", **changes: object) -> ModelCard:
     digest = hashlib.sha256(content).hexdigest()
     session = session_for(content, 1, ("CPUExecutionProvider",))
     rows = training_rows(1)
-    outputs = session.run([OUTPUT], {"input": rows})[0]
+    outputs = session.run([OUTPUT], {INPUT: rows})[0]
     column = histogram(training_rows().astype(np.float64)[:, 0])
     fitting = {
         "name": "tiny",

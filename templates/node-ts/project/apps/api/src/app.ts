@@ -14,6 +14,7 @@ import { registerAuth } from './auth/index.ts';
 import { authJobs } from './auth/jobs.ts';
 import { createPostbox } from './auth/postbox.ts';
 import type { Config } from './config.ts';
+import { measureConnections } from './db/connections.ts';
 import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
 import { connectionOptions } from './http/connections.ts';
@@ -24,10 +25,14 @@ import { registerOpenApi } from './http/openapi.ts';
 import { registerOverload } from './http/overload.ts';
 import { refuseOtherSpellings } from './http/plain-path.ts';
 import { limitNotFound, registerProblems, sendError } from './http/problems.ts';
+import { measureRequests } from './http/requests.ts';
 import { registerSecurity } from './http/security.ts';
+import { traceRequests } from './http/traces.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
 import { sendWith } from './mail/post.ts';
+import { type Metrics, noMetrics } from './metrics/metrics.ts';
 import type { AppModule, Services } from './module.ts';
+import { measureBacklog } from './queue/backlog.ts';
 import { Subscribers } from './queue/event.ts';
 import type { JobHandler } from './queue/job.ts';
 import { JobWorker } from './queue/worker.ts';
@@ -41,13 +46,15 @@ export interface AppOptions {
   /** Whose jobs it runs, whatever JOBS_IN_PROCESS says; else the modules'. */
   readonly jobsOf?: readonly AppModule[];
   readonly mailer?: Mailer;
+  /** Where it says what operators are to know of, where somebody asks. */
+  readonly metrics?: Metrics;
   /** Where log lines go instead of to standard output. */
   readonly logStream?: { write(line: string): void };
 }
 
 /** Puts the application together; it neither listens nor migrates. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { config, database } = options;
+  const { config, database, metrics = noMetrics } = options;
   const app = createServer(options);
   const mailer = options.mailer ?? (await createMailer(config.MAIL_URL, config.MAIL_FROM, app.log));
   const accounts = joining(database);
@@ -60,11 +67,15 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const subscribers = new Subscribers();
   const { publish } = subscribers;
   const offered = (options.jobsOf ?? options.modules).flatMap(({ offers }) => offers ?? []);
-  const services: Services = { config, database, auth, requires, publish, offered };
-  const own = [sendWith(mailer), ...authJobs({ auth, config, database })];
+  const services: Services = { config, database, auth, requires, publish, metrics, offered };
+  const own = [sendWith(mailer, metrics), ...authJobs({ auth, config, database })];
   const handlers = [...own, ...jobsOf(services, options)];
   subscribers.add(handlers);
 
+  measureConnections(metrics, database);
+  measureBacklog(metrics, database);
+  measureRequests(app, metrics);
+  traceRequests(app);
   registerProblems(app);
   registerCurrentRequest(app);
   registerRequestHeaders(app);
@@ -73,7 +84,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const answerOtherMethods = watchMethods(app);
   await registerSecurity(app, config);
   limitNotFound(app);
-  await registerOverload(app, config, database);
+  await registerOverload(app, config, database, metrics);
   await registerOpenApi(app);
   if (options.authRoutes ?? true) {
     await registerAuth(app, { config, database, auth, attempts });
@@ -95,7 +106,7 @@ function jobsOf(services: Services, options: AppOptions): JobHandler[] {
 
 /** Jobs are run as long as the application listens. */
 function registerJobs(app: App, handlers: readonly JobHandler[], options: AppOptions): void {
-  const { config, database } = options;
+  const { config, database, metrics = noMetrics } = options;
   const works = options.jobsOf !== undefined || config.JOBS_IN_PROCESS;
   const worker = new JobWorker({
     database,
@@ -103,6 +114,7 @@ function registerJobs(app: App, handlers: readonly JobHandler[], options: AppOpt
     concurrency: config.JOBS_CONCURRENCY,
     listen: config.JOBS_LISTEN,
     log: app.log,
+    metrics,
   });
   app.decorate('jobs', worker);
   if (works) app.addHook('onListen', async () => void worker.start());

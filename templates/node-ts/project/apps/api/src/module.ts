@@ -4,6 +4,7 @@ import type { Auth } from './auth/better-auth.ts';
 import type { Config, ConfiguredModule } from './config.ts';
 import type { Database } from './db/database.ts';
 import type { App } from './http/app.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import type { Event, Publish } from './queue/event.ts';
 import type { JobHandler } from './queue/job.ts';
 
@@ -16,6 +17,8 @@ export interface Services {
   readonly requires: Requires;
   /** `publish(tx, taskDue, { taskId })` tells every module that subscribes to it: see queue/event.ts. */
   readonly publish: Publish;
+  /** What operators are to know of. */
+  readonly metrics: Metrics;
   /** What all modules offer to tell organizations of. */
   readonly offered: readonly Event[];
 }

@@ -8,6 +8,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 /** A file imports, as a type or as a value, only from its own line or from lines above it. */
 const ORDER = [
   ['config.ts', 'environment.ts', 'modules/permissions.ts'],
+  ['metrics/', 'traces/'],
   ['db/'],
   ['http/'],
   ['queue/'],

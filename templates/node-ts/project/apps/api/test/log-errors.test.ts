@@ -58,6 +58,11 @@ const failing = defineModule({
       report('warn', new Error('only an error'));
       return {};
     });
+    app.get('/breaks-off', async (_request, reply) => {
+      reply.hijack();
+      reply.raw.write('a beginning');
+      reply.raw.destroy(await db.execute(sql`select ${SECRET}::uuid`).catch((reason) => reason));
+    });
     app.post('/current', async () => {
       await new Promise((resolve) => setImmediate(resolve));
       currentLog(app.log).info('from far away');
@@ -147,6 +152,16 @@ describe('a described error', () => {
     expect(JSON.stringify(describeError(thrown))).not.toContain(SECRET);
   });
 
+  it('is told where a library hands on a copy of its fields', () => {
+    const error = query(SECRET);
+    const copy = { ...error, message: error.message, stack: error.stack, queue: 'letters' };
+    expect(describeError(copy)).toMatchObject({
+      message: 'Failed query: select $1\nparams: [value]',
+      stack: expect.stringMatching(/^at /),
+    });
+    expect(JSON.stringify(describeError(copy))).not.toContain(SECRET);
+  });
+
   it('ends, even where an error is its own cause', () => {
     const error = new Error('round');
     error.cause = new AggregateError([error], 'and round');
@@ -178,6 +193,21 @@ describe('every line of a request', () => {
         responseTime: expect.any(Number),
       },
     ]);
+  });
+
+  it('says why an answer broke off that had begun', async () => {
+    const asked = test.app.inject({ url: '/breaks-off', headers: { 'x-request-id': 'broken' } });
+    await expect(asked).rejects.toThrow();
+    const lines = linesOf('broken');
+    expect(lines).toMatchObject([
+      {
+        level: 50,
+        msg: 'request errored',
+        req: { url: '/breaks-off' },
+        err: { type: 'DrizzleQueryError', cause: { code: '22P02' } },
+      },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain(SECRET);
   });
 
   it('has its id, also where a library writes it, and the level that it deserves', async () => {

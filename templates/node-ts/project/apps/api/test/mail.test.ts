@@ -6,6 +6,7 @@ import { LANGUAGES, languageOf } from '../src/mail/language.ts';
 import { type Letter, write } from '../src/mail/letter.ts';
 import { createMailer, type Mailer } from '../src/mail/mailer.ts';
 import { postMail, sendWith } from '../src/mail/post.ts';
+import { noMetrics } from '../src/metrics/metrics.ts';
 import { listDeadLetters } from '../src/queue/dead-letters.ts';
 import { copyDatabase } from './support/database.ts';
 import { createWorker, keepLog, type LogLine } from './support/jobs.ts';
@@ -121,7 +122,7 @@ describe('a posted mail', () => {
   });
 
   async function startWorker(mailer: Mailer) {
-    const created = createWorker(database, sendWith(mailer));
+    const created = createWorker(database, sendWith(mailer, noMetrics));
     lines = created.lines;
     stop = () => created.worker.stop(1_000);
     await created.worker.start();

@@ -45,12 +45,12 @@ async function start(script: string, extra: Record<string, string> = {}) {
 describe('at SIGTERM the server', () => {
   it('becomes unready, finishes what runs, closes kept connections, and exits with 0', async () => {
     const { server, port, url } = await start('test/support/slow-server.ts', {
-      SHUTDOWN_DELAY_MS: '3000',
+      SHUTDOWN_DELAY_MS: '10000',
       SHUTDOWN_TIMEOUT_MS: '60000',
     });
     const agent = new Agent({ keepAlive: true });
     await readStatus(port, '/livez', agent);
-    const slow = fetch(`${url}/slow/5000`);
+    const slow = fetch(`${url}/slow/12000`);
     await server.waitFor(/slow request begun/);
 
     server.child.kill('SIGTERM');

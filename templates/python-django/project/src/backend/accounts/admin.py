@@ -3,17 +3,19 @@
 from typing import Any, ClassVar
 
 from allauth.account.adapter import get_adapter
-from django.contrib import admin, messages
+from allauth.account.admin import EmailAddressAdmin
+from allauth.account.models import EmailAddress
+from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
-from django.db.models import BooleanField
-from django.forms import BooleanField as FormBooleanField
-from django.forms import ModelForm
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils import timezone
 
 from backend.accounts.models import ApiKey, User
+from backend.audit.admin import AuditedAdmin
+from backend.core.admin import ReadOnlyAdmin
 from backend.teams.models import Team
 
 
@@ -32,6 +34,20 @@ class SignInForm(AdminAuthenticationForm):
 
 
 admin.site.login_form = SignInForm
+admin.site.unregister(Group)
+
+
+admin.site.unregister(EmailAddress)
+
+
+@admin.register(EmailAddress)
+class AddressesAdmin(AuditedAdmin[EmailAddress], EmailAddressAdmin):  # type: ignore[misc] # allauth is not typed
+    """Addresses, and whether people have proved that they are theirs."""
+
+
+@admin.register(Group)
+class GroupsAdmin(AuditedAdmin[Group], GroupAdmin):
+    """What staff may do."""
 
 
 class NewUserForm(AdminUserCreationForm[User]):
@@ -46,7 +62,7 @@ class NewUserForm(AdminUserCreationForm[User]):
 
 
 @admin.register(User)
-class PeopleAdmin(UserAdmin[User]):
+class PeopleAdmin(AuditedAdmin[User], UserAdmin[User]):
     """People."""
 
     add_form = NewUserForm
@@ -69,34 +85,20 @@ class PeopleAdmin(UserAdmin[User]):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
-    """Keys; a new one's secret is shown once, in the message after saving."""
+class ApiKeyAdmin(AuditedAdmin[ApiKey], ReadOnlyAdmin[ApiKey]):
+    """Keys, to look at and to delete. People make their own: a key that staff made would act as somebody unseen."""
 
-    list_display = ("name", "start", "user", "is_valid", "read_only", "created_at", "expires_at", "last_used_at")
+    list_display = ("name", "start", "user", "is_valid", "may", "created_at", "expires_at", "last_used_at")
     list_filter = ("created_at", "expires_at")
     list_select_related = ("user",)
     search_fields = ("name", "start", "user__email")
-    autocomplete_fields = ("user",)
-    readonly_fields = ("start", "created_at", "last_used_at")
-    fields = ("user", "name", "expires_at", "read_only", "start", "created_at", "last_used_at")
-    # Yes or no, although the column may hold nothing.
-    formfield_overrides = {BooleanField: {"form_class": FormBooleanField}}  # noqa: RUF012 - Django's own name
+    fields = ("user", "name", "may", "expires_at", "start", "created_at", "last_used_at")
 
     @admin.display(boolean=True, description="valid")
     def is_valid(self, key: ApiKey) -> bool:
         """Tell whether the key opens anything now."""
         return key.user.is_active and (key.expires_at is None or key.expires_at > timezone.now())
 
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:  # noqa: FBT001 - the interface's signature
-        """Issue a new key instead of saving one that has no secret."""
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        issued, secret = ApiKey.issue(obj.user, obj.name, obj.expires_at, read_only=bool(obj.read_only))
-        obj.__dict__.update(issued.__dict__)
-        messages.warning(request, f"Copy the secret now, it is not shown again: {secret}")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        """Keep a key with its owner."""
-        fields = tuple(super().get_readonly_fields(request, obj))
-        return (*fields, "user") if obj else fields
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """Let staff with the permission shut a key out."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)

@@ -8,13 +8,15 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Field, Router, Schema
 from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 from pydantic import AwareDatetime, BeforeValidator
 
 from backend.accounts.auth import current_user, people
-from backend.accounts.models import ApiKey
+from backend.accounts.models import ApiKey, Scope
+from backend.audit.log import record
+from backend.audit.models import Action
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
 from backend.teams.models import Membership, Role, Team
@@ -42,6 +44,7 @@ class Key(Schema):
     expires_at: datetime | None
     last_used_at: datetime | None
     read_only: Annotated[bool, BeforeValidator(bool)]  # nothing means no
+    scopes: list[Scope] | None = Field(description="null: everything that its owner may, or may read")
 
 
 class NewKey(Schema):
@@ -50,6 +53,9 @@ class NewKey(Schema):
     name: Text
     expires_at: AwareDatetime | None = None
     read_only: bool = False
+    scopes: list[Scope] | None = Field(
+        None, min_length=1, max_length=20, description="What it opens; none: everything. Who may write may read, too"
+    )
 
 
 class IssuedKey(Key):
@@ -77,6 +83,7 @@ def delete_account(request: HttpRequest) -> object:
             raise Refused(
                 409, f"Without you nobody would own {names}: make another member an owner, or delete the team."
             )
+        record(Action.ACCOUNT_DELETED, user)
         user.delete()
     return Answer(204, None)
 
@@ -97,12 +104,19 @@ def create_key(request: HttpRequest, new: NewKey) -> Answer[IssuedKey]:
         raise Refused(422, "expires_at has passed already.")
     if user.api_keys.count() >= MAX_KEYS:
         raise Refused(409, f"Nobody may have more than {MAX_KEYS} keys: delete one first.")
-    key, secret = ApiKey.issue(user, new.name, new.expires_at, read_only=new.read_only)
+    if new.read_only and not all(scope.only_reads for scope in new.scopes or ()):
+        raise Refused(422, "A key that only reads has no scope to write.")
+    with transaction.atomic():
+        key, secret = ApiKey.issue(user, new.name, new.expires_at, read_only=new.read_only, scopes=new.scopes)
+        record(Action.KEY_MADE, key, may=key.may)
     return Answer(201, IssuedKey(**Key.from_orm(key).dict(), secret=secret))
 
 
 @router.delete("/keys/{uuid:key_id}", response={204: None, **responses(401, 403, 404)}, auth=people)
 def delete_key(request: HttpRequest, key_id: uuid.UUID) -> object:
     """Delete a key; it opens nothing from now on."""
-    ApiKey.objects.get(user=current_user(request), pk=key_id).delete()
+    key = ApiKey.objects.get(user=current_user(request), pk=key_id)
+    with transaction.atomic():
+        record(Action.KEY_DELETED, key)
+        key.delete()
     return Answer(204, None)

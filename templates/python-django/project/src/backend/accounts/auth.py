@@ -8,19 +8,29 @@ from django.http import HttpRequest
 from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer, SessionAuth
 
-from backend.accounts.models import ApiKey, User
+from backend.accounts.models import ApiKey, Scope, User
 from backend.core.problems import Refused
 
 
 class KeyAuth(HttpBearer):
-    """`Authorization: Bearer <key>`, for programs."""
+    """`Authorization: Bearer <key>`, for programs; a key needs the scope to read or to write what they ask for."""
+
+    def __init__(self, resource: str | None = None) -> None:
+        super().__init__()
+        self.resource = resource
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
         """Accept a valid key; a wrong one fails even where a cookie would do, since the client meant the key."""
         key = ApiKey.used(token)
         user = _set_user(request, key.user if key else None)
-        if key and key.read_only and request.method not in {"GET", "HEAD", "OPTIONS"}:
+        request.key = key  # type: ignore[attr-defined] # for the audit log
+        reads = request.method in {"GET", "HEAD", "OPTIONS"}
+        if key and key.read_only and not reads:
             raise Refused(403, "This key only reads.")
+        if key and self.resource:
+            needed = Scope(f"{self.resource}:{'read' if reads else 'write'}")
+            if not key.allows(needed):
+                raise Refused(403, f"This key needs the scope {needed.value}.")
         return user
 
 
@@ -68,3 +78,8 @@ def current_user(request: HttpRequest) -> User:
 
 people: list[Callable[..., Any]] = [SessionTokenAuth(), CookieAuth()]
 everyone: list[Callable[..., Any]] = [KeyAuth(), *people]
+
+
+def with_scope(resource: str) -> list[Callable[..., Any]]:
+    """Let everyone in whose key, where it is one, has a scope of `resource`."""
+    return [KeyAuth(resource), *people]

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -70,6 +71,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().save(*args, **kwargs)
 
 
+class Scope(models.TextChoices):
+    """What a key may be made for. Who may write may read, too, and none may do more than its owner."""
+
+    READ_DATASETS = "datasets:read", "read data sets"
+    WRITE_DATASETS = "datasets:write", "upload, change and delete data sets"
+    READ_TEAMS = "teams:read", "see teams and their members"
+    WRITE_TEAMS = "teams:write", "start and manage teams"
+
+    @property
+    def only_reads(self) -> bool:
+        """Tell whether it opens nothing that changes anything."""
+        return self.value.endswith(":read")
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Keys by what they are good for."""
 
@@ -92,6 +107,9 @@ class ApiKey(models.Model):
     # Nothing means no: keys that are older than the column, or made by the release before this one, have nothing.
     read_only = models.BooleanField(null=True, help_text="It opens nothing that changes anything.")
 
+    # Nothing means everything that `read_only` lets it do: keys that are older than the column have nothing.
+    scopes = models.JSONField(null=True, help_text="What it opens; without a list, everything that its owner may.")
+
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
@@ -105,9 +123,16 @@ class ApiKey(models.Model):
 
     @classmethod
     def issue(
-        cls, user: User, name: str, expires_at: datetime | None = None, *, read_only: bool = False
+        cls,
+        user: User,
+        name: str,
+        expires_at: datetime | None = None,
+        *,
+        read_only: bool = False,
+        scopes: Iterable[Scope] | None = None,
     ) -> "tuple[ApiKey, str]":
         """Make a key and give it with its secret, which cannot be read again."""
+        listed = None if scopes is None else sorted(set(scopes))
         secret = f"key_{secrets.token_urlsafe(32)}"
         # 256 random bits cannot be guessed, so the hash needs to be neither slow nor salted.
         key = cls.objects.create(
@@ -116,9 +141,24 @@ class ApiKey(models.Model):
             start=secret[:8],
             digest=cls.hash(secret),
             expires_at=expires_at,
-            read_only=read_only,
+            # Told by both, so that a server of the release before, which knows no scopes, lets it write nothing either.
+            read_only=read_only or (listed is not None and all(scope.only_reads for scope in listed)),
+            scopes=listed,
         )
         return key, secret
+
+    def allows(self, scope: Scope) -> bool:
+        """Tell whether the key opens what asks for this scope."""
+        if self.read_only and not scope.only_reads:
+            return False
+        return self.scopes is None or bool({scope, scope.replace(":read", ":write")} & set(self.scopes))
+
+    @property
+    def may(self) -> str:
+        """What it may do, in words."""
+        if self.scopes is None:
+            return "read everything" if self.read_only else "everything"
+        return ", ".join(Scope(scope).label for scope in self.scopes)
 
     @staticmethod
     def hash(secret: str) -> str:

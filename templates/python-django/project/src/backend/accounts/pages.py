@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from backend.accounts import api
 from backend.accounts.auth import current_user
-from backend.accounts.models import ApiKey
+from backend.accounts.models import ApiKey, Scope
 from backend.core.pages import action, in_words, page, telling
 from backend.core.problems import Refused
 
@@ -23,13 +23,14 @@ def show_keys(request: HttpRequest) -> HttpResponse:
             "name": request.POST.get("name", ""),
             "expires_at": f"{day}T23:59:59Z" if day else None,
             "read_only": "read_only" in request.POST,
+            "scopes": request.POST.getlist("scopes") or None,
         }
         try:
             secret = api.create_key(request, api.NewKey.model_validate(new)).value.secret
         except (Refused, ValidationError) as error:
             problem = in_words(error)
     keys = ApiKey.objects.filter(user=current_user(request))
-    context = {"section": "keys", "keys": keys, "secret": secret, "problem": problem}
+    context = {"section": "keys", "keys": keys, "secret": secret, "problem": problem, "scopes": Scope.choices}
     return render(request, "accounts/keys.html", context, status=422 if problem else 200)
 
 

@@ -7,6 +7,9 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 
+from backend.audit.admin import AuditedAdmin
+from backend.audit.log import record
+from backend.audit.models import Action
 from backend.core.admin import badge
 from backend.datasets.models import Dataset, Status
 from backend.datasets.plots import DRAWN, drawings
@@ -14,7 +17,7 @@ from backend.datasets.tasks import profile_dataset
 
 
 @admin.register(Dataset)
-class DatasetAdmin(admin.ModelAdmin[Dataset]):
+class DatasetAdmin(AuditedAdmin[Dataset]):
     """Data sets; they come by upload, so here they are read, renamed, profiled again and deleted."""
 
     list_display = ("name", "team", "state", "file_size", "rows", "columns", "created_at")
@@ -78,4 +81,5 @@ class DatasetAdmin(admin.ModelAdmin[Dataset]):
             for dataset in finished:
                 dataset.set_pending()
                 profile_dataset.enqueue(str(dataset.pk))
+                record(Action.PROFILED_AGAIN, dataset, team_id=dataset.team_id)
             messages.success(request, f"{len(finished)} data sets will be profiled again.")

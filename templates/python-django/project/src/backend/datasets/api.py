@@ -14,6 +14,8 @@ from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 
 from backend.accounts.auth import current_user
+from backend.audit.log import record
+from backend.audit.models import Action
 from backend.core.downloads import download
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
@@ -69,7 +71,7 @@ class Filters(Schema):
     order: Literal["created_at", "-created_at", "name", "-name", "size", "-size"] = "-created_at"
 
 
-@router.get("", response={200: list[DatasetOut], **responses(401, 422)})
+@router.get("", response={200: list[DatasetOut], **responses(401, 403, 422)})
 @paginate(Pagination)
 def list_datasets(request: HttpRequest, filters: Annotated[Filters, Query()]) -> QuerySet[Dataset]:
     """List the data sets of one's teams."""
@@ -98,10 +100,11 @@ def upload_dataset(
         _check_quota(team, file.size or 0)
         dataset = Dataset.upload(team, current_user(request), file, name=name, file_format=file_format)
         profile_dataset.enqueue(str(dataset.pk))
+        record(Action.UPLOADED, dataset, team_id=team.pk, file=dataset.file_name, bytes=dataset.size)
     return Answer(202, dataset)
 
 
-@router.get("/{uuid:dataset_id}", response={200: DatasetOut, **responses(401, 404)})
+@router.get("/{uuid:dataset_id}", response={200: DatasetOut, **responses(401, 403, 404)})
 def get_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> Dataset:
     """Give one data set."""
     return _dataset_for(request, dataset_id)
@@ -111,15 +114,20 @@ def get_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> Dataset:
 def rename_dataset(request: HttpRequest, dataset_id: uuid.UUID, change: NameIn) -> object:
     """Rename a data set; editors may."""
     dataset = _dataset_for(request, dataset_id, Role.EDITOR)
-    dataset.name = change.name
-    dataset.save(update_fields=["name"])
+    was, dataset.name = dataset.name, change.name
+    with transaction.atomic():
+        dataset.save(update_fields=["name"])
+        record(Action.RENAMED, dataset, team_id=dataset.team_id, was=was)
     return dataset
 
 
 @router.delete("/{uuid:dataset_id}", response={204: None, **responses(401, 403, 404)})
 def delete_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> object:
     """Delete a data set with its file; editors may."""
-    _dataset_for(request, dataset_id, Role.EDITOR).delete()
+    dataset = _dataset_for(request, dataset_id, Role.EDITOR)
+    with transaction.atomic():
+        record(Action.DELETED, dataset, team_id=dataset.team_id)
+        dataset.delete()
     return Answer(204, None)
 
 
@@ -132,10 +140,11 @@ def profile_again(request: HttpRequest, dataset_id: uuid.UUID) -> object:
             raise Refused(409, "A worker has this data set already.")
         dataset.set_pending()
         profile_dataset.enqueue(str(dataset.pk))
+        record(Action.PROFILED_AGAIN, dataset, team_id=dataset.team_id)
     return Answer(202, dataset)
 
 
-@router.get("/{uuid:dataset_id}/profile", response={200: Profile, **responses(401, 404, 409)})
+@router.get("/{uuid:dataset_id}/profile", response={200: Profile, **responses(401, 403, 404, 409)})
 def get_profile(request: HttpRequest, dataset_id: uuid.UUID) -> object:
     """Give what was found in the file."""
     return _profile_for(request, dataset_id)
@@ -143,7 +152,7 @@ def get_profile(request: HttpRequest, dataset_id: uuid.UUID) -> object:
 
 @router.get(
     "/{uuid:dataset_id}/profile.csv",
-    response=responses(401, 404, 409),
+    response=responses(401, 403, 404, 409),
     openapi_extra={"responses": {200: {"description": "OK", "content": {"text/csv": {"schema": {"type": "string"}}}}}},
 )
 def export_profile(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
@@ -156,7 +165,7 @@ def export_profile(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
 
 @router.get(
     "/{uuid:dataset_id}/plots/{int:position}.svg",
-    response=responses(401, 404, 409),
+    response=responses(401, 403, 404, 409),
     openapi_extra={
         "responses": {200: {"description": "OK", "content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
     },
@@ -174,7 +183,7 @@ def get_plot(request: HttpRequest, dataset_id: uuid.UUID, position: int) -> Http
 
 @router.get(
     "/{uuid:dataset_id}/file",
-    response=responses(401, 404, 416),
+    response=responses(401, 403, 404, 416),
     openapi_extra={
         "responses": {
             status: {
@@ -188,6 +197,9 @@ def get_plot(request: HttpRequest, dataset_id: uuid.UUID, position: int) -> Http
 def download_file(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse | FileResponse:
     """Give the file back, byte for byte, or with `Range` a part of it; a file never changes, and `ETag` names it."""
     dataset = _dataset_for(request, dataset_id)
+    # A download that goes on where it broke off is still the same one.
+    if request.headers.get("Range", "bytes=0-").startswith("bytes=0-"):
+        record(Action.DOWNLOADED, dataset, team_id=dataset.team_id)
     return download(
         request, dataset.file.open("rb"), size=dataset.file.size, name=dataset.file_name, etag=f'"{dataset.pk}"'
     )

@@ -38,7 +38,12 @@ class CsvTable:
         row = 0
         for block in self._blocks():
             part = pl.read_csv(
-                block, schema=schema, has_header=False, separator=self.layout.delimiter, raise_if_empty=False
+                block,
+                schema=schema,
+                has_header=False,
+                separator=self.layout.delimiter,
+                raise_if_empty=False,
+                missing_columns="insert",  # polars allows every row to be short, but not the first of a block
             )
             yield row, part
             row += len(part)

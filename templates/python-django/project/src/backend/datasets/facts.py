@@ -18,6 +18,8 @@ from backend.datasets.sketches import Different, Frequent, Limits, shortened
 MOSTLY = 0.5
 NEARLY_ALL = 0.95
 ENOUGH_TO_JUDGE = 50
+# Up to here, each whole number is a number of its own for a computer, too.
+EXACT = 2**53
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Facts:
         """Begin with everything possible."""
         self.forms: list[Form] = [self.known] if self.known else list(forms.FORMS)
         self.different = Different(self.limits.hashes)
+        self.different_numbers = Different(self.limits.hashes)
         self.frequent = Frequent(self.limits.candidates)
         self.bins = [0] * BINS
         self.counted: dict[str, int] = {}
@@ -69,6 +72,9 @@ class Facts:
                 self._learn_as(form, understood)
                 kept.append(form)
         self.forms = kept
+        if numbers is not None:
+            # 1, 1.0 and 01 are one number; adding zero makes one of zero and -0.
+            self.different_numbers.add(numbers.cast(pl.Float64) + 0.0)
         if not self.known:
             self._look_for_oddities(present)
 
@@ -184,12 +190,13 @@ class Facts:
     def column(self, name: str, quartiles: list[float] | None) -> Column:
         """Give the finished column."""
         present = self.rows - self.missing
+        different = self.different_numbers if self._is_told_apart_by_number else self.different
         column = Column(
             name=name,
             kind=self.kind,
             missing=self.missing,
-            distinct=self.different.count(present),
-            distinct_is_estimate=self.different.is_estimate,
+            distinct=different.count(present),
+            distinct_is_estimate=different.is_estimate,
             infinite=self.infinite if self.kind is Kind.NUMBER else 0,
             top=self._top(present),
         )
@@ -206,6 +213,14 @@ class Facts:
                     column.first_quartile, column.median, column.third_quartile = quartiles
         column.notes = self._notes(column, present)
         return column
+
+    @property
+    def _is_told_apart_by_number(self) -> bool:
+        """Tell whether values that are written differently may be the same, and others not become so as a number."""
+        if self.known or not self.form or self.kind not in {Kind.INTEGER, Kind.NUMBER}:
+            return False
+        exact = self.kind is Kind.NUMBER or max(-self.lowest["integer"], self.highest["integer"]) <= EXACT
+        return bool(exact)
 
     def _top(self, present: int) -> list[TopValue]:
         counts = self.counted if self.frequent.lost else dict(self.frequent.counts.iter_rows())

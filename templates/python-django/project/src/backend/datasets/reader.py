@@ -107,6 +107,8 @@ def _correlations(measured: pl.DataFrame, named: dict[str, str], columns: list[F
 
 
 def _in_plain_words(error: pl.exceptions.PolarsError) -> FileProblem:
+    if "could not parse" in str(error):  # all values are read as text, so there is only one way to fail
+        return FileProblem("A value goes on behind its closing quotation mark: is a comma, semicolon or tab missing?")
     if isinstance(error, pl.exceptions.SchemaError) or "schema" in str(error).lower():
         return FileProblem("A row has more values than there are columns.")
     return FileProblem(f"The file cannot be read: {str(error).splitlines()[0][:200]}.")

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -9,6 +10,8 @@ from django_tasks.base import TaskResultStatus
 from django_tasks_db.admin import DBTaskResultAdmin
 from django_tasks_db.models import DBTaskResult
 
+from backend.audit.log import record
+from backend.audit.models import Action
 from backend.core.admin import ReadOnlyAdmin, badge
 from backend.tasks.models import Schedule, Worker
 
@@ -48,9 +51,13 @@ class TaskAdmin(DBTaskResultAdmin):  # type: ignore[misc] # django_tasks_db is n
         if not request.user.is_superuser:
             messages.error(request, "Only a superuser may run tasks again.")
             return
-        count = rows.filter(status=TaskResultStatus.FAILED).update(
-            status=TaskResultStatus.READY, worker_ids=[], run_after=timezone.now(), finished_at=None
-        )
+        failed = rows.filter(status=TaskResultStatus.FAILED)
+        with transaction.atomic():
+            for row in failed:
+                record(Action.ADMIN_CHANGED, row, name=row.task_path, message="Run again.")
+            count = failed.update(
+                status=TaskResultStatus.READY, worker_ids=[], run_after=timezone.now(), finished_at=None
+            )
         messages.success(request, f"{count} tasks will be run again.")
 
 

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
+from backend.audit.admin import AuditedAdmin
 from backend.core.admin import ReadOnlyAdmin
 from backend.teams.models import Invitation, Membership, Team
 
@@ -17,7 +18,7 @@ class MembershipInline(admin.TabularInline[Membership, Team]):
 
 
 @admin.register(Team)
-class TeamAdmin(admin.ModelAdmin[Team]):
+class TeamAdmin(AuditedAdmin[Team]):
     """Teams."""
 
     list_display = ("name", "size", "created_at")

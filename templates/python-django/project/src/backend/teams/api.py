@@ -11,6 +11,8 @@ from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 
 from backend.accounts.auth import current_user
+from backend.audit.log import record
+from backend.audit.models import Action
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
 from backend.teams.access import check_room, team_for
@@ -53,7 +55,7 @@ class RoleIn(Schema):
     role: Role
 
 
-@router.get("", response={200: list[TeamOut], **responses(401, 422)})
+@router.get("", response={200: list[TeamOut], **responses(401, 403, 422)})
 @paginate(Pagination)
 def list_teams(request: HttpRequest) -> QuerySet[Team]:
     """List the teams one belongs to."""
@@ -65,11 +67,13 @@ def create_team(request: HttpRequest, new: TeamIn) -> object:
     """Start a team, and own it."""
     user = current_user(request)
     check_room(user)
-    team = Team.start(new.name, user)
+    with transaction.atomic():
+        team = Team.start(new.name, user)
+        record(Action.TEAM_STARTED, team, team_id=team.pk)
     return Answer(201, team_for(request, team.pk))
 
 
-@router.get("/{uuid:team_id}", response={200: TeamOut, **responses(401, 404)})
+@router.get("/{uuid:team_id}", response={200: TeamOut, **responses(401, 403, 404)})
 def get_team(request: HttpRequest, team_id: uuid.UUID) -> object:
     """Give one team."""
     return team_for(request, team_id)
@@ -79,8 +83,10 @@ def get_team(request: HttpRequest, team_id: uuid.UUID) -> object:
 def rename_team(request: HttpRequest, team_id: uuid.UUID, change: TeamIn) -> object:
     """Rename a team; its owners may."""
     team = team_for(request, team_id, Role.OWNER)
-    team.name = change.name
-    team.save(update_fields=["name"])
+    was, team.name = team.name, change.name
+    with transaction.atomic():
+        team.save(update_fields=["name"])
+        record(Action.TEAM_RENAMED, team, team_id=team.pk, was=was)
     return team
 
 
@@ -90,11 +96,13 @@ def delete_team(request: HttpRequest, team_id: uuid.UUID) -> object:
     team = team_for(request, team_id, Role.OWNER)
     if team.datasets.exists():
         raise Refused(409, "The team still owns data sets: delete them first.")
-    team.delete()
+    with transaction.atomic():
+        record(Action.TEAM_DELETED, team, team_id=team.pk)
+        team.delete()
     return Answer(204, None)
 
 
-@router.get("/{uuid:team_id}/members", response={200: list[MemberOut], **responses(401, 404, 422)})
+@router.get("/{uuid:team_id}/members", response={200: list[MemberOut], **responses(401, 403, 404, 422)})
 @paginate(Pagination)
 def list_members(request: HttpRequest, team_id: uuid.UUID) -> QuerySet[Membership]:
     """List a team's members."""
@@ -109,8 +117,10 @@ def change_role(request: HttpRequest, team_id: uuid.UUID, member_id: uuid.UUID, 
     """Change what a member may do; the team's owners may."""
     with transaction.atomic():
         membership = _member_to_change(team_for(request, team_id, Role.OWNER), member_id, change.role)
-        membership.role = change.role
+        was, membership.role = membership.role, change.role
         membership.save(update_fields=["role"])
+        details = {"was": was, "now": change.role}
+        record(Action.ROLE_CHANGED, membership, team_id=team_id, name=membership.user.email, **details)
     return membership
 
 
@@ -120,7 +130,9 @@ def remove_member(request: HttpRequest, team_id: uuid.UUID, member_id: uuid.UUID
     team = team_for(request, team_id)
     leaving = team.memberships.filter(pk=member_id, user=current_user(request)).exists()
     with transaction.atomic():
-        _member_to_change(team if leaving else team_for(request, team_id, Role.OWNER), member_id, None).delete()
+        member = _member_to_change(team if leaving else team_for(request, team_id, Role.OWNER), member_id, None)
+        record(Action.REMOVED, member, team_id=team.pk, name=member.user.email, role=member.role)
+        member.delete()
     return Answer(204, None)
 
 

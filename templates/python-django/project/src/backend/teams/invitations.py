@@ -12,6 +12,8 @@ from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 
 from backend.accounts.auth import current_user, people
+from backend.audit.log import record
+from backend.audit.models import Action
 from backend.core.fields import Email, Pagination
 from backend.core.problems import Refused, responses
 from backend.teams.access import check_room, team_for
@@ -77,6 +79,7 @@ def invite(request: HttpRequest, team_id: uuid.UUID, new: InvitationIn) -> objec
         # Invited again, an address has the newest role and the whole time once more.
         offered = {"role": new.role, "invited_by": current_user(request), "created_at": timezone.now()}
         invitation, _ = team.invitations.update_or_create(email=new.email, defaults=offered)
+        record(Action.INVITED, invitation, team_id=team.pk, name=new.email, role=new.role)
         send_invitation.enqueue(str(invitation.pk))
     return Answer(201, invitation)
 
@@ -84,7 +87,10 @@ def invite(request: HttpRequest, team_id: uuid.UUID, new: InvitationIn) -> objec
 @of_teams.delete("/{uuid:team_id}/invitations/{uuid:invitation_id}", response={204: None, **responses(401, 403, 404)})
 def withdraw(request: HttpRequest, team_id: uuid.UUID, invitation_id: uuid.UUID) -> object:
     """Withdraw an invitation; the team's owners may."""
-    team_for(request, team_id, Role.OWNER).invitations.get(pk=invitation_id).delete()
+    invitation = team_for(request, team_id, Role.OWNER).invitations.get(pk=invitation_id)
+    with transaction.atomic():
+        record(Action.WITHDRAWN, invitation, team_id=team_id, name=invitation.email)
+        invitation.delete()
     return Answer(204, None)
 
 
@@ -101,11 +107,18 @@ def accept(request: HttpRequest, invitation_id: uuid.UUID) -> object:
     """Become a member."""
     user = current_user(request)
     check_room(user)
-    return Invitation.objects.open().get(pk=invitation_id, email=user.email).accept(user)
+    invitation = Invitation.objects.open().get(pk=invitation_id, email=user.email)
+    with transaction.atomic():
+        membership = invitation.accept(user)
+        record(Action.JOINED, membership, team_id=membership.team_id, name=str(invitation.team), role=membership.role)
+    return membership
 
 
 @mine.delete("/{uuid:invitation_id}", response={204: None, **responses(401, 403, 404)}, auth=people)
 def decline(request: HttpRequest, invitation_id: uuid.UUID) -> object:
     """Decline an invitation."""
-    Invitation.objects.get(pk=invitation_id, email=current_user(request).email).delete()
+    invitation = Invitation.objects.get(pk=invitation_id, email=current_user(request).email)
+    with transaction.atomic():
+        record(Action.DECLINED, invitation, team_id=invitation.team_id, name=str(invitation.team))
+        invitation.delete()
     return Answer(204, None)

@@ -7,6 +7,7 @@ import { jobs } from './jobs/index.ts';
 import { live } from './live/index.ts';
 import { ml } from './ml/index.ts';
 import { mlStream } from './ml-stream/index.ts';
+import { mlUsage } from './ml-usage/index.ts';
 import { projects } from './projects/index.ts';
 import { webhooks } from './webhooks/index.ts';
 
@@ -22,5 +23,6 @@ export const modules: readonly AppModule[] = [
   jobs,
   mlStream,
   ml,
+  mlUsage,
   // One line each, and yours after this one, so that what an update adds does not meet them.
 ];

@@ -12,6 +12,6 @@ export const permissions = {
   liveEvent: { read: everyone },
   file: { read: everyone, create: members, delete: admins },
   webhook: { read: admins, create: admins, update: admins, send: admins, delete: admins },
-  prediction: { create: members },
+  prediction: { create: members, read: everyone },
   job: { create: members, read: everyone, cancel: members, cancelOfOthers: admins },
 } satisfies Record<string, Record<string, readonly Role[]>>;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, JobPage, Problem } from '@app/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Prometheus } from '../../src/metrics/prometheus.ts';
 import { instance } from '../ml/contract.ts';
 import { dropped, FakeMl, frozen, inTurn, predictions, problem, raw } from '../ml/fake-ml.ts';
 import { askWith, makeKey } from '../support/api-keys.ts';
@@ -14,6 +15,7 @@ const TOKEN = 'for-prometheus-only';
 const BODY = { instances: [instance()] };
 
 const service = new FakeMl();
+const ofTheProcess = new Prometheus();
 let running: TestApp;
 let owner: Client;
 
@@ -30,6 +32,7 @@ beforeAll(async () => {
       ML_BREAKER_OPEN_MS: '100',
       METRICS_TOKEN: TOKEN,
     },
+    metrics: ofTheProcess,
   });
   // The worker begins when the application listens.
   await running.app.listen({ port: 0, host: '127.0.0.1' });
@@ -115,7 +118,7 @@ describe('the same key', () => {
   test('with another body is refused', async () => {
     const key = randomUUID();
     await post(key);
-    const response = await post(key, { instances: [instance(1)] });
+    const response = await post(key, { instances: [instance(), instance()] });
     expect(response.statusCode).toBe(422);
     expect(response.json<Problem>().code).toBe('idempotency_key_reused');
   });
@@ -342,4 +345,5 @@ test('metrics are for those who hold the token', async () => {
   expect(body).toMatch(/^ml_jobs\{status="queued"\} \d+$/m);
   expect(body).toMatch(/^ml_job_attempts_total\{outcome="succeeded"\} [1-9]/m);
   expect(body).toMatch(/^ml_job_attempts_total\{outcome="dropped"\} [1-9]/m);
+  expect(await ofTheProcess.scrape()).toMatch(/^ml_job_attempts_total\{outcome="succeeded"\} [1-9]/m);
 });

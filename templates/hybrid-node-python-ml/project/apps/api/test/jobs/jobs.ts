@@ -16,14 +16,18 @@ export async function addPeople(database: Database): Promise<void> {
 export async function addJob(database: Database, organization = 'red'): Promise<string> {
   const key = randomUUID();
   const { id } = await withTenant(database, organization, (tx) =>
-    enqueue(tx, {
-      createdBy: 'ada',
-      idempotencyKey: key,
-      fingerprint: '',
-      requestId: key,
-      traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-00`,
-      input: { instances: [instance()] },
-    }),
+    enqueue(
+      tx,
+      {
+        createdBy: 'ada',
+        idempotencyKey: key,
+        fingerprint: '',
+        requestId: key,
+        traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-00`,
+        input: { instances: [instance()] },
+      },
+      async () => undefined,
+    ),
   );
   return id;
 }

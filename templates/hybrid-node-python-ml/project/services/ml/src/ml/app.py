@@ -15,10 +15,11 @@ from ml.metrics import Metrics
 from ml.observability import ObserveRequests, configure_logs, configure_traces
 from ml.problems import FieldError, Problem, install
 from ml.registry import RegistryError
-from ml.routes import health, predict, stream
+from ml.routes import health, octets, predict, stream
 from ml.runtime import Runtime
 from ml.schemas import MAX_BODY_BYTES
 from ml.settings import Settings
+from ml.signature import SIGNATURE
 from ml.streaming import Streams, StreamSettings, event_schemas
 
 log = structlog.get_logger()
@@ -57,9 +58,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.streams = Streams(StreamSettings(), metrics)
     app.include_router(health.router)
     app.include_router(predict.router)
+    if SIGNATURE.takes_octets:
+        app.include_router(octets.router)
     app.include_router(stream.router)
     install(app)
-    app.add_middleware(LimitBody, max_bytes=min(settings.max_body_bytes, MAX_BODY_BYTES))
+    longest = min(settings.max_body_bytes, MAX_BODY_BYTES or settings.max_body_bytes)
+    app.add_middleware(LimitBody, max_bytes=longest)
     app.add_middleware(ObserveRequests, metrics=metrics)
     configure_traces(app)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]

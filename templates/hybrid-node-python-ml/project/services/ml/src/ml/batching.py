@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Generic, TypeVar
 
-import numpy as np
-
+from ml.batch import Batch
 from ml.costs import CostModel
-from ml.model import Array
 from ml.problems import ServiceError
+from ml.tensors import Array
 
 Tag = TypeVar("Tag")
 
 
 @dataclass(slots=True, eq=False)
 class _Job(Generic[Tag]):
-    rows: Array
+    rows: Batch
     deadline: float
     queued_at: float
     abandoned: Callable[[], Awaitable[bool]]
@@ -47,7 +46,7 @@ class Batcher(Generic[Tag]):
 
     def __init__(
         self,
-        infer: Callable[[Array], tuple[Array, Tag]],
+        infer: Callable[[Batch], tuple[Array, Tag]],
         executor: Executor,
         *,
         max_batch: int,
@@ -91,7 +90,7 @@ class Batcher(Generic[Tag]):
         self._queued_rows = 0
 
     async def submit(
-        self, rows: Array, deadline: float, abandoned: Callable[[], Awaitable[bool]]
+        self, rows: Batch, deadline: float, abandoned: Callable[[], Awaitable[bool]]
     ) -> tuple[Array, Tag]:
         """The outputs of these rows, or a `ServiceError` if the deadline cannot be met."""
         if not self.alive:
@@ -182,7 +181,7 @@ class Batcher(Generic[Tag]):
 
     async def _infer_and_answer(self, batch: list[_Job[Tag]]) -> None:
         started = time.monotonic()
-        rows = batch[0].rows if len(batch) == 1 else np.concatenate([job.rows for job in batch])
+        rows = Batch.concat([job.rows for job in batch])
         self._running = (len(rows), started)
         for job in batch:
             self._observer.waited(started - job.queued_at)

@@ -9,6 +9,7 @@ import numpy as np
 from ml.model import load
 from ml.registry import Registry
 from ml.settings import Settings
+from ml.signature import SIGNATURE
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 # Below this gain, a larger batch only makes each caller wait for the others.
@@ -57,18 +58,17 @@ def measure(settings: Settings, threads: list[int], seconds: float) -> Measureme
     """Run every combination for about so many seconds."""
     registry = Registry(settings.registry_dir)
     version = registry.resolve(settings.alias)
-    generator = np.random.default_rng(0)
     per_row: dict[tuple[int, int], float] = {}
     for count in sorted(set(threads)):
         model = load(registry, version, count, settings.providers)
         for size in SIZES:
-            rows = generator.random((size, model.card.features), dtype=np.float32)
-            model.run(rows)
+            batch = SIGNATURE.golden.repeated(size)
+            model.run(batch)
             timings: list[float] = []
             end = time.perf_counter() + seconds
             while not timings or time.perf_counter() < end:
                 started = time.perf_counter()
-                model.run(rows)
+                model.run(batch)
                 timings.append(time.perf_counter() - started)
             per_row[count, size] = float(np.median(timings)) / size * 1e6
     return Measurement(version, per_row)

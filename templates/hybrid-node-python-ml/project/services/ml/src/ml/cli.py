@@ -108,13 +108,14 @@ def predict(settings: Settings, options: argparse.Namespace) -> None:
     from ml.problems import ServiceError
     from ml.rows import RowError, read
     from ml.serving import answer, require_finite
+    from ml.signature import SIGNATURE
 
     registry = Registry(settings.registry_dir)
     version = registry.resolve(settings.alias)
     model = load(registry, version, settings.intra_op_threads, settings.providers)
     try:
-        for rows in read(options.file, settings.max_batch):
-            outputs = model.run(rows)
+        for instances in read(options.file, settings.max_batch):
+            outputs = model.run(SIGNATURE.encode(instances))
             require_finite(outputs)
             for prediction in answer(outputs, model.card).predictions:
                 print(prediction.model_dump_json())

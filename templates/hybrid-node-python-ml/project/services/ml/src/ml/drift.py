@@ -5,11 +5,13 @@ read as stable and above 0.25 as a shift that deserves a look.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
+from ml.batch import Batch, Tensor, is_text
 from ml.registry import Baseline, Histogram
 
 Floats = npt.NDArray[np.float64]
@@ -17,16 +19,52 @@ Floats = npt.NDArray[np.float64]
 BINS = 10
 MINIMUM_ROWS = 200
 EPSILON = 1e-3
+# Of the strings of a column only so many are told apart.
+CATEGORIES = 50
 # Of a wide row only so many features are watched, evenly spread: serving must not pay for more.
 WATCHED_FEATURES = 256
 
 
-def histogram(values: Floats) -> Histogram:
-    """A histogram with edges at the quantiles, so that no bin is empty by construction."""
-    quantiles = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
-    edges = np.unique(quantiles)
+def baseline_of(batch: Batch, signal: Floats) -> Baseline:
+    """What the model saw and said on these instances."""
+    return Baseline(features=histograms(batch), prediction=histogram(signal))
+
+
+def histograms(batch: Batch) -> list[Histogram]:
+    """A histogram for each value that an instance has at a fixed place."""
+    found = []
+    for tensor in _fixed(batch):
+        of = _of_strings if is_text(tensor) else histogram
+        found += [of(column) for column in tensor.T]
+    return found
+
+
+def histogram(values: Tensor) -> Histogram:
+    """A histogram with edges at the quantiles, so that no bin is empty by construction.
+
+    Missing values are counted among the largest.
+    """
+    values = np.nan_to_num(values.astype(np.float64), nan=np.inf)
+    known = values[np.isfinite(values)]
+    shares = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges = np.unique(np.quantile(known, shares)) if known.size else np.empty(0)
     counts = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
     return Histogram(edges=edges.tolist(), counts=counts.tolist())
+
+
+def _of_strings(values: Tensor) -> Histogram:
+    common = Counter(values.tolist()).most_common(CATEGORIES)
+    categories = [value for value, _ in common]
+    edges = [place + 0.5 for place in range(len(categories))]
+    counts = [count for _, count in common]
+    return Histogram(
+        edges=edges, counts=[*counts, len(values) - sum(counts)], categories=categories
+    )
+
+
+def _fixed(batch: Batch) -> list[Tensor]:
+    tensors = batch.tensors.items()
+    return [one.reshape(len(batch), -1) for name, one in tensors if name not in batch.varying]
 
 
 def psi(expected: Floats, actual: Floats) -> Floats:
@@ -70,22 +108,40 @@ class DriftMonitor:
     def __init__(self, baseline: Baseline, window: int) -> None:
         width = len(baseline.features)
         self._columns = np.linspace(0, width - 1, min(width, WATCHED_FEATURES)).astype(int)
+        # For each value at a fixed place, the places of the strings that are told apart.
+        self._places = [
+            {value: place for place, value in enumerate(one.categories)}
+            for one in baseline.features
+        ]
         self._features = _Histograms(baseline.features[column] for column in self._columns)
         self._prediction = _Histograms([baseline.prediction])
         self._window = window
         self._rows = 0.0
         self._lock = threading.Lock()
 
-    def observe(self, rows: npt.NDArray[np.float32], signal: Floats) -> None:
+    def observe(self, batch: Batch, signal: Floats) -> None:
         """Count one batch; older rows fade out."""
+        values = self._watched(batch)
         with self._lock:
-            self._features.add(rows[:, self._columns].astype(np.float64))
+            if values.size:
+                self._features.add(values)
             self._prediction.add(signal[:, None])
-            self._rows += len(rows)
+            self._rows += len(batch)
             if self._rows > self._window:
                 self._features.halve()
                 self._prediction.halve()
                 self._rows /= 2
+
+    def _watched(self, batch: Batch) -> Floats:
+        """The values that are watched, with strings as the places of their categories."""
+        parts: list[Tensor] = []
+        start = 0
+        for tensor in _fixed(batch):
+            places = self._places[start : start + tensor.shape[1]]
+            start += tensor.shape[1]
+            parts.append(_placed(tensor, places) if is_text(tensor) else tensor)
+        values = parts[0] if len(parts) == 1 else np.concatenate([*parts], axis=1)
+        return np.nan_to_num(values[:, self._columns].astype(np.float64), nan=np.inf)
 
     def indices(self) -> dict[str, float]:
         """The index of every signal, empty until there is enough traffic to tell."""
@@ -99,3 +155,11 @@ class DriftMonitor:
             "feature_mean": float(features.mean()),
             "prediction": float(prediction[0]),
         }
+
+
+def _placed(tensor: Tensor, places: list[dict[str, int]]) -> Floats:
+    columns = [
+        [known.get(value, len(known)) for value in column]
+        for column, known in zip(tensor.T.tolist(), places, strict=True)
+    ]
+    return np.asarray(columns, dtype=np.float64).T

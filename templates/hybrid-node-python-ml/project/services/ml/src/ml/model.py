@@ -1,16 +1,17 @@
 """One loaded model: a session of ONNX Runtime and the card that describes it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import onnxruntime as ort
 
 from ml import task
+from ml.batch import Batch
 from ml.registry import ModelCard, Registry, RegistryError
+from ml.signature import SIGNATURE
 from ml.tensors import Array, Input, feed, inputs_of, rows_of
 
 __all__ = ["Array", "Model", "load", "session_for"]
@@ -26,22 +27,22 @@ class Model:
 
     @classmethod
     def of(cls, card: ModelCard, session: Any) -> Self:  # noqa: ANN401
-        """The model of a session, if its inputs take the card's features."""
-        return cls(card, session, inputs_of(session, card.features))
+        """The model of a session, if it takes what the task gives it."""
+        return cls(card, session, inputs_of(session, SIGNATURE.golden))
 
-    def run(self, rows: Array) -> Array:
-        """Rows of features to rows of outputs."""
-        (output,) = self.session.run([self.card.output], feed(self.inputs, rows))
-        return rows_of(output, len(rows))
+    def run(self, batch: Batch) -> Array:
+        """A row of outputs for each instance."""
+        (output,) = self.session.run([self.card.output], feed(self.inputs, batch))
+        return rows_of(output, len(batch))
 
     def warm_up(self, largest: int) -> Iterator[tuple[int, float]]:
         """Run batches of every size class, giving the seconds that each one took."""
         size = 1
         while True:
-            rows = np.zeros((size, self.card.features), dtype=np.float32)
-            self.run(rows)
+            batch = SIGNATURE.golden.repeated(size)
+            self.run(batch)
             started = time.perf_counter()
-            self.run(rows)
+            self.run(batch)
             yield size, time.perf_counter() - started
             if size >= largest:
                 return
@@ -66,14 +67,27 @@ def session_for(
     return ort.InferenceSession(content, options, providers=list(providers))
 
 
+def _require_the_contract(card: ModelCard) -> None:
+    if (card.task, card.features) != (task.NAME, SIGNATURE.features):
+        raise RegistryError(
+            f"version {card.version} is {card.task} on {card.features} features, "
+            f"this service is {task.NAME} on {SIGNATURE.features}"
+        )
+    if list(card.inputs.items()) != list(SIGNATURE.named_inputs.items()):
+        raise RegistryError(
+            f"version {card.version} takes {_listed(card.inputs)}, "
+            f"this service gives {_listed(SIGNATURE.named_inputs)}"
+        )
+
+
+def _listed(inputs: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in inputs.items()) or "one unnamed input"
+
+
 def load(registry: Registry, version: str, threads: int, providers: tuple[str, ...]) -> Model:
     """Load a version, refusing one that does not fit this service's contract."""
     card = registry.card(version)
-    if (card.task, card.features) != (task.NAME, task.FEATURES):
-        raise RegistryError(
-            f"version {version} is {card.task} on {card.features} features, "
-            f"this service is {task.NAME} on {task.FEATURES}"
-        )
+    _require_the_contract(card)
     content = registry.weights(card)
     try:
         folder = registry.root / version if card.files else None

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,10 +24,14 @@ class RegistryError(Exception):
 
 
 class Histogram(BaseModel):
-    """How values were distributed: `counts` has one bin more than `edges`."""
+    """How values were distributed: `counts` has one bin more than `edges`.
+
+    Strings are counted by their place in `categories`, and all others together as the last one.
+    """
 
     edges: list[float]
     counts: list[int]
+    categories: list[str] = []
 
 
 class Baseline(BaseModel):
@@ -38,9 +42,9 @@ class Baseline(BaseModel):
 
 
 class Example(BaseModel):
-    """A row of the data, and what the model said of it when it was registered."""
+    """An instance as callers send it, and what the model said of it when it was registered."""
 
-    instance: list[float]
+    instance: Any
     outputs: list[float] | None = None
 
 
@@ -53,7 +57,9 @@ class ModelCard(BaseModel):
     version: str
     task: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    features: int = Field(ge=1)
+    features: int = Field(ge=0)
+    # The names and types of what it is given, where an instance is a row of named columns.
+    inputs: dict[str, str] = {}
     output: str
     outputs: int = Field(ge=1)
     labels: list[str] = []

@@ -10,6 +10,7 @@ from http import HTTPStatus
 import numpy as np
 import structlog
 
+from ml.batch import Batch
 from ml.batching import Batcher, Observer
 from ml.metrics import Metrics
 from ml.model import Array, Model, load
@@ -71,19 +72,19 @@ class Runtime:
         self._executor.shutdown(wait=True)
 
     async def predict(
-        self, rows: Array, deadline: float, abandoned: Callable[[], Awaitable[bool]]
+        self, batch: Batch, deadline: float, abandoned: Callable[[], Awaitable[bool]]
     ) -> tuple[Array, Model]:
-        """The outputs for these rows, and the model that gave them."""
+        """The outputs for these instances, and the model that gave them."""
         if self._served is None:
             return np.empty((0, 0), np.float32), self.model
-        outputs, model = await self.batcher.submit(rows, deadline, abandoned)
+        outputs, model = await self.batcher.submit(batch, deadline, abandoned)
         require_finite(outputs)
         return outputs, model
 
-    def _infer(self, rows: Array) -> tuple[Array, Model]:
+    def _infer(self, batch: Batch) -> tuple[Array, Model]:
         served = self._served
         assert served is not None  # noqa: S101
-        return served.infer(rows), served.model
+        return served.infer(batch), served.model
 
     def _drift(self) -> dict[str, float]:
         drift = self._served.drift if self._served else None

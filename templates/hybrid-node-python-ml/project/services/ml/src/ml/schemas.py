@@ -1,26 +1,31 @@
 """Requests and responses shared by every task."""
 
-from typing import Annotated
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ml.task import FEATURES, Feature, Prediction
+from ml.signature import SIGNATURE, Instance
+from ml.task import Prediction
 
 MAX_INSTANCES = 256
 # From 1 to MAX_INSTANCES, for headers.
 ROWS_PATTERN = "(?:[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-6])"
-# The longest float32 has 23 characters in JSON; whatever is larger than this fits no contract.
-MAX_BODY_BYTES = MAX_INSTANCES * (32 * FEATURES + 8) + 1024
+# Whatever is larger than this fits no contract; None where the contract sets no limit.
+MAX_BODY_BYTES = SIGNATURE.longest and MAX_INSTANCES * SIGNATURE.longest + 1024
 MAX_FIELDS = 8
 
-Instance = Annotated[list[Feature], Field(min_length=FEATURES, max_length=FEATURES)]
+
+def _show_the_example(schema: dict[str, Any]) -> None:
+    """Name the golden example, where it tells more than numbers in a row would."""
+    if SIGNATURE.is_named:
+        schema["examples"] = [{"instances": [SIGNATURE.as_json(SIGNATURE.example)]}]
 
 
 class PredictRequest(BaseModel):
     """One or more rows of features."""
 
     # Strict: what the contract calls a number is one, not "1" and not true, as the API has it too.
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_show_the_example)
 
     instances: list[Instance] = Field(min_length=1, max_length=MAX_INSTANCES)
 

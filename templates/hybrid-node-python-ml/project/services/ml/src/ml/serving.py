@@ -8,11 +8,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from ml import task
+from ml.batch import Batch
 from ml.drift import DriftMonitor
 from ml.model import Array, Model
 from ml.problems import ServiceError
 from ml.registry import Example, ModelCard, RegistryError
 from ml.schemas import ModelReference, PredictRequest, PredictResponse
+from ml.signature import SIGNATURE
 
 # Another machine or provider rounds in another way; another model differs by far more.
 TOLERANCE = 0.05
@@ -31,18 +33,22 @@ class Served:
         baseline = model.card.baseline
         return cls(model, DriftMonitor(baseline, window) if baseline else None)
 
-    def infer(self, rows: Array) -> Array:
-        """The outputs for these rows, which are counted for drift."""
-        outputs = self.model.run(rows)
+    def infer(self, batch: Batch) -> Array:
+        """The outputs for these instances, which are counted for drift."""
+        outputs = self.model.run(batch)
         signal = task.signal(outputs)
         if self.drift is not None:
-            self.drift.observe(rows, signal)
+            self.drift.observe(batch, signal)
         return outputs
 
 
-def encode(request: PredictRequest) -> Array:
-    """What the model is given for a request."""
-    return np.asarray(request.instances, dtype=np.float32)
+def encode(request: PredictRequest) -> Batch:
+    """What the model is given for a request; a task's own encoding may refuse one."""
+    try:
+        return SIGNATURE.encode(request.instances)
+    except ValueError as error:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        raise ServiceError(status, "invalid_request", str(error)) from error
 
 
 def answer(outputs: Array, card: ModelCard) -> PredictResponse:
@@ -73,6 +79,8 @@ def _rehearse(model: Model) -> None:
         _require("the baseline's features", len(card.baseline.features), card.features)
     if card.labels:
         _require("its labels", len(card.labels), card.outputs)
+    if SIGNATURE.outputs is not None:
+        _require("its outputs", card.outputs, SIGNATURE.outputs)
     example = card.example or _typical(card)
     # Three at once: some models only fit a lonely row.
     request = PredictRequest.model_validate({"instances": [example.instance] * 3})
@@ -105,8 +113,8 @@ def _compare(outputs: Array, expected: Array) -> None:
 
 
 def _typical(card: ModelCard) -> Example:
-    """The medians of the training data, for a version that was registered without an example."""
-    if card.baseline is None:
-        return Example(instance=[0.0] * card.features)
+    """Where none was registered: the medians of the training data, or the task's own example."""
+    if card.baseline is None or not SIGNATURE.takes_octets:
+        return Example(instance=SIGNATURE.as_json(SIGNATURE.example))
     medians = [one.edges[len(one.edges) // 2] if one.edges else 0 for one in card.baseline.features]
     return Example(instance=medians)

@@ -15,8 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.types import Send
 
 from ml import task
+from ml.batch import Batch
 from ml.metrics import Metrics
-from ml.model import Array
 from ml.problems import Problem, ServiceError
 from ml.runtime import Runtime
 from ml.schemas import ModelReference
@@ -157,12 +157,13 @@ class EventStream(StreamingResponse):
 
 
 async def predict_each(
-    runtime: Runtime, rows: Array, deadline: float, step: int
+    runtime: Runtime, batch: Batch, deadline: float, step: int
 ) -> AsyncIterator[StreamEvent]:
-    """An event for each row, one batch at a time, and one for the end."""
+    """An event for each instance, so many at a time, and one for the end."""
+    start = 0
     try:
-        for start in range(0, len(rows), step):
-            outputs, model = await runtime.predict(rows[start : start + step], deadline, _waits)
+        for part in batch.split(step):
+            outputs, model = await runtime.predict(part, deadline, _waits)
             reference = ModelReference(name=model.card.name, version=model.card.version)
             for index, prediction in enumerate(task.decode(outputs, model.card), start):
                 yield StreamEvent(
@@ -170,13 +171,14 @@ async def predict_each(
                         type="prediction", index=index, prediction=prediction, model=reference
                     )
                 )
+            start += len(part)
     except ServiceError as error:
         yield _failed(error.status, error.code, error.detail)
     except Exception:
         log.exception("stream_failed")
         yield _failed(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", None)
     else:
-        yield StreamEvent(DoneEvent(type="done", predictions=len(rows)))
+        yield StreamEvent(DoneEvent(type="done", predictions=len(batch)))
 
 
 async def _waits() -> bool:

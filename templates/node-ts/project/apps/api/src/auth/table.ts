@@ -1,22 +1,12 @@
 import { sql } from 'drizzle-orm';
-import {
-  index,
-  integer,
-  pgPolicy,
-  pgTable,
-  text,
-  timestamp,
-  unique,
-  uuid,
-} from 'drizzle-orm/pg-core';
-import { moment } from '../db/moment.ts';
+import { index, integer, pgPolicy, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { moment, momentOrNull } from '../db/moment.ts';
 import { users } from './schema.ts';
 import { tenantTable } from './tenant-table.ts';
 
 // Not in schema.ts, whose migrations are the application's: what the template adds has a journal of
 // its own, in drizzle/ beside this file.
 
-const momentOrNull = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 const shownTo = (name: string) => text(name).references(() => users.id, { onDelete: 'set null' });
 
 /** How often somebody has tried something on an account. */

@@ -56,6 +56,9 @@ export interface Database {
   ): Promise<Result>;
   /** How many callers wait for a connection. */
   waiting(): number;
+  /** How many connections are in use, of how many that there may be. */
+  inUse(): number;
+  readonly mostConnections: number;
   /** Runs `work` while no other process migrates the same database. */
   withMigrationLock(work: (migrator: Migrator) => Promise<void>): Promise<void>;
   close(): Promise<void>;

@@ -35,6 +35,8 @@ export function embedded(client: PGlite, afterClose: () => void = () => undefine
         return work(tx);
       }),
     waiting: () => 0,
+    inUse: () => 0,
+    mostConnections: 1,
     // No other process can be here, so it is enough that calls wait for each other.
     withMigrationLock(work) {
       const current = lastMigration.then(() =>

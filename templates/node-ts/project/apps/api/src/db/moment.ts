@@ -2,5 +2,10 @@ import { timestamp } from 'drizzle-orm/pg-core';
 
 /** A column of milliseconds, as JavaScript has them: a finer time would not survive a cursor. */
 export function moment(name: string) {
-  return timestamp(name, { withTimezone: true, precision: 3 }).notNull();
+  return momentOrNull(name).notNull();
+}
+
+/** The same, for what may not have happened yet. */
+export function momentOrNull(name: string) {
+  return timestamp(name, { withTimezone: true, precision: 3 });
 }

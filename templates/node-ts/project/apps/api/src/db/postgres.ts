@@ -4,6 +4,7 @@ import { PgDialect, type PgTransactionConfig } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import type { Database, DatabaseSettings, Settings } from './database.ts';
 import { isUnavailable, RolledBackError } from './errors.ts';
+import { traceStatements } from './traces.ts';
 
 // Any number does, as long as every process of this application uses the same one.
 const MIGRATION_LOCK = 7_215_048_331;
@@ -21,6 +22,7 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
   // listens to those that are idle only, the second line is for those in use.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
+  pool.on('connect', traceStatements);
 
   const dialect = new PgDialect();
   const session = new PooledSession(pool, dialect, undefined);
@@ -29,6 +31,8 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
     driver: { postgres: options },
     withSettings: (settings, work) => session.begin(beginWith(settings), work),
     waiting: () => pool.waitingCount,
+    inUse: () => pool.totalCount - pool.idleCount,
+    mostConnections: settings.DATABASE_POOL_MAX,
     withMigrationLock: (work) => withMigrationLock(url, settings, work),
     close: () => pool.end(),
   };

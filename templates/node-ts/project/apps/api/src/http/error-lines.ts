@@ -15,7 +15,8 @@ export interface ErrorLine {
  * Errors of databases carry values in many fields (`params`, `detail`, `where`, ...), so only those
  * fields are taken that are named here; and what a statement was given is cut out of every message.
  */
-export function describeError(error: unknown): ErrorLine {
+export function describeError(thrown: unknown): ErrorLine {
+  const error = asError(thrown);
   const all = family(error);
   const values = all.flatMap(statementValues);
   const pattern = values.length > 0 ? anyOf(values) : undefined;
@@ -39,6 +40,14 @@ export function describeError(error: unknown): ErrorLine {
     };
   };
   return describe(error);
+}
+
+/** Some libraries hand on a copy of an error's fields, as pg-boss does when it has lost its database. */
+function asError(thrown: unknown): unknown {
+  if (thrown instanceof Error || typeof thrown !== 'object' || thrown === null) return thrown;
+  const { message, stack } = thrown as { message?: unknown; stack?: unknown };
+  if (typeof message !== 'string' || typeof stack !== 'string') return thrown;
+  return Object.assign(new Error(message), thrown);
 }
 
 const HIDDEN = '[value]';

@@ -1,5 +1,6 @@
-import { index, jsonb, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+import { index, jsonb, primaryKey, text } from 'drizzle-orm/pg-core';
 import { tenantTable } from '../auth/tenant-table.ts';
+import { moment } from '../db/moment.ts';
 
 /** Requests that were done, by the keys that their senders gave them. Its migrations are in drizzle/. */
 export const idempotencyKeys = tenantTable(
@@ -12,7 +13,7 @@ export const idempotencyKeys = tenantTable(
     fingerprint: text('fingerprint').notNull(),
     /** Null only within the transaction that does the request. */
     answer: jsonb('answer'),
-    createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
+    createdAt: moment('created_at').defaultNow(),
   },
   (table) => [
     primaryKey({ columns: [table.organizationId, table.sentBy, table.key] }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Db, Transaction } from '../db/database.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { defineJob, enqueue, HopelessJobError, handle, type JobHandler } from '../queue/job.ts';
 import { Letter, write } from './letter.ts';
 import { MailError, type Mailer } from './mailer.ts';
@@ -26,12 +27,20 @@ export async function postMail(tx: Db | Transaction, to: string, letter: Letter)
   await enqueue(tx, sendMail, { to, letter });
 }
 
-export function sendWith(mailer: Mailer): JobHandler {
-  return handle(sendMail, async ({ to, letter }, { id }) => {
+export function sendWith(mailer: Mailer, metrics: Metrics): JobHandler {
+  const count = metrics.counter({
+    name: 'mails_total',
+    help: 'Mails that a server took (sent), did not take yet (put_off), or that nobody will get (lost).',
+    labels: { outcome: ['sent', 'put_off', 'lost'] },
+  });
+  return handle(sendMail, async ({ to, letter }, { id, isLast }) => {
     try {
       await mailer.send({ id, to, ...write(letter) });
+      count({ outcome: 'sent' });
     } catch (error) {
-      if (error instanceof MailError && error.final) throw new HopelessJobError(error.message);
+      const isFinal = error instanceof MailError && error.final;
+      count({ outcome: isFinal || isLast ? 'lost' : 'put_off' });
+      if (isFinal) throw new HopelessJobError(error.message);
       throw error;
     }
   });

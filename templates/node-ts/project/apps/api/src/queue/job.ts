@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { FastifyBaseLogger } from 'fastify';
 import type { z } from 'zod';
 import type { Db, Transaction } from '../db/database.ts';
+import { traces } from '../traces/traces.ts';
 
 export interface JobOptions<Payload extends z.ZodType> {
   /** Unique in the application, such as `tasks.reminder`. Jobs that wait in the database know it. */
@@ -36,6 +37,8 @@ export interface JobRun {
   readonly id: string;
   /** 1 for the first. */
   readonly attempt: number;
+  /** Whether it becomes a dead letter if this attempt fails. */
+  readonly isLast: boolean;
   /** Of the transaction in which the job was enqueued; null outside of `withTenant`. */
   readonly organizationId: string | null;
   /** Aborted when the time is over or the process stops. */
@@ -107,7 +110,8 @@ export async function enqueue<Payload extends z.ZodType>(
   { runAt, group }: { readonly runAt?: Date; readonly group?: string } = {},
 ): Promise<string> {
   const json = JSON.stringify(job.payload.parse(payload));
-  const settings = JSON.stringify({ policy: 'standard', ...job.settings, group });
+  const trace = traces()?.here();
+  const settings = JSON.stringify({ policy: 'standard', ...job.settings, group, trace });
   const due = runAt?.toISOString() ?? null;
   const { rows } = await tx.execute<{ id: string }>(
     sql`select enqueue_job(${job.name}, ${json}::jsonb, ${due}::timestamptz, ${settings}::jsonb) as id`,

@@ -4,12 +4,16 @@ import type { Job as BossJob, JobResult, PgBoss, WorkOptions } from 'pg-boss';
 import type { Database } from '../db/database.ts';
 import { pendingMigrations } from '../db/migrations.ts';
 import { describeError } from '../http/error-lines.ts';
+import type { Labels, Metrics } from '../metrics/metrics.ts';
+import { traces } from '../traces/traces.ts';
 import { createBoss } from './boss.ts';
 import { HopelessJobError, type JobHandler } from './job.ts';
 
 const LOOK_AGAIN_MS = 1_000;
 /** For what PostgreSQL does not tell: that a job's time has come, or its retry. */
 const POLL_SECONDS = 5;
+/** Jobs take longer than requests. */
+const SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300];
 
 export interface WorkerOptions {
   readonly database: Database;
@@ -18,12 +22,14 @@ export interface WorkerOptions {
   readonly concurrency: number;
   readonly listen: boolean;
   readonly log: FastifyBaseLogger;
+  readonly metrics: Metrics;
 }
 
 /** What `enqueue_job` and schedules write. */
 interface Envelope {
   readonly organizationId: string | null;
   readonly payload: unknown;
+  readonly trace?: string;
 }
 
 type Options = WorkOptions & { perJobResults: true };
@@ -32,12 +38,26 @@ type Options = WorkOptions & { perJobResults: true };
 export class JobWorker {
   readonly #options: WorkerOptions;
   readonly #stopping = new AbortController();
+  readonly #count: (labels: Labels<'kind' | 'outcome'>) => void;
+  readonly #measure: (labels: Labels<'kind'>, seconds: number) => void;
   #begun: Promise<void> | undefined;
   #boss: PgBoss | undefined;
 
   constructor(options: WorkerOptions) {
     assertNamesDiffer(options.handlers);
     this.#options = options;
+    const kind = options.handlers.map(({ job }) => job.name);
+    this.#count = options.metrics.counter({
+      name: 'jobs_total',
+      help: 'Jobs that were worked, by kind and outcome: failed are tried again, given_up are dead letters.',
+      labels: { kind, outcome: ['done', 'failed', 'given_up'] },
+    });
+    this.#measure = options.metrics.timer({
+      name: 'job_duration_seconds',
+      help: 'How long jobs took, by kind.',
+      labels: ['kind'],
+      buckets: SECONDS,
+    });
   }
 
   /** Returns when jobs are taken: once the database is there, and no migration is pending. */
@@ -114,7 +134,7 @@ export class JobWorker {
       },
       (jobs) => {
         boss.notifyWorker(taker);
-        return Promise.all(jobs.map((job) => this.#run(handler, job)));
+        return Promise.all(jobs.map((job) => this.#trace(handler, job)));
       },
     );
   }
@@ -129,20 +149,41 @@ export class JobWorker {
     for (const { job } of scheduled) await boss.schedule(job.name, job.schedule ?? '', envelope);
   }
 
-  async #run(handler: JobHandler, job: BossJob<Envelope>): Promise<JobResult> {
+  async #trace(handler: JobHandler, job: BossJob<Envelope>): Promise<JobResult> {
+    const run = (traceId?: string) => this.#run(handler, job, traceId);
+    return traces()?.job(job.name, job.data.trace, run) ?? run();
+  }
+
+  async #run(
+    handler: JobHandler,
+    job: BossJob<Envelope>,
+    traceId: string | undefined,
+  ): Promise<JobResult> {
     const { id, signal, data } = job;
     const attempt = job.retryCount + 1;
-    const log = this.#options.log.child({ job: job.name, jobId: id, attempt });
+    const log = this.#options.log.child({
+      job: job.name,
+      jobId: id,
+      attempt,
+      ...(traceId && { traceId }),
+    });
     const { organizationId } = data;
+    const kind = job.name;
+    const isLast = attempt > handler.job.settings.retryLimit;
+    const started = performance.now();
     try {
-      await handler.run(data.payload, { id, attempt, organizationId, signal, log });
+      await handler.run(data.payload, { id, attempt, isLast, organizationId, signal, log });
       log.info('job done');
+      this.#count({ kind, outcome: 'done' });
       return { id, status: 'completed' };
     } catch (error) {
       log.warn({ err: error }, 'job failed');
       const { type, message } = describeError(error);
       const status = error instanceof HopelessJobError ? 'deadletter' : 'failed';
+      this.#count({ kind, outcome: isLast || status === 'deadletter' ? 'given_up' : 'failed' });
       return { id, status, output: { type, message } };
+    } finally {
+      this.#measure({ kind }, (performance.now() - started) / 1_000);
     }
   }
 }

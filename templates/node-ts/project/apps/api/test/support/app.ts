@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/database.ts';
 import type { App } from '../../src/http/app.ts';
 import type { Mail, Mailer } from '../../src/mail/mailer.ts';
+import type { Metrics } from '../../src/metrics/metrics.ts';
 import type { AppModule } from '../../src/module.ts';
 import { modules } from '../../src/modules/index.ts';
 import { copyDatabase } from './database.ts';
@@ -36,6 +37,7 @@ export interface TestAppOptions {
   readonly database?: Database;
   /** Instead of the one that keeps the mails. */
   readonly mailer?: Mailer;
+  readonly metrics?: Metrics;
 }
 
 /** The real application with a database of its own; mail and log lines are kept to look at. */
@@ -63,6 +65,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     database,
     modules: all,
     mailer: options.mailer ?? kept,
+    ...(options.metrics && { metrics: options.metrics }),
     logStream: { write: (line) => void logs.push(JSON.parse(line)) },
   });
   await app.ready();

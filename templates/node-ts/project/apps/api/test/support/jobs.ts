@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Database } from '../../src/db/database.ts';
+import { noMetrics } from '../../src/metrics/metrics.ts';
 import type { JobHandler } from '../../src/queue/job.ts';
 import { JobWorker } from '../../src/queue/worker.ts';
 
@@ -31,6 +32,13 @@ export function keepLog(): { lines: LogLine[]; log: FastifyBaseLogger } {
 /** A worker that is not part of an application. */
 export function createWorker(database: Database, ...handlers: JobHandler[]) {
   const { lines, log } = keepLog();
-  const worker = new JobWorker({ database, handlers, concurrency: 2, listen: true, log });
+  const worker = new JobWorker({
+    database,
+    handlers,
+    concurrency: 2,
+    listen: true,
+    log,
+    metrics: noMetrics,
+  });
   return { worker, lines };
 }

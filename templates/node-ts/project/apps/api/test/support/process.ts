@@ -23,7 +23,7 @@ export class ServerProcess {
   }
 
   /** Waits until the output matches, and fails if the process ends or the time is over. */
-  async waitFor(pattern: RegExp, milliseconds = 90_000): Promise<RegExpExecArray> {
+  async waitFor(pattern: RegExp, milliseconds = 150_000): Promise<RegExpExecArray> {
     const deadline = Date.now() + milliseconds;
     for (;;) {
       const match = pattern.exec(this.output);
@@ -45,7 +45,7 @@ export class ServerProcess {
   }
 
   /** The exit code, or the signal that it died of; fails if it goes on. */
-  async exit(milliseconds = 90_000): Promise<number | string | null> {
+  async exit(milliseconds = 150_000): Promise<number | string | null> {
     if (!this.ended) {
       const signal = AbortSignal.timeout(milliseconds);
       await once(this.child, 'exit', { signal }).catch(() => {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { withTenant } from '../../src/db/tenant.ts';
 import { defineModule, type Services } from '../../src/module.ts';
 import { defineEvent } from '../../src/queue/event.ts';
-import { type Client, startApp, type TestApp } from './app.ts';
+import { type Client, startApp, type TestApp, type TestAppOptions } from './app.ts';
 
 export const PATIENCE = { timeout: 60_000 };
 
@@ -16,7 +16,7 @@ export const bellRung = defineEvent({
 });
 
 /** The application with `bellRung` among its events, which may be sent to loopback. */
-export async function startWithBell() {
+export async function startWithBell(options: Pick<TestAppOptions, 'metrics'> = {}) {
   let services: Services | undefined;
   const bell = defineModule({
     name: 'test-bell',
@@ -28,6 +28,7 @@ export async function startWithBell() {
   const test = await startApp({
     env: { ALLOWED_PRIVATE_CIDRS: '127.0.0.0/8' },
     extraModules: [bell],
+    ...options,
   });
   const ring = (organizationId: string, text: string) =>
     withTenant(test.database, organizationId, async (tx) =>

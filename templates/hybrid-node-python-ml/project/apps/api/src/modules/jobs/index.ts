@@ -38,8 +38,9 @@ export const jobWorker = defineModule({
   },
 });
 
-function offerMetrics(app: App, { database }: Services, env: JobSettings): JobMetrics {
-  const metrics = createMetrics(database);
+function offerMetrics(app: App, services: Services, env: JobSettings): JobMetrics {
+  const metrics = createMetrics(services.database);
+  services.metrics.also(() => metrics.render());
   if (env.METRICS_TOKEN) registerMetrics(app, metrics, env.METRICS_TOKEN);
   return metrics;
 }

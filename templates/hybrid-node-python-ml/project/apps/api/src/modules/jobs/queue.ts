@@ -1,6 +1,7 @@
 import type { JobProblem, Predictions } from '@app/contracts';
 import { and, asc, count, eq, gte, isNotNull, lt, lte, min, or, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/database.ts';
+import { giveBackJobs } from '../ml-usage/meter.ts';
 import { type JobRow, jobs } from './table.ts';
 
 // All times are the database's: the clocks of the workers need not agree.
@@ -53,6 +54,10 @@ export function failAbandoned(
       .set({ ...ended('failed'), problem })
       .where(and(isAbandoned(), gte(jobs.attempts, maxAttempts)))
       .returning({ id: jobs.id });
+    await giveBackJobs(
+      tx,
+      rows.map(({ id }) => id),
+    );
     return rows.length;
   });
 }
@@ -68,7 +73,7 @@ export function settle(database: Database, lease: Leased, outcome: Outcome): Pro
     case 'succeeded':
       return change(database, lease, { ...ended('succeeded'), result: outcome.result });
     case 'failed':
-      return change(database, lease, { ...ended('failed'), problem: outcome.problem });
+      return fail(database, lease, outcome.problem);
     case 'retried':
       return change(database, lease, queuedAgain(outcome.delayMs));
     case 'postponed':
@@ -115,18 +120,29 @@ export function backlog(database: Database): Promise<Backlog> {
   });
 }
 
+/** Nobody has to pay for what they were not given. */
+function fail(database: Database, lease: Leased, problem: JobProblem): Promise<boolean> {
+  return asWorker(database, async (tx) => {
+    const changed = await changeIn(tx, lease, { ...ended('failed'), problem });
+    if (changed) await giveBackJobs(tx, [lease.id]);
+    return changed;
+  });
+}
+
 type Changes = Parameters<ReturnType<Transaction['update']>['set']>[0];
 
 /** The token fences off workers whose lease another one has taken over meanwhile. */
 function change(database: Database, lease: Leased, changes: Changes): Promise<boolean> {
-  return asWorker(database, async (tx) => {
-    const rows = await tx
-      .update(jobs)
-      .set(changes)
-      .where(and(eq(jobs.id, lease.id), eq(jobs.leaseToken, lease.leaseToken)))
-      .returning({ id: jobs.id });
-    return rows.length > 0;
-  });
+  return asWorker(database, (tx) => changeIn(tx, lease, changes));
+}
+
+async function changeIn(tx: Transaction, lease: Leased, changes: Changes): Promise<boolean> {
+  const rows = await tx
+    .update(jobs)
+    .set(changes)
+    .where(and(eq(jobs.id, lease.id), eq(jobs.leaseToken, lease.leaseToken)))
+    .returning({ id: jobs.id });
+  return rows.length > 0;
 }
 
 /** In a transaction that sees the jobs of all organizations. */

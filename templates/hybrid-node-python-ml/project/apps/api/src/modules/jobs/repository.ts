@@ -11,11 +11,18 @@ type NewJob = Pick<
 
 // No query here names the organization: withTenant has, and PostgreSQL keeps to it.
 
-/** Inserts the job, or gives the one that its owner has made with the same key before. */
-export async function enqueue(tx: Transaction, job: NewJob): Promise<JobRow> {
+/** Inserts the job, or gives the one that its owner has made with the same key before; `count` is for new ones. */
+export async function enqueue(
+  tx: Transaction,
+  job: NewJob,
+  count: () => Promise<void>,
+): Promise<JobRow> {
   for (;;) {
     const [inserted] = await tx.insert(jobs).values(job).onConflictDoNothing().returning();
-    if (inserted) return inserted;
+    if (inserted) {
+      await count();
+      return inserted;
+    }
     const { createdBy, idempotencyKey } = job;
     const [existing] = await tx
       .select()

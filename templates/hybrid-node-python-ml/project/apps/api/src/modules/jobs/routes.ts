@@ -23,6 +23,8 @@ import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import type { Services } from '../../module.ts';
 import { traceIdOf, traceparentOf } from '../ml/trace.ts';
+import { giveBackJobs, spend } from '../ml-usage/meter.ts';
+import { limitOf } from '../ml-usage/settings.ts';
 import { cancelJob, enqueue, findJob, listJobs } from './repository.ts';
 import type { JobRow } from './table.ts';
 
@@ -50,7 +52,9 @@ export function registerRoutes(app: App, services: Services, notify: Notify): vo
   registerCancel(app, services, notify);
 }
 
-function registerCreate(app: App, { database, requires }: Services, notify: Notify): void {
+function registerCreate(app: App, services: Services, notify: Notify): void {
+  const { database, requires } = services;
+  const limit = limitOf(services);
   app.post(
     PATH,
     {
@@ -70,14 +74,18 @@ function registerCreate(app: App, { database, requires }: Services, notify: Noti
       const fingerprint = createHash('sha256').update(JSON.stringify(request.body)).digest('hex');
       const traceparent = traceparentOf(request.headers);
       const row = await withTenant(database, access.organizationId, (tx) =>
-        enqueue(tx, {
-          createdBy: access.userId,
-          idempotencyKey: nameOf(request.headers['idempotency-key'], access),
-          fingerprint,
-          requestId: request.id,
-          traceparent,
-          input: request.body,
-        }),
+        enqueue(
+          tx,
+          {
+            createdBy: access.userId,
+            idempotencyKey: nameOf(request.headers['idempotency-key'], access),
+            fingerprint,
+            requestId: request.id,
+            traceparent,
+            input: request.body,
+          },
+          () => spend(tx, reply, request.body.instances.length, limit),
+        ),
       );
       if (row.fingerprint !== fingerprint) throw keyReused();
       request.log.info({ jobId: row.id, traceId: traceIdOf(traceparent) }, 'job accepted');
@@ -156,7 +164,9 @@ function registerCancel(app: App, { database, requires }: Services, notify: Noti
         const job = await findJob(tx, id);
         if (!job) throw notFound();
         refuseOthers(job, access);
-        return (await cancelJob(tx, id)) ?? findJob(tx, id);
+        const cancelled = await cancelJob(tx, id);
+        if (cancelled) await giveBackJobs(tx, [id]);
+        return cancelled ?? findJob(tx, id);
       });
       if (row?.status !== 'cancelled') throw hasEnded();
       notify.cancelled(id);

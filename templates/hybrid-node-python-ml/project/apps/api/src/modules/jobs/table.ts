@@ -1,20 +1,9 @@
 import type { JobProblem, NewPredictions, Predictions } from '@app/contracts';
 import { sql } from 'drizzle-orm';
-import {
-  index,
-  integer,
-  jsonb,
-  pgPolicy,
-  text,
-  timestamp,
-  unique,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { index, integer, jsonb, pgPolicy, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
 import { tenantTable } from '../../auth/tenant-table.ts';
-
-// Milliseconds, as JavaScript has them: a finer time would not survive a cursor.
-const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+import { moment, momentOrNull } from '../../db/moment.ts';
 
 /** The worker serves all organizations: `asWorker` says that it is one. */
 const ofWorker = sql`current_setting('app.job_worker', true) = 'on'`;
@@ -38,12 +27,12 @@ export const jobs = tenantTable(
     result: jsonb('result').$type<Predictions>(),
     problem: jsonb('problem').$type<JobProblem>(),
     attempts: integer('attempts').notNull().default(0),
-    runAt: moment('run_at').notNull().defaultNow(),
+    runAt: moment('run_at').defaultNow(),
     leaseToken: uuid('lease_token'),
-    leaseUntil: moment('lease_until'),
-    createdAt: moment('created_at').notNull().defaultNow(),
-    startedAt: moment('started_at'),
-    finishedAt: moment('finished_at'),
+    leaseUntil: momentOrNull('lease_until'),
+    createdAt: moment('created_at').defaultNow(),
+    startedAt: momentOrNull('started_at'),
+    finishedAt: momentOrNull('finished_at'),
   },
   (table) => [
     unique('ml_jobs_once').on(table.organizationId, table.createdBy, table.idempotencyKey),

@@ -12,6 +12,7 @@ import { answerFailures, goneSignal, ml, rootCause } from '../ml/index.ts';
 import type { MlSettings } from '../ml/settings.ts';
 import { switchOff } from '../ml/switch.ts';
 import { traceIdOf, traceparentOf } from '../ml/trace.ts';
+import { createMeter } from '../ml-usage/meter.ts';
 import { createStreamClient } from './client.ts';
 import { HEARTBEAT, type Streamed } from './events.ts';
 import { settings } from './settings.ts';
@@ -23,9 +24,11 @@ const GRACE_MS = 1_000;
 export const mlStream = defineModule({
   name: 'ml-stream',
   env: settings,
-  register(app, { config, requires }, env) {
+  register(app, services, env) {
+    const { config, requires } = services;
     const all = { ...(config.modules[ml.name] as MlSettings), ...env };
     const client = createStreamClient(all, (state) => app.log.warn({ state }, 'ml stream circuit'));
+    const count = createMeter(services);
     if (!env.ML_STREAM_ENABLED) switchOff(app, 'ML_STREAM_ENABLED');
     answerFailures(app);
 
@@ -54,9 +57,21 @@ export const mlStream = defineModule({
         request.log.info({ traceId: traceIdOf(traceparent) }, 'asking for a stream');
         const caller = { requestId: request.id, traceparent, signal: goneSignal(reply) };
         const latest = env.ML_STREAM_TIMEOUT_MS + GRACE_MS;
-        await client.stream(request.body, caller, (events) =>
-          send(encode(events, request), reply, latest),
-        );
+        const takeBack = await count(request, reply);
+        let given = 0;
+        const counting = async function* (events: AsyncIterable<Streamed>) {
+          for await (const event of events) {
+            if (event !== HEARTBEAT && event.type === 'prediction') given += 1;
+            yield event;
+          }
+        };
+        try {
+          await client.stream(request.body, caller, (events) =>
+            send(encode(counting(events), request), reply, latest),
+          );
+        } finally {
+          await takeBack(request.body.instances.length - given);
+        }
         return reply;
       },
     );

@@ -5,6 +5,7 @@ import type { App } from '../../http/app.ts';
 import { problems } from '../../http/openapi.ts';
 import { PROBLEM_TYPE, ProblemError, sendError } from '../../http/problems.ts';
 import { defineModule } from '../../module.ts';
+import { createMeter } from '../ml-usage/meter.ts';
 import { createMlClient } from './client.ts';
 import { CallerGoneError, MlUnavailableError } from './failures.ts';
 import { createReadiness } from './readiness.ts';
@@ -15,7 +16,9 @@ import { traceIdOf, traceparentOf } from './trace.ts';
 export const ml = defineModule({
   name: 'ml',
   env: settings,
-  register(app, { requires }, env) {
+  register(app, services, env) {
+    const { requires } = services;
+    const count = createMeter(services);
     const client = createMlClient(env, (state) => app.log.warn({ state }, 'ml circuit'));
     answerFailures(app);
     app.dependencies.set('ml', createReadiness(env));
@@ -37,12 +40,18 @@ export const ml = defineModule({
       async (request, reply) => {
         const traceparent = traceparentOf(request.headers);
         request.log.info({ traceId: traceIdOf(traceparent) }, 'asking for predictions');
-        const answer = await client.predict(request.body, {
-          requestId: request.id,
-          traceparent,
-          signal: goneSignal(reply),
-        });
-        return reply.code(200).send(answer);
+        const takeBack = await count(request, reply);
+        try {
+          const answer = await client.predict(request.body, {
+            requestId: request.id,
+            traceparent,
+            signal: goneSignal(reply),
+          });
+          return reply.code(200).send(answer);
+        } catch (error) {
+          await takeBack(request.body.instances.length);
+          throw error;
+        }
       },
     );
   },

@@ -1,30 +1,14 @@
 """Predictions."""
 
-import math
-from http import HTTPStatus
-from typing import Annotated
+from fastapi import APIRouter, Depends, Request
 
-import numpy as np
-from fastapi import APIRouter, Depends, Header, Request, Response
-
-from ml import task
 from ml.auth import authenticate
-from ml.model import Array
-from ml.problems import ServiceError, documented
+from ml.problems import documented
 from ml.routes.dependencies import Deadline, RuntimeDependency
-from ml.schemas import (
-    ROWS_PATTERN,
-    ModelDescription,
-    PredictRequest,
-    PredictResponse,
-)
+from ml.schemas import ModelDescription, PredictRequest, PredictResponse
 from ml.serving import answer, encode
 
 router = APIRouter(prefix="/v1", tags=["predictions"], dependencies=[Depends(authenticate)])
-
-OCTETS = "application/octet-stream"
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_SHAPE = f"^{ROWS_PATTERN},{task.FEATURES}$"
 
 
 @router.get("/model", operation_id="getModel", responses=documented(401, 503))
@@ -44,53 +28,3 @@ async def predict(
     """Predict for each instance."""
     outputs, model = await runtime.predict(encode(body), deadline, request.is_disconnected)
     return answer(outputs, model.card)
-
-
-@router.post(
-    "/predict:tensor",
-    operation_id="predictTensor",
-    response_class=Response,
-    responses={
-        200: {
-            "description": "The outputs as little-endian float32, row by row",
-            "content": {OCTETS: _BINARY},
-            "headers": {
-                "x-shape": {"schema": {"type": "string"}, "description": "rows,outputs"},
-                "x-model-version": {"schema": {"type": "string"}},
-            },
-        },
-        **documented(400, 401, 413, 422, 500, 503, 504),
-    },
-    openapi_extra={"requestBody": {"required": True, "content": {OCTETS: _BINARY}}},
-)
-async def predict_tensor(
-    request: Request,
-    runtime: RuntimeDependency,
-    deadline: Deadline,
-    x_shape: Annotated[
-        str,
-        Header(pattern=_SHAPE, description="rows,features"),
-    ],
-) -> Response:
-    """Predict for rows of little-endian float32: for large tensors far cheaper than JSON."""
-    rows = _tensor(await request.body(), x_shape)
-    outputs, model = await runtime.predict(rows, deadline, request.is_disconnected)
-    headers = {
-        "x-shape": ",".join(map(str, outputs.shape)),
-        "x-model-version": model.card.version,
-    }
-    return Response(outputs.astype("<f4").tobytes(), media_type=OCTETS, headers=headers)
-
-
-def _tensor(content: bytes, shape: str) -> Array:
-    rows, features = (int(size) for size in shape.split(","))
-    if len(content) != 4 * math.prod((rows, features)):
-        raise _invalid(f"The body must be {4 * rows * features} bytes: float32 in x-shape")
-    tensor = np.frombuffer(content, dtype="<f4").astype(np.float32).reshape(rows, features)
-    if not np.isfinite(tensor).all():
-        raise _invalid("Every number must be finite")
-    return tensor
-
-
-def _invalid(detail: str) -> ServiceError:
-    return ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail)

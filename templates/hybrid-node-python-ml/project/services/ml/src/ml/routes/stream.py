@@ -45,8 +45,8 @@ async def predict_stream(
 ) -> EventStream:
     """Predict for each instance, and send each prediction when it is ready."""
     streams: Streams = request.app.state.streams
-    rows = encode(body)
+    batch = encode(body)
     streams.admit()
-    runtime.batcher.admit(len(rows), deadline)
+    runtime.batcher.admit(len(batch), deadline)
     step = request.app.state.settings.max_batch
-    return EventStream(streams, predict_each(runtime, rows, deadline, step), deadline)
+    return EventStream(streams, predict_each(runtime, batch, deadline, step), deadline)

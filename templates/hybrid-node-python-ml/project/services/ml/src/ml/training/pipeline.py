@@ -2,14 +2,18 @@
 
 from importlib.metadata import version as library_version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ml import task
-from ml.drift import histogram
+from ml.batch import Batch
+from ml.drift import baseline_of
 from ml.model import Array, Model, session_for
-from ml.registry import Baseline, Example, ModelCard, Registry
+from ml.registry import Example, ModelCard, Registry
 from ml.serving import rehearse
+from ml.signature import SIGNATURE
+from ml.tensors import feed, inputs_of, rows_of
 from ml.training.export import LIBRARIES, export, version_of
 from ml.training.params import Params
 from ml.training.steps import OUTPUT, evaluate, fit, labels, load_data, reference
@@ -24,42 +28,44 @@ def run(params_file: Path, registry: Registry) -> ModelCard:
     params = Params.read(params_file)
     split = load_data(params.data.seed, params.data.test_share)
     pipeline = fit(split, params.model, params.data.seed)
-    content = export(pipeline, task.FEATURES)
+    content = export(pipeline, SIGNATURE.golden)
     session = session_for(content, 1, ("CPUExecutionProvider",))
-    served = _outputs(session, split.test_rows)
-    metrics = evaluate(split, served, _outputs(session, split.train_rows))
+    seen = SIGNATURE.encode(split.train_rows)
+    served, trained = _outputs(session, SIGNATURE.encode(split.test_rows)), _outputs(session, seen)
+    metrics = evaluate(split, served, trained)
     difference = float(np.abs(served - reference(pipeline, split.test_rows)).max())
     _check(params, metrics, difference)
 
     version, digest = version_of(content)
-    trained = _outputs(session, split.train_rows)
-    baseline = Baseline(
-        features=[histogram(column) for column in split.train_rows.T.astype(np.float64)],
-        prediction=histogram(task.signal(trained)),
-    )
     card = ModelCard(
         name=params.name,
         version=version,
         task=task.NAME,
         sha256=digest,
-        features=task.FEATURES,
+        features=SIGNATURE.features,
+        inputs=SIGNATURE.named_inputs,
         output=OUTPUT,
         outputs=served.shape[1],
         labels=labels(split),
         metrics={**metrics, "parity": difference},
         parameters={**params.model, "seed": params.data.seed},
         libraries={name: library_version(name) for name in LIBRARIES},
-        baseline=baseline,
-        example=Example(instance=split.test_rows[0].tolist(), outputs=served[0].tolist()),
+        baseline=baseline_of(seen, task.signal(trained)),
+        example=_example(split.test_rows[0], served[0]),
     )
     rehearse(Model.of(card, session))
     registry.add(card, content)
     return card
 
 
-def _outputs(session: object, rows: Array) -> Array:
-    outputs: Array = session.run([OUTPUT], {"input": rows})[0]  # type: ignore[attr-defined]
-    return outputs.reshape(len(rows), -1)
+def _outputs(session: Any, batch: Batch) -> Array:  # noqa: ANN401
+    (outputs,) = session.run([OUTPUT], feed(inputs_of(session, batch[:1]), batch))
+    return rows_of(outputs, len(batch))
+
+
+def _example(row: Any, outputs: Array) -> Example:  # noqa: ANN401
+    instance = row.tolist() if isinstance(row, np.ndarray) else SIGNATURE.as_json(row)
+    return Example(instance=instance, outputs=outputs.tolist())
 
 
 def _check(params: Params, metrics: dict[str, float], difference: float) -> None:

@@ -7,16 +7,13 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
 import { tenantTable } from '../../auth/tenant-table.ts';
-import { moment } from '../../db/moment.ts';
+import { moment, momentOrNull } from '../../db/moment.ts';
 
 // Not in schema.ts, whose migrations are the application's: these are in drizzle/ beside this file.
-
-const momentOrNull = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
 /** An organization's customer at Stripe, and its subscription as Stripe last told of it. */
 export const billingAccounts = tenantTable(

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
-import { bigint, index, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { bigint, index, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
 import { tenantTable } from '../../auth/tenant-table.ts';
-import { moment } from '../../db/moment.ts';
+import { moment, momentOrNull } from '../../db/moment.ts';
 
 /**
  * A file is there once `storedAt` is. Before that the row keeps its place in the quota, while the
@@ -17,7 +17,7 @@ export const files = tenantTable(
     size: bigint('size', { mode: 'number' }).notNull(),
     sha256: text('sha256'),
     uploadedBy: text('uploaded_by').references(() => users.id, { onDelete: 'set null' }),
-    storedAt: timestamp('stored_at', { withTimezone: true, precision: 3 }),
+    storedAt: momentOrNull('stored_at'),
     createdAt: moment('created_at').defaultNow(),
   },
   (table) => [

@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { keptFor } from '../../db/kept.ts';
 import { pendingMigrations } from '../../db/migrations.ts';
 import { defineModule } from '../../module.ts';
 
 const DEADLINE_MS = 2_000;
+/** Anybody may ask, as often as they like: the database hears of it once. */
+const KEPT_MS = 1_000;
 /** Well below a probe's time: whoever does not answer by then counts as down. */
 const DEPENDENCY_MS = 500;
 
@@ -21,6 +24,7 @@ type Ready = z.infer<typeof Ready>;
 export const health = defineModule({
   name: 'health',
   register(app, { database }) {
+    const pending = keptFor(KEPT_MS, () => within(DEADLINE_MS, pendingMigrations(database.db)));
     // Probes come often, from one address, and must be answered.
     const options = { config: { rateLimit: false, shed: false }, logLevel: 'warn' } as const;
 
@@ -61,10 +65,10 @@ export const health = defineModule({
 
     async function readiness(): Promise<Ready> {
       try {
-        const pending = await within(DEADLINE_MS, pendingMigrations(database.db));
+        const names = await pending();
         const serving = app.draining ? 'draining' : 'ready';
-        const status = pending.length > 0 ? 'unavailable' : serving;
-        return { status, database: 'up', pendingMigrations: pending };
+        const status = names.length > 0 ? 'unavailable' : serving;
+        return { status, database: 'up', pendingMigrations: names };
       } catch {
         return { status: 'unavailable', database: 'down', pendingMigrations: [] };
       }

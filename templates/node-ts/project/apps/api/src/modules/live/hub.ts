@@ -58,6 +58,10 @@ export class Hub {
     });
   }
 
+  get size(): number {
+    return this.#streams.size;
+  }
+
   /** Takes the place of a stream that is going to be opened. Throws where the user has no more of them. */
   enter(access: Access): Place {
     const { userId, organizationId } = access;

@@ -33,6 +33,11 @@ export const live = defineModule({
       bufferBytes: env.LIVE_BUFFER_BYTES,
     });
     app.addHook('preClose', () => hub.stop());
+    services.metrics.gauge({
+      name: 'live_streams_open',
+      help: 'Streams of live events that are open, of browsers and programs.',
+      read: () => hub.size,
+    });
     await registerUpgrades(app);
     registerRoutes(app, services, hub, presence);
   },

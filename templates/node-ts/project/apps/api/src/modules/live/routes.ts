@@ -42,6 +42,7 @@ function registerEvents(app: App, { requires }: Services, hub: Hub): void {
     {
       // It would never end either.
       exposeHeadRoute: false,
+      config: { stream: true },
       preParsing: requires('liveEvent:read'),
       schema: {
         ...base,
@@ -73,6 +74,7 @@ function registerSocket(app: App, { requires, config }: Services, hub: Hub): voi
     method: 'GET',
     url: `${PATH}/socket`,
     exposeHeadRoute: false,
+    config: { stream: true },
     onRequest: createOriginCheck(config),
     preParsing: requires('liveEvent:read'),
     schema: {

@@ -7,7 +7,6 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
@@ -50,7 +49,7 @@ export const liveEvents = tenantTable(
 /** Processes to which people are connected. One that says nothing any more is over after a while. */
 export const liveProcesses = pgTable('live_processes', {
   id: uuid('id').primaryKey(),
-  until: timestamp('until', { withTimezone: true, precision: 3 }).notNull(),
+  until: moment('until'),
 });
 
 /** Who is connected, and to which process. */

@@ -1,4 +1,4 @@
-import type { WebhookDeliveryError } from '@app/contracts';
+import type { WebhookDelivery, WebhookDeliveryError } from '@app/contracts';
 import { z } from 'zod';
 import type { Transaction } from '../../db/database.ts';
 import type { Event } from '../../queue/event.ts';
@@ -127,13 +127,22 @@ export function reasonToDisable({ endpoint }: Due, { error }: Answer) {
   return Date.now() - since > DAYS_OF_FAILURE * 86_400_000 ? 'failing' : undefined;
 }
 
+export interface Settled {
+  readonly status: WebhookDelivery['status'];
+  readonly isDisabled: boolean;
+}
+
 /**
- * Notes what came of an attempt, and has the next one made in the same transaction. True where the
- * endpoint was disabled for it.
+ * Notes what came of an attempt, and has the next one made in the same transaction. Nothing where
+ * the endpoint or the delivery is gone, or somebody else was faster.
  */
-export async function settle(tx: Transaction, due: Due, answer: Answer): Promise<boolean> {
+export async function settle(
+  tx: Transaction,
+  due: Due,
+  answer: Answer,
+): Promise<Settled | undefined> {
   const endpoint = await lockEndpoint(tx, due.endpoint.id);
-  if (!endpoint) return false;
+  if (!endpoint) return undefined;
   const { delivery } = due;
   const attempts = delivery.attempts + 1;
   const { status, error } = answer;
@@ -142,20 +151,21 @@ export async function settle(tx: Transaction, due: Due, answer: Answer): Promise
   const made = attempts - delivery.earlierAttempts;
   const goesOn = error !== null && error !== 'gone' && endpoint.isEnabled && !because;
   const next = goesOn ? nextAttempt(made, wish) : undefined;
+  const state = statusOf(error, next);
   const noted = await changeDelivery(tx, delivery, {
-    status: statusOf(error, next),
+    status: state,
     attempts,
     lastAttemptAt: new Date(),
     responseStatus: status,
     error,
     nextAttemptAt: next ?? null,
   });
-  if (!noted) return false;
+  if (!noted) return undefined;
   if (error === null) await noteSuccess(tx, endpoint.id);
   else await noteFailure(tx, endpoint.id, wish);
   if (because) await disableEndpoint(tx, endpoint.id, because);
   if (next) await enqueueAttempt(tx, endpoint, { id: delivery.id, attempts }, next);
-  return because !== undefined;
+  return { status: state, isDisabled: because !== undefined };
 }
 
 function statusOf(error: WebhookDeliveryError | null, next: Date | undefined) {

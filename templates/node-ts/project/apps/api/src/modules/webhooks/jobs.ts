@@ -14,6 +14,7 @@ import {
   deliver,
   deliverAgain,
   reasonToDisable,
+  type Settled,
   settle,
   spread,
   takeAttempt,
@@ -28,6 +29,9 @@ const sweep = defineJob({
   schedule: '17 3 * * *',
 });
 
+/** What an attempt is called that leaves a delivery in this state. */
+const OUTCOMES = { delivered: 'delivered', pending: 'failed', failed: 'given_up' } as const;
+
 export interface Parts {
   readonly eventTypes: readonly Event[];
   readonly guard: AddressGuard;
@@ -36,9 +40,16 @@ export interface Parts {
   readonly limits?: Limits;
 }
 
-export function webhookJobs({ database }: Services, parts: Parts): JobHandler[] {
-  const attempt = (payload: Parameters<typeof takeAttempt>[1], run: JobRun) =>
-    makeAttempt(database, parts, payload, run);
+export function webhookJobs({ database, metrics }: Services, parts: Parts): JobHandler[] {
+  const count = metrics.counter({
+    name: 'webhook_deliveries_total',
+    help: 'Attempts to deliver webhooks: delivered, failed (and tried again later) or given_up.',
+    labels: { outcome: Object.values(OUTCOMES) },
+  });
+  const attempt = async (payload: Parameters<typeof takeAttempt>[1], run: JobRun) => {
+    const settled = await makeAttempt(database, parts, payload, run);
+    if (settled) count({ outcome: OUTCOMES[settled.status] });
+  };
   return [
     ...parts.eventTypes.map((event) =>
       on(event, { name: `webhooks.${event.name}` }, async (data, { id, organizationId }) => {
@@ -61,19 +72,20 @@ async function makeAttempt(
   parts: Parts,
   payload: Parameters<typeof takeAttempt>[1],
   { organizationId, signal, log }: JobRun,
-): Promise<void> {
-  if (organizationId === null) return;
+): Promise<Settled | undefined> {
+  if (organizationId === null) return undefined;
   const due = await withTenant(database, organizationId, (tx) => takeAttempt(tx, payload));
-  if (!due) return;
+  if (!due) return undefined;
   const answer = await send(due, parts, signal);
   const { status, error } = answer;
   log.info({ endpointId: due.endpoint.id, status, error }, 'webhook attempted');
   const because = reasonToDisable(due, answer);
   const owners = because ? await findOwners(database, organizationId) : [];
-  await withTenant(database, organizationId, async (tx) => {
-    const isDisabled = await settle(tx, due, answer);
-    if (!isDisabled || !because) return;
+  return withTenant(database, organizationId, async (tx) => {
+    const settled = await settle(tx, due, answer);
+    if (!settled?.isDisabled || !because) return settled;
     for (const owner of owners) await postMail(tx, owner, disabledMail(due.endpoint.url, because));
+    return settled;
   });
 }
 

@@ -1,20 +1,9 @@
 import { sql } from 'drizzle-orm';
-import {
-  boolean,
-  index,
-  integer,
-  pgPolicy,
-  text,
-  timestamp,
-  unique,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { boolean, index, integer, pgPolicy, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { tenantTable } from '../../auth/tenant-table.ts';
-import { moment } from '../../db/moment.ts';
+import { moment, momentOrNull } from '../../db/moment.ts';
 
 // Not named schema.ts: its migrations are the template's, in drizzle/ beside this file.
-
-const momentOrNull = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
 /** Where an organization wants its events sent. Secrets are encrypted: see secrets.ts. */
 export const webhookEndpoints = tenantTable(

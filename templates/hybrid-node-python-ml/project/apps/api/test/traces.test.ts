@@ -1,0 +1,1 @@
+../../../../../node-ts/project/apps/api/test/traces.test.ts

@@ -1,0 +1,73 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Counted, Labels, Metrics, Read, Timed } from './metrics.ts';
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** The metrics of one process, and what Node.js says of itself. */
+export class Prometheus implements Metrics {
+  readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
+  readonly #registry = new Registry();
+  readonly #others: (() => Promise<string>)[] = [];
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  async scrape(): Promise<string> {
+    const others = this.#others.map((text) => text().catch(() => ''));
+    return (await Promise.all([this.#registry.metrics(), ...others])).join('\n');
+  }
+
+  /** A second time, of the same name, it is the same counter. */
+  counter<Label extends string>({ name, help, labels }: Counted<Label>) {
+    const known = this.#registry.getSingleMetric(name) as Counter<Label> | undefined;
+    const labelNames = Object.keys(labels) as Label[];
+    const counter =
+      known ?? new Counter<Label>({ name, help, labelNames, registers: [this.#registry] });
+    for (const each of combinations(labels)) counter.inc(each, 0);
+    return (given: Labels<Label>) => counter.inc(given);
+  }
+
+  timer<Label extends string>({ name, help, labels, buckets = SECONDS }: Timed<Label>) {
+    const histogram = new Histogram<Label>({
+      name,
+      help,
+      labelNames: [...labels],
+      buckets: [...buckets],
+      registers: [this.#registry],
+    });
+    return (given: Labels<Label>, seconds: number) => histogram.observe(given, seconds);
+  }
+
+  gauge<Label extends string = never>({ name, help, labels = [], read }: Read<Label>): void {
+    new Gauge<Label>({
+      name,
+      help,
+      labelNames: [...labels],
+      registers: [this.#registry],
+      async collect() {
+        this.reset();
+        try {
+          const values = await read();
+          if (typeof values === 'number') this.set(values);
+          else for (const each of values) this.set(each.labels, each.value);
+        } catch {
+          // Without labels it would say zero.
+          if (labels.length === 0) this.remove();
+        }
+      },
+    });
+  }
+
+  also(text: () => Promise<string>): void {
+    this.#others.push(text);
+  }
+}
+
+function combinations<Label extends string>(values: Counted<Label>['labels']): Labels<Label>[] {
+  return Object.entries<readonly string[]>(values).reduce<Record<string, string>[]>(
+    (all, [label, each]) =>
+      all.flatMap((labels) => each.map((value) => ({ ...labels, [label]: value }))),
+    [{}],
+  ) as Labels<Label>[];
+}

@@ -1,0 +1,1 @@
+"""The audit log: who did what, when, to what, and from where."""

@@ -1,0 +1,36 @@
+"""What Django and allauth tell of: signing in, and what becomes of accounts."""
+
+from typing import Any
+
+from allauth.account import signals as account
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+
+from backend.accounts.models import User
+from backend.audit.log import record
+from backend.audit.models import Action
+
+
+@receiver(user_logged_in)
+def signed_in(user: User, **_kwargs: Any) -> None:
+    """Note who comes in, by whatever door."""
+    record(Action.SIGNED_IN, user, actor=user)
+
+
+@receiver(account.user_signed_up)
+def signed_up(user: User, **_kwargs: Any) -> None:
+    """Note who is new."""
+    record(Action.SIGNED_UP, user, actor=user)
+
+
+@receiver([account.password_set, account.password_changed, account.password_reset])
+def password_changed(user: User, **_kwargs: Any) -> None:
+    """Note a new password."""
+    record(Action.PASSWORD_CHANGED, user, actor=user)
+
+
+@receiver(account.email_changed)
+def address_changed(user: User, **kwargs: Any) -> None:
+    """Note where mails go from now on."""
+    was, now = kwargs.get("from_email_address"), kwargs["to_email_address"]
+    record(Action.ADDRESS_CHANGED, user, actor=user, was=was.email if was else None, now=now.email)

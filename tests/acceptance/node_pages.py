@@ -1,0 +1,87 @@
+"""The pages of a node-ts project about payments, live events and files, typed into a shell beside its server."""
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import processes
+
+STRIPE = Path(__file__).parent / "stripe_where_everybody_pays.mjs"
+PRICE = "price_of_pro"
+# `call` is an alias, which a shell knows only in what it reads anew.
+UNTIL = """
+until_it_says() {
+  for _ in $(seq 1200); do
+    if eval "$2" | grep --quiet "$1"; then return 0; fi
+    sleep 0.1
+  done
+  echo "it never said $1"
+  return 1
+}
+"""
+LIVE = """
+%s > events & watching=$!
+until_it_says reset 'cat events'
+%s
+until_it_says project.created 'cat events'
+kill $watching
+cat events
+"""
+BILLING = """
+%s
+until_it_says '"plan":"pro"' 'call $billing'
+call $billing
+"""
+FILES = """
+%s
+id=$(call $files | grep --only-matching '"id":"[^"]*"' | head -1 | cut -d '"' -f 4)
+%s
+call $files
+"""
+
+
+@contextmanager
+def paying(project: Path, environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Run a Stripe at which each checkout is paid at once; gives the settings that lead there."""
+    command = ["node", str(STRIPE), f"http://localhost:{environment['PORT']}", PRICE]
+    with subprocess.Popen(
+        command, cwd=project / "apps/api", env=dict(environment), stdout=subprocess.PIPE, text=True
+    ) as stripe:
+        try:
+            assert stripe.stdout
+            yield {
+                "STRIPE_API_URL": stripe.stdout.readline().strip(),
+                "STRIPE_SECRET_KEY": "sk_test_of_the_tests",
+                "STRIPE_WEBHOOK_SECRET": "whsec_of_the_tests",
+                "STRIPE_PRICE_PRO_MONTH": PRICE,
+            }
+        finally:
+            stripe.kill()
+
+
+def commands(project: Path, page: str, number: int = 0) -> str:
+    """Give one of the blocks of a page that are to be typed."""
+    text = (project / page).read_text(encoding="utf-8")
+    return str(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[number])
+
+
+def typed(project: Path, environment: Mapping[str, str], folder: Path) -> list[str]:
+    """Type the pages' commands, one page after the other; gives what was printed for each."""
+    readme = commands(project, "README.md", 1)
+    setup, _, rest = readme.partition("# An account")
+    sign_up, organization, first = re.findall(r"^call .*$", rest, re.MULTILINE)[:3]
+    upload, others = re.split(r"(?=# The list)", commands(project, "docs/files.md"))
+    (billing,) = (block for block in (commands(project, "docs/billing.md", n) for n in (0, 1)) if "call " in block)
+    (folder / "report.pdf").write_bytes(b"%PDF-1.7 " + b"x" * 200)
+    parts = (
+        f"{sign_up}\n{organization}",
+        # What the page says goes on until it is stopped is stopped once it has told of the project.
+        LIVE % (commands(project, "docs/live.md").rstrip(), first),
+        BILLING % billing,
+        FILES % (upload, others),
+    )
+    script = f"set -e\nshopt -s expand_aliases\n{UNTIL}{setup}" + "\necho\necho -----\n".join(parts)
+    script = script.replace("localhost:3000", f"localhost:{environment['PORT']}")
+    return processes.sh(["bash", "-c", script], folder, environment).stdout.split("-----\n")
