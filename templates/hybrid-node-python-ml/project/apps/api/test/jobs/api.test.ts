@@ -345,5 +345,7 @@ test('metrics are for those who hold the token', async () => {
   expect(body).toMatch(/^ml_jobs\{status="queued"\} \d+$/m);
   expect(body).toMatch(/^ml_job_attempts_total\{outcome="succeeded"\} [1-9]/m);
   expect(body).toMatch(/^ml_job_attempts_total\{outcome="dropped"\} [1-9]/m);
-  expect(await ofTheProcess.scrape()).toMatch(/^ml_job_attempts_total\{outcome="succeeded"\} [1-9]/m);
+  expect(await ofTheProcess.scrape()).toMatch(
+    /^ml_job_attempts_total\{outcome="succeeded"\} [1-9]/m,
+  );
 });
