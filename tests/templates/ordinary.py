@@ -17,6 +17,8 @@ MANIFESTS = re.compile(r"(package\.json|\.mod|pyproject\.toml|\.txt|Dockerfile|\
 PINNED = re.compile(r"(FROM |uses: |image: |[=~>]=|\"[^\"]+\": \"[\^~]?\d|^\s+\S+\.\S+/\S+ v\d|version)", re.IGNORECASE)
 VERSION = re.compile(r"(?<![\d.\w])(v?\d+)\.(\d+)\.(\d+)(?![\d.\w-])")
 CONDITION = re.compile(r"\[=%.*?%=\]|\.jinja$")
+# What is about a stack, and no file of its projects.
+ABOUT = re.compile(r"/questions\.yml$|/releases/")
 SOURCE = {".ts": "// {}", ".py": "# {}", ".go": "// {}", ".css": "/* {} */"}
 EVERY = 7
 # A line more in a list: after the line that the expression finds.
@@ -115,7 +117,7 @@ def pinned(folder: Path) -> Iterator[Path]:
 
 def pins_moved(repository: Repository, by: int) -> dict[str, str | None]:
     """Give the files of the templates that pin something, with every pin moved."""
-    files = {name: path for name, path in own_files(repository) if "/project/" in name}
+    files = {name: path for name, path in own_files(repository) if not ABOUT.search(name)}
     manifests = {name for name in files if MANIFESTS.search(re.sub(r"\[=%.*?%=\]", "", name))}
     return {name: moved_on(files[name].read_text(encoding="utf-8"), by) for name in sorted(manifests)}
 
