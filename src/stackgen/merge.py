@@ -97,6 +97,7 @@ class Store:
             "-z",
             f"--find-renames={LIKENESS}%",
             "-l20000",
+            "--no-rename-empty",
             "--diff-filter=R",
             "--name-status",
             "--no-ext-diff",

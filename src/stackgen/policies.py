@@ -27,6 +27,11 @@ GENERATED = (
     ("apps/api/src/modules/ml/contract.gen.ts", "npm run contract"),
     ("packages/contracts/src/predictions.ts", "npm run contract"),
 )
+# The content of an empty file, as SHA-1 and SHA-256 name it: one is like any other, so none was renamed.
+EMPTY = (
+    "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+    "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+)
 UNION = ("go.sum", "*/go.sum")
 # What the template goes on maintaining in every project; what stands beside these is meant to be edited.
 MAINTAINED = (
@@ -126,7 +131,7 @@ def _rehome(trees: Aligned, path: str, new: str) -> None:
 
 
 def _new_homes(trees: Aligned, mine: Mapping[str, str]) -> dict[str, str | None]:
-    """Give each folder of the template's that the user has emptied, and the folder that he moved it to, if he did."""
+    """Give each folder of the template's that the user has emptied, and the folder that most of it went to, if any."""
     left = {folder for path in trees.ours for folder in folders(path)}
     emptied = {folder for path in trees.base for folder in folders(path)} - left
     votes: dict[str, Counter[str]] = {folder: Counter() for folder in emptied}
@@ -135,7 +140,11 @@ def _new_homes(trees: Aligned, mine: Mapping[str, str]) -> dict[str, str | None]
             rest = old[len(folder) :]
             if folder in emptied and new.endswith(rest):
                 votes[folder][new.removesuffix(rest)] += 1
-    return {folder: counted.most_common(1)[0][0] if counted else None for folder, counted in votes.items()}
+    held = Counter(folder for path, entry in trees.base.items() if entry.id not in EMPTY for folder in folders(path))
+    most = {folder: counted.most_common(1)[0] for folder, counted in votes.items() if counted}
+    # Of an example that somebody took one file from, the rest was deleted.
+    moved = {folder: home for folder, (home, count) in most.items() if 2 * count > held[folder]}
+    return {folder: moved.get(folder) for folder in emptied}
 
 
 def _follow(trees: Aligned, mine: Mapping[str, str], its: Mapping[str, str]) -> None:

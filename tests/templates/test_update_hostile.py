@@ -229,6 +229,17 @@ def test_an_example_that_was_deleted_does_not_come_back(update: Update, shop: Sh
     assert said["deleted"] == ["example/items.txt", "example/more.txt", "example/orders.txt"]
 
 
+def test_what_somebody_wrote_in_the_place_of_an_example_gets_none_of_its_new_files(update: Update, shop: Shop) -> None:
+    """One file of the example was taken over; that is no reason to take its folder for renamed."""
+    items = shop.read("example/items.txt")
+    shop.git("rm", "--quiet", "-r", "example")
+    shop.write("menu/items.txt", items)
+    shop.save()
+    code, said = update(shop)
+    assert (code, said["deleted"]) == (0, ["example/more.txt", "example/orders.txt"])
+    assert sorted(name for name in shop.files() if name.startswith(("menu", "example"))) == ["menu/items.txt"]
+
+
 def test_a_file_that_became_a_folder_or_the_other_way_round_stays_so(update: Update, shop: Shop) -> None:
     shop.git("rm", "-r", "--quiet", "text.txt", "example")
     shop.write("text.txt/part.txt", "part\n")

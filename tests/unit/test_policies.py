@@ -42,6 +42,15 @@ def test_a_new_file_goes_where_most_of_its_folder_went() -> None:
     assert aligned.theirs == tree(e__a="a", e__b="b", f__c="c", e__new="n")
 
 
+def test_a_folder_of_which_little_went_elsewhere_was_deleted_and_empty_files_decide_nothing() -> None:
+    base, theirs = tree(d__a="a", d__b="b", d__c="c"), tree(d__a="a", d__b="b", d__c="c", d__new="n")
+    aligned = policies.align(base, tree(e__a="a"), theirs, {"d/a": "e/a"}, {})
+    assert (aligned.theirs, aligned.deleted) == (tree(e__a="a"), {"d/new"})
+    empty = dict.fromkeys(("d/b", "d/c"), Entry("100644", policies.EMPTY[0]))
+    aligned = policies.align({**base, **empty}, tree(e__a="a"), {**theirs, **empty}, {"d/a": "e/a"}, {})
+    assert aligned.theirs == tree(e__a="a", e__new="n")
+
+
 def test_a_generated_file_that_both_changed_is_the_users() -> None:
     own = "packages/contracts/src/predictions.ts"
     names = ("package-lock.json", "tools/contract/package-lock.json", "tools/go.sum", "requirements-dev.txt", own)
