@@ -474,8 +474,16 @@ def test_jobs_come_into_a_released_project_and_its_edits_stay(
     copier.run_update(project, data={"jobs": True}, vcs_ref="HEAD", defaults=True, overwrite=True, quiet=True)
     for name, (_, new) in edits.items():
         content = (project / name).read_text(encoding="utf-8")
-        assert "<<<<<<<" not in content, f"{name} has a conflict"
         assert new in content
+        # Both have changed this line; releases/0.10.0.maintenance.yml says where the owner's part of it goes.
+        assert name == "internal/app/serve.go" or "<<<<<<<" not in content, f"{name} has a conflict"
+    routes, serve = project / "internal/app/routes.go", project / "internal/app/serve.go"
+    settled = re.sub(
+        r"<<<<<<< .*?=======\n(.*?)>>>>>>> [^\n]*\n", r"\1", serve.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    serve.write_text(settled, encoding="utf-8")
+    parts = routes.read_text(encoding="utf-8").replace("monitor: monitors,", 'monitor: monitors, greeting: "hello",', 1)
+    routes.write_text(parts, encoding="utf-8")
     assert "workerCommand(env)" in (project / "internal/app/commands.go").read_text(encoding="utf-8")
     assert not list(project.rglob("*.rej"))
     sh("gofmt -w internal", project, go)
