@@ -520,7 +520,7 @@ def test_names_and_widths_stand_once_and_callers_are_told_of_a_change(scratch: P
     replace(
         use,
         "return reply.code(200)",
-        "request.log.debug({ seen: answer.predictions[0]?.confidence });\n        return reply.code(200)",
+        "request.log.debug({ seen: answer.predictions[0]?.confidence });\n          return reply.code(200)",
     )
     stale = processes.sh("npm run contract -- --check", scratch, environment, check=False)
     assert stale.returncode != 0
