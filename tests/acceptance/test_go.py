@@ -397,7 +397,7 @@ def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("answers", [BOTH, JOBS], ids=label)
+@pytest.mark.parametrize("answers", [pytest.param(BOTH, marks=pytest.mark.release), JOBS], ids=label)
 def test_both_engines_pass_the_same_suite(
     answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
 ) -> None:
