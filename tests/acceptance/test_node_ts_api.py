@@ -10,6 +10,7 @@ from typing import Any
 
 import processes
 import pytest
+from releases import sample
 
 pytestmark = pytest.mark.full
 
@@ -50,7 +51,15 @@ def document(project: Path) -> Document:
     return found
 
 
-@pytest.fixture(params=["embedded", "postgres"])
+DATABASES = ["embedded", "postgres"]
+
+
+# A run of everything does one of them, by its seed.
+@pytest.fixture(
+    params=[
+        each if each in sample(DATABASES, 1) else pytest.param(each, marks=pytest.mark.release) for each in DATABASES
+    ]
+)
 def environment(
     request: pytest.FixtureRequest, tools: Environment, free_port: Callable[[], int], tmp_path: Path
 ) -> dict[str, str]:
