@@ -17,7 +17,7 @@ PATIENCE = "--testTimeout=60000 --hookTimeout=60000"
 BREAKS = (
     Break(
         "a job does not know its organization",
-        f"{API}/queue/drizzle/0002_groups.sql",
+        f"{API}/queue/drizzle/0003_traces.sql",
         "'organizationId', organization_id",
         "'organizationId', NULL",
         "belongs to the organization of its transaction",

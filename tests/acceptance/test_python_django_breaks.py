@@ -74,8 +74,8 @@ BREAKS = (
     Break(
         "an editor may not delete",
         f"{SRC}/datasets/api.py",
-        "_dataset_for(request, dataset_id, Role.EDITOR).delete()",
-        "_dataset_for(request, dataset_id, Role.OWNER).delete()",
+        'with its file; editors may."""\n    dataset = _dataset_for(request, dataset_id, Role.EDITOR)',
+        'with its file; editors may."""\n    dataset = _dataset_for(request, dataset_id, Role.OWNER)',
         "test_datasets.py::test_a_viewer_reads_and_an_editor_changes",
     ),
     Break(
