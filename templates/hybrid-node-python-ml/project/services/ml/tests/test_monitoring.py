@@ -13,9 +13,9 @@ MONITORING = Path(__file__).parents[3] / "monitoring"
 
 @pytest.mark.parametrize("name", ["dashboard-ml.json", "alerts-ml.yaml"])
 def test_asks_for_what_there_is(client: TestClient, name: str) -> None:
+    if not MONITORING.exists():
+        pytest.skip("monitoring/ was deleted")
     file = MONITORING / name
-    if not file.exists():
-        pytest.skip(f"there is no {file}")
     client.post("/v1/predict", json={"instances": instances(1)})
     kinds = re.findall(r"^# TYPE (\w+) (\w+)$", client.get("/metrics").text, re.MULTILINE)
     endings = {"histogram": ("_bucket", "_sum", "_count")}
