@@ -79,7 +79,7 @@ def align(base: Tree, ours: Tree, theirs: Tree, mine: Mapping[str, str], its: Ma
     """Settle everything but lines; `mine` are the user's renames since base, `its` the template's."""
     trees = Aligned(dict(base), dict(ours), dict(theirs))
     mine = {old: new for old, new in mine.items() if new not in theirs and not command(new)}
-    its = {old: new for old, new in its.items() if new not in ours}
+    its = {old: new for old, new in its.items() if new not in ours and _is_as_made(old, base, ours)}
     _stay_away(trees, mine, its)
     _follow(trees, mine, its)
     _move(trees, its)
@@ -87,6 +87,11 @@ def align(base: Tree, ours: Tree, theirs: Tree, mine: Mapping[str, str], its: Ma
     _keep_generated(trees)
     trees.blocked = set(_in_the_way(trees))
     return trees
+
+
+def _is_as_made(path: str, base: Tree, ours: Tree) -> bool:
+    """Tell whether the user has not made something else of a file: a link that moves may lead nowhere."""
+    return path not in ours or ours[path].kind == base[path].kind
 
 
 def command(path: str) -> str:

@@ -86,6 +86,8 @@ FOUND = (
     ((("rename_folder", 6, 15, 20),), (("rename", 9, 0, 2),)),
     # A bot of the owner's has moved a pin: the file is the owner's by then, too.
     ((("raise_version", 0, 20, 6),), (("delete", 14, 14, 26), ("double", 15, 21, 18))),
+    # The template moves and changes what the owner has made a link: the link went along, and was said to be kept.
+    ((("make_link", 5, 17, 19),), (("end_otherwise", 5, 15, 34), ("rename", 5, 20, 14))),
 )
 
 
