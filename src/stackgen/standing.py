@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import journal, merge, render, repository, revision, source
+from stackgen import journal, merge, render, repository, settling, source
 from stackgen.project import Project
 
 
@@ -39,7 +39,7 @@ def look(project: Project, environment: Mapping[str, str]) -> Standing:
         store = merge.open_store(Path(folder, "store"), home)
         base, ours = store.take(render.old(project, where, Path(folder, "old"))), home.tree()
         moved = store.renames(base, ours)
-        drifted = revision.drifted(store, base, ours)
+        drifted = settling.drifted(store, base, ours)
     return Standing(
         project,
         releases[-1] if releases else None,

@@ -93,6 +93,8 @@ FOUND = (
     ((("make_link", 5, 17, 19),), (("end_otherwise", 5, 15, 34), ("rename", 5, 20, 14))),
     # The owner has copied a line with a pin, and the template moves it: the copies went along without a word.
     ((("double", 0, 3, 0),), (("raise_version", 0, 2, 4),)),
+    # The template moves a folder in which the owner has a file of his own: git's merge took that along.
+    ((("add", 12, 4, 10),), (("write_bytes", 12, 4, 35), ("rename_folder", 11, 15, 25))),
     # Both rename a file, in which the template writes what looks like a marker: the witness took that for a conflict.
     ((("rename", 0, 0, 2),), (("rename", 0, 0, 2), ("write_bytes", 15, 0, 5))),
 )
