@@ -148,9 +148,15 @@ def updates(work: Path) -> list[tuple[str, float, float]]:
     commands: dict[str, Sequence[str]] = {
         "copier": ["sh", "-c", f"{there} {copier} update --quiet --defaults --vcs-ref HEAD"],
         "update": ["sh", "-c", f"{there} {STACKGEN} update --json"],
+        # It exits 7, as there is something to do.
+        "check": ["sh", "-c", f"{there.removesuffix('exec')} {STACKGEN} update --check --json; [ $? -eq 7 ]"],
     }
     samples = interleaved(commands, work, rounds=3)
-    return [("update / copier update (CPU)", cpu(samples["update"]) / cpu(samples["copier"]), 0.4)]
+    base = cpu(samples["copier"])
+    return [
+        ("update / copier update (CPU)", cpu(samples["update"]) / base, 0.4),
+        ("update --check / copier update (CPU)", cpu(samples["check"]) / base, 0.4),
+    ]
 
 
 def main() -> None:
