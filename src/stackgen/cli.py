@@ -250,4 +250,9 @@ def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
     endings.hold_streams()
     endings.watch()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # one more, while the run was telling how it ended
+        code = endings.code_of_interrupt()
+    endings.over()
+    sys.exit(code)
