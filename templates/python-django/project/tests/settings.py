@@ -18,6 +18,7 @@ KNOWN = {
     "MAX_UPLOAD_MIB": "1",
     "ALLOW_SIGN_UP": "open",
     "LOG_FORMAT": "json",
+    "METRICS_PORT": "0",
 }
 for name in Env.model_fields:
     os.environ.pop(name.upper(), None)

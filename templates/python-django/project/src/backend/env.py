@@ -61,6 +61,8 @@ class Env(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     otel_exporter_otlp_endpoint: HttpUrl | None = None
     otel_service_name: str = "backend"
+    otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
     task_lease_seconds: int = Field(default=30, ge=2, le=3600)
     # The database refuses to delete what is younger than 30 days.

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "backend.metrics.requests.RequestMetrics",
     "backend.core.middleware.RequestLog",
     "backend.core.middleware.SecurityHeaders",
     "backend.core.health.Probes",
@@ -222,11 +223,13 @@ STORAGES = {
 WHITENOISE_AUTOREFRESH = DEBUG
 
 
-# --- Words, time and logs ---------------------------------------------------------------------------------------
+# --- Words, time, logs and metrics ------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+METRICS_ADDRESS = None if env.metrics_port is None else (env.host, env.metrics_port)
+WEB_THREADS = env.web_threads
 LOGGING_CONFIG = None
 logs.configure(level=env.log_level, as_json=env.json_logs)

@@ -133,7 +133,7 @@ def deployment(
         _execute(f"create database {name}")
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "backend.settings", "WEB_WORKERS": "1"}
     environment |= {"DATA_DIR": str(folder / "data"), "DATABASE_URL": url, "STATIC_ROOT": str(folder / "static")}
-    environment |= {"PYTHONPATH": str(PROJECT)}
+    environment |= {"PYTHONPATH": str(PROJECT), "METRICS_PORT": ""}
     try:
         made = Deployment(folder, environment)
         for command in (["migrate"], ["collectstatic", "--no-input"]):
