@@ -20,17 +20,6 @@ type Alert struct {
 	CreatedAt     time.Time
 }
 
-type Result struct {
-	ID                   uuid.UUID
-	TargetID             uuid.UUID
-	CheckedAt            time.Time
-	Healthy              bool
-	StatusCode           int64
-	LatencyUs            int64
-	Failure              string
-	CertificateExpiresAt *time.Time
-}
-
 type Target struct {
 	ID                uuid.UUID
 	Name              string
