@@ -67,7 +67,7 @@ WHERE id IN (
     ORDER BY due.next_check_at LIMIT $2::bigint
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned
+RETURNING id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned, method, expected_header, expected_body, recovery_threshold, successes, succeeded_at
 `
 
 type ClaimDueTargetsParams struct {
@@ -105,6 +105,12 @@ func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams
 			&i.FailedAt,
 			&i.WebhookGoneAt,
 			&i.CertificateWarned,
+			&i.Method,
+			&i.ExpectedHeader,
+			&i.ExpectedBody,
+			&i.RecoveryThreshold,
+			&i.Successes,
+			&i.SucceededAt,
 		); err != nil {
 			return nil, err
 		}
@@ -117,7 +123,7 @@ func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams
 }
 
 const lockTarget = `-- name: LockTarget :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id = $1 FOR UPDATE
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned, method, expected_header, expected_body, recovery_threshold, successes, succeeded_at FROM targets WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockTarget(ctx context.Context, id uuid.UUID) (Target, error) {
@@ -142,6 +148,12 @@ func (q *Queries) LockTarget(ctx context.Context, id uuid.UUID) (Target, error) 
 		&i.FailedAt,
 		&i.WebhookGoneAt,
 		&i.CertificateWarned,
+		&i.Method,
+		&i.ExpectedHeader,
+		&i.ExpectedBody,
+		&i.RecoveryThreshold,
+		&i.Successes,
+		&i.SucceededAt,
 	)
 	return i, err
 }

@@ -61,4 +61,10 @@ type Target struct {
 	FailedAt          *time.Time
 	WebhookGoneAt     *time.Time
 	CertificateWarned *time.Time
+	Method            string
+	ExpectedHeader    string
+	ExpectedBody      string
+	RecoveryThreshold int64
+	Successes         int64
+	SucceededAt       *time.Time
 }

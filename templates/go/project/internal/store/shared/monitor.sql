@@ -1,8 +1,9 @@
 -- name: InsertTarget :exec
 INSERT INTO targets (
     id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url,
-    enabled, state, failures, next_check_at, version, created_at, updated_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+    enabled, state, failures, next_check_at, version, created_at, updated_at,
+    method, expected_header, expected_body, recovery_threshold
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19);
 
 -- name: GetTarget :one
 SELECT * FROM targets WHERE id = $1;
@@ -18,7 +19,8 @@ UPDATE targets SET
     name = sqlc.arg(name), url = sqlc.arg(url), interval_ms = sqlc.arg(interval_ms),
     timeout_ms = sqlc.arg(timeout_ms), expected_status = sqlc.arg(expected_status),
     failure_threshold = sqlc.arg(failure_threshold), webhook_url = sqlc.arg(webhook_url),
-    enabled = sqlc.arg(enabled), next_check_at = sqlc.arg(next_check_at),
+    method = sqlc.arg(method), expected_header = sqlc.arg(expected_header), expected_body = sqlc.arg(expected_body),
+    recovery_threshold = sqlc.arg(recovery_threshold), enabled = sqlc.arg(enabled), next_check_at = sqlc.arg(next_check_at),
     webhook_gone_at = NULL, version = version + 1, updated_at = sqlc.arg(updated_at)
 WHERE id = sqlc.arg(id) AND version = sqlc.arg(version);
 
@@ -28,7 +30,7 @@ DELETE FROM targets WHERE id = $1;
 -- name: SetTargetState :execrows
 UPDATE targets SET
     state = sqlc.arg(state), failures = sqlc.arg(failures), failed_at = sqlc.arg(failed_at),
-    certificate_warned = sqlc.arg(certificate_warned)
+    successes = sqlc.arg(successes), succeeded_at = sqlc.arg(succeeded_at), certificate_warned = sqlc.arg(certificate_warned)
 WHERE id = sqlc.arg(id);
 
 -- name: EndWebhook :execrows

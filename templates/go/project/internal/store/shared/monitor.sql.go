@@ -63,7 +63,7 @@ func (q *Queries) GetAlert(ctx context.Context, id uuid.UUID) (Alert, error) {
 }
 
 const getTarget = `-- name: GetTarget :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id = $1
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned, method, expected_header, expected_body, recovery_threshold, successes, succeeded_at FROM targets WHERE id = $1
 `
 
 func (q *Queries) GetTarget(ctx context.Context, id uuid.UUID) (Target, error) {
@@ -88,12 +88,18 @@ func (q *Queries) GetTarget(ctx context.Context, id uuid.UUID) (Target, error) {
 		&i.FailedAt,
 		&i.WebhookGoneAt,
 		&i.CertificateWarned,
+		&i.Method,
+		&i.ExpectedHeader,
+		&i.ExpectedBody,
+		&i.RecoveryThreshold,
+		&i.Successes,
+		&i.SucceededAt,
 	)
 	return i, err
 }
 
 const getTargetByName = `-- name: GetTargetByName :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE name = $1
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned, method, expected_header, expected_body, recovery_threshold, successes, succeeded_at FROM targets WHERE name = $1
 `
 
 func (q *Queries) GetTargetByName(ctx context.Context, name string) (Target, error) {
@@ -118,6 +124,12 @@ func (q *Queries) GetTargetByName(ctx context.Context, name string) (Target, err
 		&i.FailedAt,
 		&i.WebhookGoneAt,
 		&i.CertificateWarned,
+		&i.Method,
+		&i.ExpectedHeader,
+		&i.ExpectedBody,
+		&i.RecoveryThreshold,
+		&i.Successes,
+		&i.SucceededAt,
 	)
 	return i, err
 }
@@ -187,26 +199,31 @@ func (q *Queries) InsertResult(ctx context.Context, arg InsertResultParams) erro
 const insertTarget = `-- name: InsertTarget :exec
 INSERT INTO targets (
     id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url,
-    enabled, state, failures, next_check_at, version, created_at, updated_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    enabled, state, failures, next_check_at, version, created_at, updated_at,
+    method, expected_header, expected_body, recovery_threshold
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 `
 
 type InsertTargetParams struct {
-	ID               uuid.UUID
-	Name             string
-	Url              string
-	IntervalMs       int64
-	TimeoutMs        int64
-	ExpectedStatus   int64
-	FailureThreshold int64
-	WebhookUrl       string
-	Enabled          bool
-	State            string
-	Failures         int64
-	NextCheckAt      time.Time
-	Version          int64
-	CreatedAt        time.Time
-	UpdatedAt        time.Time
+	ID                uuid.UUID
+	Name              string
+	Url               string
+	IntervalMs        int64
+	TimeoutMs         int64
+	ExpectedStatus    int64
+	FailureThreshold  int64
+	WebhookUrl        string
+	Enabled           bool
+	State             string
+	Failures          int64
+	NextCheckAt       time.Time
+	Version           int64
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	Method            string
+	ExpectedHeader    string
+	ExpectedBody      string
+	RecoveryThreshold int64
 }
 
 func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) error {
@@ -226,6 +243,10 @@ func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) erro
 		arg.Version,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.Method,
+		arg.ExpectedHeader,
+		arg.ExpectedBody,
+		arg.RecoveryThreshold,
 	)
 	return err
 }
@@ -311,7 +332,7 @@ func (q *Queries) ListResults(ctx context.Context, arg ListResultsParams) ([]Res
 }
 
 const listTargets = `-- name: ListTargets :many
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id > $1 ORDER BY id LIMIT CAST($2 AS bigint)
+SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned, method, expected_header, expected_body, recovery_threshold, successes, succeeded_at FROM targets WHERE id > $1 ORDER BY id LIMIT CAST($2 AS bigint)
 `
 
 type ListTargetsParams struct {
@@ -347,6 +368,12 @@ func (q *Queries) ListTargets(ctx context.Context, arg ListTargetsParams) ([]Tar
 			&i.FailedAt,
 			&i.WebhookGoneAt,
 			&i.CertificateWarned,
+			&i.Method,
+			&i.ExpectedHeader,
+			&i.ExpectedBody,
+			&i.RecoveryThreshold,
+			&i.Successes,
+			&i.SucceededAt,
 		); err != nil {
 			return nil, err
 		}
@@ -395,14 +422,16 @@ func (q *Queries) PruneResults(ctx context.Context, arg PruneResultsParams) (int
 const setTargetState = `-- name: SetTargetState :execrows
 UPDATE targets SET
     state = $1, failures = $2, failed_at = $3,
-    certificate_warned = $4
-WHERE id = $5
+    successes = $4, succeeded_at = $5, certificate_warned = $6
+WHERE id = $7
 `
 
 type SetTargetStateParams struct {
 	State             string
 	Failures          int64
 	FailedAt          *time.Time
+	Successes         int64
+	SucceededAt       *time.Time
 	CertificateWarned *time.Time
 	ID                uuid.UUID
 }
@@ -412,6 +441,8 @@ func (q *Queries) SetTargetState(ctx context.Context, arg SetTargetStateParams) 
 		arg.State,
 		arg.Failures,
 		arg.FailedAt,
+		arg.Successes,
+		arg.SucceededAt,
 		arg.CertificateWarned,
 		arg.ID,
 	)
@@ -449,24 +480,29 @@ UPDATE targets SET
     name = $1, url = $2, interval_ms = $3,
     timeout_ms = $4, expected_status = $5,
     failure_threshold = $6, webhook_url = $7,
-    enabled = $8, next_check_at = $9,
-    webhook_gone_at = NULL, version = version + 1, updated_at = $10
-WHERE id = $11 AND version = $12
+    method = $8, expected_header = $9, expected_body = $10,
+    recovery_threshold = $11, enabled = $12, next_check_at = $13,
+    webhook_gone_at = NULL, version = version + 1, updated_at = $14
+WHERE id = $15 AND version = $16
 `
 
 type UpdateTargetParams struct {
-	Name             string
-	Url              string
-	IntervalMs       int64
-	TimeoutMs        int64
-	ExpectedStatus   int64
-	FailureThreshold int64
-	WebhookUrl       string
-	Enabled          bool
-	NextCheckAt      time.Time
-	UpdatedAt        time.Time
-	ID               uuid.UUID
-	Version          int64
+	Name              string
+	Url               string
+	IntervalMs        int64
+	TimeoutMs         int64
+	ExpectedStatus    int64
+	FailureThreshold  int64
+	WebhookUrl        string
+	Method            string
+	ExpectedHeader    string
+	ExpectedBody      string
+	RecoveryThreshold int64
+	Enabled           bool
+	NextCheckAt       time.Time
+	UpdatedAt         time.Time
+	ID                uuid.UUID
+	Version           int64
 }
 
 func (q *Queries) UpdateTarget(ctx context.Context, arg UpdateTargetParams) (int64, error) {
@@ -478,6 +514,10 @@ func (q *Queries) UpdateTarget(ctx context.Context, arg UpdateTargetParams) (int
 		arg.ExpectedStatus,
 		arg.FailureThreshold,
 		arg.WebhookUrl,
+		arg.Method,
+		arg.ExpectedHeader,
+		arg.ExpectedBody,
+		arg.RecoveryThreshold,
 		arg.Enabled,
 		arg.NextCheckAt,
 		arg.UpdatedAt,
