@@ -9,9 +9,9 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "endings", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks", "recommend",
-    "decision", "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
-    "plan", "git", "source", "project", "provenance",
+    "errors", "endings", "workshop", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks",
+    "recommend", "decision", "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits",
+    "schema", "plan", "git", "source", "project", "provenance",
     "repository", "destination", "trim", "render", "releases",
     "merge", "pins", "migrations", "policies", "settling", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "serving", "layout", "proving", "advice", "console", "voice", "report",
