@@ -34,8 +34,11 @@ def settle(store: Store, base: Tree, ours: Tree, theirs: Tree) -> Settled:
     aligned = {1: dict(trees.base), 2: dict(trees.ours), 3: dict(trees.theirs)}
     given_up = _level(store, trees)
     merged = store.merge(trees.base, trees.ours, trees.theirs)
-    for path, entry in trees.union.items():
-        merged.tree[path] = _united(store, trees.ours[path], entry)
+    for path, entry in list(trees.union.items()):
+        if b"\0" in store.blob(trees.ours[path]) + store.blob(entry):  # no text has no lines to put together
+            del trees.union[path]
+        else:
+            merged.tree[path] = _united(store, trees.ours[path], entry)
     given_up |= _settle_answers(store, trees, merged)
     # Whoever settles a conflict is given what was there, not what it was levelled to.
     conflicts = {

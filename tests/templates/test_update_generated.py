@@ -95,6 +95,8 @@ FOUND = (
     ((("double", 0, 3, 0),), (("raise_version", 0, 2, 4),)),
     # The template moves a folder in which the owner has a file of his own: git's merge took that along.
     ((("add", 12, 4, 10),), (("write_bytes", 12, 4, 35), ("rename_folder", 11, 15, 25))),
+    # A lock whose lines are put together is no text any more: whole it stays, and is named.
+    ((("write_bytes", 2, 19, 32),), (("write_anew", 2, 15, 26),)),
     # Both rename a file, in which the template writes what looks like a marker: the witness took that for a conflict.
     ((("rename", 0, 0, 2),), (("rename", 0, 0, 2), ("write_bytes", 15, 0, 5))),
 )
