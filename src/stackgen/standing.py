@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stackgen import journal, merge, render, repository, revision, source, workshop
+from stackgen import journal, merge, render, repository, settling, source, workshop
 from stackgen.project import Project
 
 
@@ -37,7 +37,7 @@ def look(project: Project, environment: Mapping[str, str]) -> Standing:
         store = merge.open_store(folder / "store", home)
         base, ours = store.take(render.old(project, where, folder / "old")), home.tree()
         moved = store.renames(base, ours)
-        drifted = revision.drifted(store, base, ours)
+        drifted = settling.drifted(store, base, ours)
     return Standing(
         project,
         releases[-1] if releases else None,

@@ -74,12 +74,12 @@ def run(
     return carry(project, Wish(data, version), environment)
 
 
-def look(project: Project, wish: Wish, environment: Mapping[str, str]) -> tuple[Report, bytes]:
-    """Give what an update would do, and as a diff, without touching anything."""
+def look(project: Project, wish: Wish, environment: Mapping[str, str], *, diff: bool = False) -> tuple[Report, bytes]:
+    """Give what an update would do, with `diff` as one, too, without touching anything."""
     with _planned(project, wish, environment) as plan:
         if plan is None:
             return Report(project.path, project.version, project.version), b""
-        return report(plan), plan.diff()
+        return report(plan), plan.diff() if diff else b""
 
 
 def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected: str | None = None) -> Report:
