@@ -20,7 +20,8 @@ DECISION = {"rule": "io", "reasons": ["first: one", "second"], "choices": [{"key
 UPDATE = """
 import os, sys
 from pathlib import Path
-from stackgen import project, update
+from stackgen import endings, project, update
+endings.watch()
 try:
     update.run(project.read(Path(sys.argv[1])), {}, os.environ)
 except KeyboardInterrupt:
