@@ -223,6 +223,19 @@ def test_a_module_is_added_as_its_page_says(grown: tuple[Path, set[str], str], t
 
 
 @pytest.mark.full
+def test_the_code_of_the_pages_about_payments_and_live_events_is_right(
+    grown: tuple[Path, set[str], str], tools: Environment
+) -> None:
+    project = grown[0]
+    file = project / "apps/api/src/modules/tasks/pages.ts"
+    file.write_text(node_pages.code(project), encoding="utf-8")
+    try:
+        processes.sh("npx tsc --project apps/api", project, tools)
+    finally:
+        file.unlink()
+
+
+@pytest.mark.full
 def test_a_module_is_removed_as_its_page_says(other: Callable[..., Path], tools: Environment) -> None:
     project = other("lean", ci="none", license="apache-2.0")
     touched, [tests] = follow(project, tools, "Removing")
@@ -320,6 +333,11 @@ def test_payments_live_events_and_files_work_as_their_pages_say(
     assert [json.loads(line[6:])["type"] for line in events.splitlines() if line.startswith("data: ")] == [
         "reset",
         "project.created",
+    ]
+    # The same, as the page's own code has it: its functions are called with these.
+    assert re.findall(r"^(reload|update) ?(?:\{.*\"type\":\"([\w.]+)\".*)?$", events, re.MULTILINE) == [
+        ("reload", ""),
+        ("update", "project.created"),
     ]
     assert re.findall(r'{"plan":"(\w+)"', payment) == ["free", "pro"]
     assert re.findall(r"https://(\w+)\.stripe\.test", payment) == ["checkout", "billing"]
