@@ -51,6 +51,12 @@ def psql(server: str, statements: str) -> None:
     processes.sh(command, Path.cwd(), os.environ)
 
 
+def owned(server: str) -> None:
+    """Make the database `my_shop`, and the role that owns it."""
+    psql(server, f"CREATE ROLE {OWNER} LOGIN PASSWORD '{PASSWORD}'")
+    psql(server, f"CREATE DATABASE my_shop OWNER {OWNER}")
+
+
 def address(server: str, role: str, database: str = "my_shop") -> str:
     """Give the address of a database for a role."""
     return f"postgresql://{role}:{PASSWORD}@{server}/{database}"

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import backups
 import copier
 import following
 import monitoring
@@ -416,6 +417,23 @@ def test_both_engines_pass_the_same_suite(
     )
     assert "--- PASS: TestWhatWasAcknowledgedSurvivesSIGKILL/PostgreSQL" in killed.stdout
     assert "--- SKIP" not in killed.stdout
+
+
+@pytest.mark.release
+def test_a_backup_is_restored_as_its_page_says(
+    render: Callable[..., Path], sh: Sh, go: dict[str, str], tmp_path: Path
+) -> None:
+    project = render("go", jobs=True)
+    sh("make build", project, go)
+    with backups.own_server() as server:
+        backups.owned(server)
+
+        def migrate(database: str) -> None:
+            settings = {**go, "DATABASE_URL": backups.address(server, backups.OWNER, database)}
+            sh("bin/my-shop migrate up", project, settings)
+
+        migrate("my_shop")
+        backups.proven(project, server, go, tmp_path, migrate)
 
 
 @pytest.mark.full

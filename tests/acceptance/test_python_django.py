@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import backups
 import processes
 import pytest
 import verifying
@@ -197,6 +198,21 @@ def test_an_upload_is_profiled_by_a_worker_on_postgresql(
 ) -> None:
     with _deployment(project, environment, tmp_path, postgres_url) as server:
         assert server.stop() == 0
+
+
+@pytest.mark.release
+def test_a_backup_is_restored_as_its_page_says(project: Path, environment: Environment, tmp_path: Path) -> None:
+    with backups.own_server() as server:
+        backups.owned(server)
+
+        def manage(database: str, *arguments: str) -> None:
+            settings = {**environment, **PRODUCTION, "ENV_FILE": "", "DATA_DIR": str(tmp_path / "data")}
+            settings["DATABASE_URL"] = backups.address(server, backups.OWNER, database)
+            processes.sh([str(project / ".venv/bin/python"), "manage.py", *arguments], project, settings)
+
+        manage("my_shop", "migrate", "-v0")
+        manage("my_shop", "shell", "-v0", "-c", SIGN_UP)
+        backups.proven(project, server, environment, tmp_path, lambda database: manage(database, "migrate", "-v0"))
 
 
 def test_a_wrong_environment_is_told_in_a_few_lines(project: Path, environment: Environment) -> None:
