@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import backups
 import node_pages
 import processes
 import pytest
@@ -383,3 +384,31 @@ def test_production_runs_on_postgresql_with_what_the_image_installs(
         assert processes.http("GET", f"{running.url}/readyz").status == 200
         use_the_resource(running.url)
         assert running.stop() == 0
+
+
+@pytest.mark.full
+def test_a_backup_is_restored_as_its_page_says(project: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    with backups.own_server() as server:
+        (roles,) = backups.blocks(project / "docs/deploy.md", "sql", "Database roles")
+        for statement in filter(str.strip, roles.split(";")):
+            backups.psql(server, statement)
+
+        def settings(database: str) -> dict[str, str]:
+            addresses = [backups.address(server, role, database) for role in ("my_shop_api", backups.OWNER)]
+            return {**environment, "DATABASE_URL": addresses[0], "MIGRATION_DATABASE_URL": addresses[1]}
+
+        def migrate(database: str) -> None:
+            processes.sh("npm run migrate", project, settings(database))
+
+        migrate("my_shop")
+        with processes.serve(
+            ["node", "apps/api/src/server.ts"],
+            project,
+            settings("my_shop"),
+            f"http://localhost:{environment['PORT']}/readyz",
+        ) as running:
+            browser = Browser(running.url)
+            projects = sign_up(browser)
+            assert browser("POST", projects, {"name": "Apollo"}).status == 201
+            assert running.stop() == 0
+        backups.proven(project, server, environment, tmp_path, migrate)
