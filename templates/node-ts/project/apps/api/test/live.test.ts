@@ -1,9 +1,16 @@
 import type { AddressInfo } from 'node:net';
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { members, users } from '../src/auth/schema.ts';
+import type { Database } from '../src/db/database.ts';
 import { withTenant } from '../src/db/tenant.ts';
 import { deleteBefore } from '../src/modules/live/events.ts';
+import { Hub } from '../src/modules/live/hub.ts';
+import { forget } from '../src/modules/live/jobs.ts';
+import { SocketStream } from '../src/modules/live/sink.ts';
+import { Stream } from '../src/modules/live/stream.ts';
 import { tell } from '../src/modules/live/tell.ts';
+import { enqueue } from '../src/queue/job.ts';
 import { makeKey } from './support/api-keys.ts';
 import { addMember, signUp, signUpOwner, startApp, type TestApp } from './support/app.ts';
 import { hears, Listening, PATIENCE, tellOf, type Who } from './support/listening.ts';
@@ -36,6 +43,7 @@ async function listen(who: Who = { cookie: red.client.cookie }, path = red.path)
   return listening;
 }
 
+const access = (organizationId: string) => ({ userId: 'ada', organizationId, role: 'owner' });
 const tellRed = (what: string, data = {}) => tellOf(test.database, red.organizationId, what, data);
 
 describe('a stream', () => {
@@ -98,6 +106,29 @@ describe('a stream', () => {
     const owner = await listen({ cookie: red.client.cookie, lastEventId: listening.lastId });
     await tellRed('read');
     await hears(owner, 'note.read');
+  });
+
+  it('tells what a new role may know, from the next beat on', async () => {
+    const email = 'promoted@example.com';
+    const member = await addMember(test, red.client, email, 'member');
+    const listening = await listen({ cookie: member.cookie });
+    await hears(listening, 'reset');
+    const ofMember = { id: members.id };
+    const [row] = await test.database.db
+      .select(ofMember)
+      .from(members)
+      .innerJoin(users, eq(users.id, members.userId))
+      .where(eq(users.email, email));
+    const body = { memberId: row?.id, role: 'admin' };
+    const changed = await red.client.post('/api/auth/organization/update-member-role', body);
+    expect(changed.statusCode, changed.body).toBe(200);
+    const heard = async () => {
+      await withTenant(test.database, red.organizationId, (tx) =>
+        tell(tx, { type: 'key.made', audience: 'apiKey:read', data: {} }),
+      );
+      return listening.types.includes('key.made');
+    };
+    await expect.poll(heard, PATIENCE).toBe(true);
   });
 
   it('has no HEAD, and refuses numbers that are none', async () => {
@@ -236,6 +267,65 @@ describe('a stream ends', () => {
   });
 });
 
+describe('what waits for a client', () => {
+  /** A WebSocket whose client has not read so many bytes. */
+  function streamWith(bytes: number) {
+    const state = { bufferedAmount: bytes, pings: 0, isCut: false };
+    const socket = Object.assign(state, {
+      on: () => undefined,
+      ping: () => {
+        state.pings += 1;
+      },
+      terminate: () => {
+        state.isCut = true;
+      },
+    });
+    const sink = new SocketStream(socket as never);
+    const options = { bufferBytes: 1_000, slow: () => undefined };
+    return { state, stream: new Stream(access('red'), 0, sink, options) };
+  }
+
+  it('is no more than it may be before more is added', () => {
+    const [enough, tooMuch] = [streamWith(1_000), streamWith(1_001)];
+    for (const { stream } of [enough, tooMuch]) stream.makeRoom();
+    expect([enough.state.isCut, tooMuch.state.isCut]).toEqual([false, true]);
+    expect([enough.stream.isOver, tooMuch.stream.isOver]).toEqual([false, true]);
+  });
+
+  it('has become less from one beat to the next', () => {
+    const [reads, sleeps] = [streamWith(900), streamWith(900)];
+    for (const { stream } of [reads, sleeps]) stream.beat();
+    reads.state.bufferedAmount = 899;
+    for (const { stream } of [reads, sleeps]) stream.beat();
+    expect([reads.stream.isOver, sleeps.stream.isOver]).toEqual([false, true]);
+  });
+});
+
+it('clients that come back at once leave connections for requests', async () => {
+  const { database } = test;
+  let [running, most] = [0, 0];
+  const withSettings: Database['withSettings'] = async (settings, work) => {
+    running += 1;
+    most = Math.max(most, running);
+    return database.withSettings(settings, work).finally(() => {
+      running -= 1;
+    });
+  };
+  const hub = new Hub({
+    database: { ...database, withSettings },
+    log: test.app.log,
+    listenUrl: undefined,
+    beatMs: 60_000,
+    streamsPerUser: 20,
+    bufferBytes: 1_000,
+    presence: undefined,
+  });
+  const feeds = Array.from({ length: 20 }, (_, each) => hub.enter(access(`each-${each}`)).feed);
+  await Promise.all(feeds.map((feed) => feed.begin()));
+  expect(most).toBe(2);
+  await hub.stop();
+});
+
 it('nobody has more streams than they may, and one that ends makes room', async () => {
   const mine = [await listen(), await listen(), await listen(), await listen()];
   const fifth = await listen();
@@ -307,6 +397,20 @@ describe('telling', () => {
     expect((await all()).rows).toEqual(before);
     await deleteBefore(test.database, new Date(Date.now() + 60_000), AbortSignal.timeout(60_000));
     expect((await all()).rows).toEqual([]);
+  });
+
+  it('is forgotten by a job once it is older than LIVE_RETENTION_HOURS', async () => {
+    for (const hours of [25, 23]) {
+      await tellRed('old', { hours });
+      await withTenant(test.database, red.organizationId, (tx) =>
+        tx.execute(sql`
+          update live_events set at = now() - make_interval(hours => ${hours})
+          where (data->>'hours')::integer = ${hours}`),
+      );
+    }
+    await enqueue(test.database.db, forget, {});
+    await test.app.jobs.start();
+    await expect.poll(async () => (await all()).rows, PATIENCE).toHaveLength(1);
   });
 });
 

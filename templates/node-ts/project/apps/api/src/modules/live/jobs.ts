@@ -5,7 +5,7 @@ import { deleteBefore } from './events.ts';
 
 const HOUR_MS = 3_600_000;
 
-const forget = defineJob({
+export const forget = defineJob({
   name: 'live.forget',
   payload: z.object({}),
   schedule: '*/10 * * * *',
