@@ -12,7 +12,7 @@ env = load()
 
 wsgi_app = "backend.wsgi:application"
 bind = f"{env.host}:{env.port}"
-worker_class = "gthread"
+worker_class = "backend.core.server.Worker"
 workers = env.web_workers
 threads = env.web_threads
 # A request in progress may end; then the process leaves, and a load balancer has long looked elsewhere.

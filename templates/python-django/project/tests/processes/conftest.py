@@ -23,7 +23,9 @@ from django.db import connections
 from django_tasks.base import Task
 from django_tasks_db.models import DBTaskResult, get_date_max
 
+from backend.accounts.models import ApiKey, User
 from backend.env import PROJECT
+from backend.teams.models import Membership, Role, Team
 
 ALIAS = "deployment"
 SERVER = os.environ.get("TEST_DATABASE_URL", "")
@@ -84,6 +86,16 @@ class Deployment:
             backend_name="default",
             run_after=get_date_max(),
         )
+
+    def member_of(self, *teams: str) -> str:
+        """Make somebody who owns teams with these names, and give a key of theirs."""
+        user = User.objects.using(ALIAS).create(email=f"{uuid.uuid4().hex}@example.com")
+        for name in teams:
+            team = Team.objects.using(ALIAS).create(name=name)
+            Membership.objects.using(ALIAS).create(team=team, user=user, role=Role.OWNER)
+        secret = f"key_{uuid.uuid4().hex}"
+        ApiKey.objects.using(ALIAS).create(user=user, name="tests", start=secret[:8], digest=ApiKey.hash(secret))
+        return secret
 
     @contextmanager
     def process(self, *command: str, url: str = "", **environment: str) -> Iterator[Process]:

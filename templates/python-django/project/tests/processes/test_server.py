@@ -44,6 +44,37 @@ def test_a_server_told_to_stop_answers_every_request_it_has_taken(deployment: De
         assert server.popen.wait(60) == 0
 
 
+def test_nobody_waits_for_those_who_send_half_a_request(deployment: Deployment) -> None:
+    # A form without its token, which is looked for in the body: 403 when all of it is there.
+    form = b"POST /accounts/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    head = form + b"Cookie: csrftoken=" + b"a" * 32 + b"\r\nContent-Length: "
+    rest_of = {
+        b"": b"GET /admin/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        head: b"2\r\n\r\na=",
+        head + b"50\r\n\r\na=": b"b" * 48,
+        head + b"100000\r\n\r\na=": b"b" * 99_998,
+    }
+    with deployment.server() as server, ExitStack() as open_until_the_end:
+        address = urlsplit(server.url)
+
+        def connect(start: bytes) -> socket.socket:
+            connection = socket.create_connection((address.hostname, address.port), timeout=30)
+            connection.sendall(start)
+            return open_until_the_end.enter_context(connection)
+
+        sent = {half: [connect(half) for _ in range(20)] for half in rest_of}
+        assert [server.status(path) for path in ("/livez", "/readyz", "/api/me")] == [200, 200, 401]
+        # Those that become whole are answered, also those that are too large for all to be read at once.
+        for half, connections in sent.items():
+            for connection in connections:
+                connection.sendall(rest_of[half])
+            assert {connection.recv(65536)[9:12] for connection in connections} == {b"302" if half == b"" else b"403"}
+        # Nor does anybody wait for those who have their answer, and do not close.
+        for _ in range(10):
+            assert connect(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").recv(4096)
+        assert server.status("/livez") == 200
+
+
 def test_six_who_sign_up_with_one_address_at_the_same_moment_get_no_error(deployment: Deployment) -> None:
     person = json.dumps({"email": "twins@example.com", "password": "correct-horse-battery"}).encode()
     with deployment.server(ALLOW_SIGN_UP="open") as server:

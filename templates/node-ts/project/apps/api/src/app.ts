@@ -74,7 +74,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
   measureConnections(metrics, database);
   measureBacklog(metrics, database);
-  measureRequests(app, metrics);
+  // No request pays for what nobody asks for.
+  if (options.metrics) measureRequests(app, options.metrics);
   traceRequests(app);
   registerProblems(app);
   registerCurrentRequest(app);

@@ -1,12 +1,18 @@
 import { globSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import { measureConnections } from '../src/db/connections.ts';
+import { MailError } from '../src/mail/mailer.ts';
+import { sendWith } from '../src/mail/post.ts';
 import { listenForScrapes } from '../src/metrics/listen.ts';
 import { Prometheus } from '../src/metrics/prometheus.ts';
-import { defineJob, enqueue } from '../src/queue/job.ts';
-import { type Client, confirmAddress, signUpOwner, type TestApp } from './support/app.ts';
+import { defineModule } from '../src/module.ts';
+import { defineJob, enqueue, HopelessJobError, handle } from '../src/queue/job.ts';
+import { type Client, confirmAddress, ORIGIN, signUpOwner, type TestApp } from './support/app.ts';
+import { keepLog } from './support/jobs.ts';
 import { hears, Listening } from './support/listening.ts';
 import { ServerProcess } from './support/process.ts';
 import { Receiver } from './support/receiver.ts';
@@ -18,6 +24,22 @@ const NO_DATABASE = {
   DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
   MIGRATE_ON_START: 'false',
 };
+const payload = z.object({});
+const hopeless = defineJob({ name: 'test.hopeless', payload });
+const repeated = defineJob({ name: 'test.repeated', payload, retryAfterSeconds: 1 });
+const failing = defineModule({
+  name: 'test-failing',
+  register: () => undefined,
+  jobs: () => [
+    handle(hopeless, async () => {
+      throw new HopelessJobError('never');
+    }),
+    handle(repeated, async (_, { attempt }) => {
+      if (attempt === 1) throw new Error('not yet');
+    }),
+  ],
+});
+
 const metrics = new Prometheus();
 let test: TestApp & { ring(organizationId: string, text: string): Promise<unknown> };
 let owner: Client;
@@ -29,7 +51,7 @@ let receiver: Receiver;
 
 beforeAll(async () => {
   receiver = await Receiver.start();
-  test = await startWithBell({ metrics });
+  test = await startWithBell({ metrics, extraModules: [failing] });
   url = await test.app.listen({ port: 0, host: '127.0.0.1' });
   scrapes = await listenForScrapes(metrics, { host: '127.0.0.1', port: 0 });
   ({ client: owner, organizationId, path } = await signUpOwner(test.app, 'measured'));
@@ -64,13 +86,17 @@ const routes = async () => {
 };
 
 it('counts requests by route, whatever addresses callers make up', async () => {
+  const begun = performance.now();
   for (const key of ['a', 'b', 'c']) await fetch(`${url}/no/such/address/${key}?x=${key}`);
+  const seconds = (performance.now() - begun) / 1_000;
   const cookie = owner.cookie;
   for (const id of ['x', 'y']) {
     await fetch(`${url}${path}/api-keys/${id}`, { headers: { cookie } });
   }
   await fetch(`${url}/livez`, { method: 'DELETE' });
   await becomes('http_request_duration_seconds_count{method="GET",route="none",status="404"}', 3);
+  const sum = 'http_request_duration_seconds_sum{method="GET",route="none",status="404"}';
+  expect(await sample(sum)).toBeLessThan(seconds);
   const seen = (await routes()).map((labels) => labels?.join(' '));
   expect(seen).toContain('DELETE /livez 405');
   expect(seen.filter((labels) => labels?.includes('such'))).toEqual([]);
@@ -80,6 +106,23 @@ it('counts requests by route, whatever addresses callers make up', async () => {
   expect(ofKeys).toHaveLength(1);
   expect(ofKeys[0]).toContain('/organizations/:');
   expect(await sample('http_requests_in_flight')).toBe(0);
+});
+
+it('counts a request while it is under way, and one whose caller hangs up', async () => {
+  const headers = {
+    origin: ORIGIN,
+    cookie: owner.cookie,
+    'content-type': 'application/json',
+    'content-length': '100',
+  };
+  const asked = request(`${url}${path}/api-keys`, { method: 'POST', headers });
+  asked.on('error', () => undefined);
+  asked.write('{');
+  await becomes('http_requests_in_flight', 1);
+  asked.destroy();
+  await becomes('http_requests_in_flight', 0);
+  const seen = (await routes()).map((labels) => labels?.join(' '));
+  expect(seen).toContain('POST /api/v1/organizations/:organization/api-keys 499');
 });
 
 it('says what each metric is, and of which kind', async () => {
@@ -110,7 +153,16 @@ it('tells of saturation: the event loop, connections to the database, requests t
   ]) {
     expect(all.get(name), name).toBeGreaterThanOrEqual(0);
   }
-  expect(all.get('database_connections_max')).toBeGreaterThan(0);
+  expect(all.get('database_connections_max')).toBe(test.database.mostConnections);
+});
+
+it('tells apart connections that are in use, that there may be and that are waited for', async () => {
+  const own = new Prometheus();
+  measureConnections(own, { inUse: () => 2, mostConnections: 5, waiting: () => 3 });
+  const text = await own.scrape();
+  expect(text).toMatch(/^database_connections 2$/m);
+  expect(text).toMatch(/^database_connections_max 5$/m);
+  expect(text).toMatch(/^database_connections_waiting 3$/m);
 });
 
 it('counts jobs, mails and webhooks by how they went', async () => {
@@ -131,6 +183,31 @@ it('counts jobs, mails and webhooks by how they went', async () => {
   await test.ring(organizationId, 'dong');
   await becomes('webhook_deliveries_total{outcome="delivered"}', 1);
   expect(await deliveriesTo(owner, path, working)).toMatchObject([{ status: 'delivered' }]);
+});
+
+it('counts what fails: a job that is tried again, and one that nobody will do', async () => {
+  await test.app.jobs.start();
+  await enqueue(test.database.db, repeated, {});
+  await enqueue(test.database.db, hopeless, {});
+  await becomes(`jobs_total{kind="${hopeless.name}",outcome="given_up"}`, 1);
+  await becomes(`jobs_total{kind="${repeated.name}",outcome="done"}`, 1);
+  expect(await sample(`jobs_total{kind="${repeated.name}",outcome="failed"}`)).toBe(1);
+  await becomes(`queue_dead_letters{kind="${hopeless.name}"}`, 1);
+});
+
+it.each([
+  ['put_off', new MailError('busy', false), false],
+  ['lost', new MailError('busy', false), true],
+  ['lost', new MailError('no such address', true), false],
+])('counts a mail that fails as %s', async (outcome, error, isLast) => {
+  const own = new Prometheus();
+  const { run } = sendWith({ send: () => Promise.reject(error) }, own);
+  const letter = { language: 'en', subject: 'Hello', paragraphs: [] };
+  const { log } = keepLog();
+  const { signal } = new AbortController();
+  const job = { id: '1', attempt: 1, isLast, organizationId: null, signal, log };
+  await expect(run({ to: EMAIL, letter }, job)).rejects.toThrow(error.message);
+  expect(await own.scrape()).toContain(`mails_total{outcome="${outcome}"} 1`);
 });
 
 it('tells how many streams are open, and not how long they were', async () => {
@@ -155,6 +232,21 @@ it('tells what waits in the queue, since when, and what nobody will do', async (
   expect(all.get(`queue_oldest_waiting_seconds{${kind}}`)).toBeGreaterThan(0);
   expect(all.get('queue_dead_letters{kind="mail.send"}')).toBe(0);
 });
+
+it('leaves out what does not come in time, and tells the rest', async () => {
+  const own = new Prometheus(50);
+  const help = 'Something.';
+  own.gauge({
+    name: 'frozen',
+    help,
+    labels: ['kind'],
+    read: () => new Promise<never>(() => undefined),
+  });
+  own.gauge({ name: 'there', help, read: () => 7 });
+  const text = await own.scrape();
+  expect(text).toMatch(/^there 7$/m);
+  expect(text).not.toMatch(/^frozen/m);
+}, 20_000);
 
 it('has everything that the dashboard and the alerts ask for', async () => {
   const cwd = fileURLToPath(new URL('../../../monitoring', import.meta.url));

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/db/database.ts';
 import { openDatabase } from '../src/db/open.ts';
+import { type Metrics, noMetrics } from '../src/metrics/metrics.ts';
 import { defineModule } from '../src/module.ts';
 import { startApp, type TestApp } from './support/app.ts';
 import { createPostgres, unreachableDatabase } from './support/database.ts';
@@ -31,12 +32,25 @@ async function expectOverloaded({ app, logs }: TestApp, url: string): Promise<vo
   expect(refused.map(({ level, code }) => [level, code])).toContainEqual([40, 'overloaded']);
 }
 
+/** What the application says of requests that it turns away; a scrape would ask the database, too. */
+function keepReasons() {
+  const reasons: unknown[] = [];
+  const counter: Metrics['counter'] = ({ name }) => {
+    return ({ reason }: Record<string, string>) => {
+      if (name === 'http_requests_shed_total') reasons.push(reason);
+    };
+  };
+  return { reasons, metrics: { ...noMetrics, counter } };
+}
+
 describe('a process whose event loop is late', () => {
   it('turns requests away, answers probes, and is itself again afterwards', async () => {
+    const { reasons, metrics } = keepReasons();
     test = await startApp({
       database: unreachableDatabase(),
       extraModules: [quick],
       env: { OVERLOAD_EVENT_LOOP_DELAY_MS: '100' },
+      metrics,
     });
     const { app } = test;
     expect((await app.inject('/quick')).statusCode).toBe(200);
@@ -44,6 +58,7 @@ describe('a process whose event loop is late', () => {
     const blocked = setInterval(() => Atomics.wait(NEVER_SET, 0, 0, 250), 0);
     await until(async () => (await app.inject('/quick')).statusCode === 503);
     await expectOverloaded(test, '/quick');
+    expect(new Set(reasons)).toEqual(new Set(['event_loop']));
     expect((await app.inject('/livez')).statusCode).toBe(200);
     expect((await app.inject('/readyz')).json()).toMatchObject({ database: 'down' });
 
@@ -78,10 +93,12 @@ describe('a database whose connections are all taken', () => {
         DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: '0',
       }),
     );
+    const { reasons, metrics } = keepReasons();
     test = await startApp({
       database: { ...database, close: () => database.close().then(drop) },
       extraModules: [quick],
       env: { OVERLOAD_DATABASE_WAITING: '2' },
+      metrics,
     });
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
@@ -96,7 +113,9 @@ describe('a database whose connections are all taken', () => {
       expect((await test.app.inject('/quick')).statusCode).toBe(200);
       const waiting = [ask(database.db), ask(database.db)];
       await until(async () => database.waiting() === 2);
+      expect(database.inUse()).toBe(1);
       await expectOverloaded(test, '/quick');
+      expect(reasons).toEqual(['database']);
       expect((await test.app.inject('/livez')).statusCode).toBe(200);
       // Honest: with no connection to be had, it is not ready.
       expect((await test.app.inject('/readyz')).json()).toMatchObject({ database: 'down' });

@@ -25,7 +25,7 @@ EXPECTED = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
 PROGRAMS = ("/api/", "/_allauth/")
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "frame-ancestors 'none'; form-action 'self'"
 )
 
 
@@ -67,11 +67,12 @@ class SecurityHeaders:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self.policy = " ".join([CONTENT_SECURITY_POLICY, *settings.SIGN_IN_ORIGINS])
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request, and complete the headers."""
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Content-Security-Policy", self.policy)
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if request.path.startswith((*PROGRAMS, "/accounts/")):
             response.headers.setdefault("Cache-Control", "no-store")

@@ -1,15 +1,20 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Counted, Labels, Metrics, Read, Timed } from './metrics.ts';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Whoever scrapes waits ten seconds; a database that does not answer must not cost all the other values. */
+const PATIENCE_MS = 3_000;
 
 /** The metrics of one process, and what Node.js says of itself. */
 export class Prometheus implements Metrics {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
   readonly #registry = new Registry();
   readonly #others: (() => Promise<string>)[] = [];
+  readonly #patienceMs: number;
 
-  constructor() {
+  constructor(patienceMs = PATIENCE_MS) {
+    this.#patienceMs = patienceMs;
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -40,6 +45,7 @@ export class Prometheus implements Metrics {
   }
 
   gauge<Label extends string = never>({ name, help, labels = [], read }: Read<Label>): void {
+    const patienceMs = this.#patienceMs;
     new Gauge<Label>({
       name,
       help,
@@ -48,7 +54,8 @@ export class Prometheus implements Metrics {
       async collect() {
         this.reset();
         try {
-          const values = await read();
+          const reading = read();
+          const values = typeof reading === 'number' ? reading : await soon(reading, patienceMs);
           if (typeof values === 'number') this.set(values);
           else for (const each of values) this.set(each.labels, each.value);
         } catch {
@@ -62,6 +69,15 @@ export class Prometheus implements Metrics {
   also(text: () => Promise<string>): void {
     this.#others.push(text);
   }
+}
+
+/** What comes in time, else an error. */
+async function soon<Value>(value: Promise<Value>, milliseconds: number): Promise<Value> {
+  const done = new AbortController();
+  const late = sleep(milliseconds, undefined, { signal: done.signal, ref: false }).then(() => {
+    throw new Error('the value did not come in time');
+  });
+  return Promise.race([value, late]).finally(() => done.abort());
 }
 
 function combinations<Label extends string>(values: Counted<Label>['labels']): Labels<Label>[] {

@@ -16,7 +16,10 @@ export const bellRung = defineEvent({
 });
 
 /** The application with `bellRung` among its events, which may be sent to loopback. */
-export async function startWithBell(options: Pick<TestAppOptions, 'metrics'> = {}) {
+export async function startWithBell({
+  extraModules = [],
+  ...options
+}: Pick<TestAppOptions, 'metrics' | 'extraModules'> = {}) {
   let services: Services | undefined;
   const bell = defineModule({
     name: 'test-bell',
@@ -27,7 +30,7 @@ export async function startWithBell(options: Pick<TestAppOptions, 'metrics'> = {
   });
   const test = await startApp({
     env: { ALLOWED_PRIVATE_CIDRS: '127.0.0.0/8' },
-    extraModules: [bell],
+    extraModules: [bell, ...extraModules],
     ...options,
   });
   const ring = (organizationId: string, text: string) =>
