@@ -146,9 +146,11 @@ ML: list[Panel] = [
     ("How far requests are from the training data", "short", [("max by (signal) (ml_drift_psi)", "{{signal}}")]),
     ("Model in service", "short", [("sum by (name, version) (ml_model_info)", "{{name}} {{version}}")]),
 ]
+GO_MONITORING = "go/project/[=% if serves %=]monitoring[=% endif %=]"
 DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     "node-ts/project/monitoring/dashboard.json": ("API", NODE),
-    "go/project/[=% if serves %=]monitoring[=% endif %=]/dashboard.json": ("Monitor", GO),
+    f"{GO_MONITORING}/dashboard.json": ("Monitor", GO),
+    f"{GO_MONITORING}/[=% if with_jobs %=]dashboard-jobs.json[=% endif %=]": ("Jobs", QUEUE),
     "python-django/project/monitoring/dashboard.json": ("Site", DJANGO),
     "hybrid-node-python-ml/project/monitoring/dashboard-ml.json": ("Machine learning service", ML),
 }

@@ -11,7 +11,7 @@ from operations_kubernetes import selects
 from operations_render import TEMPLATES, copy_template, render
 from operations_tools import findings, go_tool, run, yamllint
 
-ALERTS = sorted(path for path in TEMPLATES.glob("*/project/*monitoring*/alerts*.yaml") if not path.is_symlink())
+ALERTS = sorted(path for path in TEMPLATES.glob("*/project/*monitoring*/*alerts*.yaml*") if not path.is_symlink())
 
 
 def ident(path: Path) -> str:
@@ -21,7 +21,8 @@ def ident(path: Path) -> str:
 @pytest.mark.parametrize("path", ALERTS, ids=ident)
 def test_each_alert_has_a_section_in_the_runbook_and_each_section_an_alert(path: Path) -> None:
     (project,) = (parent for parent in path.parents if parent.name == "project")
-    name = f"runbook{path.stem.removeprefix('alerts')}.md"
+    (part,) = re.findall(r"alerts([\w-]*)\.yaml", path.name)
+    name = f"runbook{part}.md"
     (runbook,) = project.glob(f"docs/*{name}*")
     sections = set(re.findall(r"^## (\w+)$", runbook.read_text(encoding="utf-8"), re.MULTILINE))
     rules = [
@@ -44,7 +45,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_component_fits_the_overlay_and_scrapes_ports_that_pods_have(
     template: Path, tmp_path: Path, stack: str
 ) -> None:
-    project = render(template, tmp_path / "project", stack=stack, deploy="kubernetes")
+    project = render(template, tmp_path / "project", stack=stack, deploy="kubernetes", jobs=True)
     overlay = project / "deploy/kustomize/overlays/production"
     with (overlay / "kustomization.yaml").open("a", encoding="utf-8") as kustomization:
         kustomization.write("components: [../../../../monitoring]\n")

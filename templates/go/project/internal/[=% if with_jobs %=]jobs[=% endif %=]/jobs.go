@@ -39,6 +39,8 @@ type Options struct {
 	Parallel int
 	// StopTimeout is what running jobs get to finish.
 	StopTimeout time.Duration
+	// Kinds are those of the jobs.
+	Kinds []string
 }
 
 // Runner works jobs for as long as a process runs.
@@ -50,6 +52,11 @@ type Runner struct {
 
 // NewRunner makes a runner; open makes the engine's client.
 func NewRunner(open func(*river.Config) (Client, error), o Options) *Runner {
+	for _, kind := range o.Kinds {
+		for _, outcome := range []string{"done", "failed", "given_up"} {
+			worked(o.Metrics, kind, outcome) // a rate needs the zero before the first one
+		}
+	}
 	return &Runner{open: open, options: o}
 }
 
@@ -124,13 +131,17 @@ type meter struct {
 func (m *meter) Work(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) error {
 	start := time.Now()
 	err := work(ctx)
-	m.set.GetOrCreateCounter(fmt.Sprintf("jobs_total{kind=%q,outcome=%q}", job.Kind, outcome(err))).Inc()
+	worked(m.set, job.Kind, outcome(err, job.Attempt >= job.MaxAttempts)).Inc()
 	m.set.GetOrCreatePrometheusHistogramExt(fmt.Sprintf("job_duration_seconds{kind=%q}", job.Kind), durationBuckets).
 		Update(time.Since(start).Seconds())
 	return err
 }
 
-func outcome(err error) string {
+func worked(set *metrics.Set, kind, outcome string) *metrics.Counter {
+	return set.GetOrCreateCounter(fmt.Sprintf("jobs_total{kind=%q,outcome=%q}", kind, outcome))
+}
+
+func outcome(err error, last bool) string {
 	if err == nil {
 		return "done"
 	}
@@ -139,6 +150,9 @@ func outcome(err error) string {
 	}
 	if _, snoozed := errors.AsType[*rivertype.JobSnoozeError](err); snoozed {
 		return "postponed"
+	}
+	if last {
+		return "given_up"
 	}
 	return "failed"
 }

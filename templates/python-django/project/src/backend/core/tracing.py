@@ -1,7 +1,6 @@
 """The tracer: Django's requests, PostgreSQL's statements and tasks as spans over OTLP."""
 
 import atexit
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -23,9 +22,7 @@ def start(endpoint: str, service: str, share: float) -> None:
     """Install the tracer of this process. What else the standard variables say, the exporter reads itself."""
     resource = Resource.create({"service.name": service})
     provider = TracerProvider(resource=resource, sampler=ParentBasedTraceIdRatio(share))
-    # A collector that is away must not keep a process from ending.
-    patience = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else 5
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=patience)
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     DjangoInstrumentor().instrument(excluded_urls="livez,readyz")

@@ -34,8 +34,8 @@ def begin(host: str, port: int) -> None:
     """Open the port and the folder, before there are processes that share them."""
     global listener, folder  # noqa: PLW0603 - gunicorn has its hooks called as functions
     listener = listen(host, port)
-    folder = Path(tempfile.mkdtemp(prefix="metrics-"))
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    # prometheus_client has no other way to be told.
+    folder = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-")))
 
 
 def free_place(taken: Iterable[int]) -> int:
