@@ -7,7 +7,8 @@ Both leave out the tests marked `repeated`: there another test does the same, an
 `STACKGEN_WITHOUT_ENGINE` tells why this machine cannot start a Docker engine: `all` then leaves out the tests marked
 `engine` and says so. `.ci/run` sets it after it has tried. Nothing comes before a release without one.
 
-`STACKGEN_SEED` repeats what an earlier run chose at random; each run prints its own.
+`STACKGEN_SEED` repeats what an earlier run chose at random; each run prints its own. What is chosen are parts of what a
+run before a release does whole. Inputs made at random are the same in each run but those (`conftest.py`).
 """
 
 import os

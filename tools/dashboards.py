@@ -67,15 +67,23 @@ JOBS: list[Panel] = [
         [("histogram_quantile(0.99, sum by (le, kind) (rate(job_duration_seconds_bucket[15m])))", "{{kind}}")],
     ),
 ]
-NODE: list[Panel] = [
-    *REQUESTS,
-    ("Event loop: the latest hundredth", "s", [("nodejs_eventloop_lag_p99_seconds", "{{pod}}{{instance}}")]),
-    (CONNECTIONS[0], CONNECTIONS[1], [*CONNECTIONS[2], ("sum(database_connections_waiting)", "callers waiting")]),
-    ("Requests turned away", "reqps", [("sum by (reason) (rate(http_requests_shed_total[5m]))", "{{reason}}")]),
+WAITING_CALLERS: Panel = (
+    CONNECTIONS[0],
+    CONNECTIONS[1],
+    [*CONNECTIONS[2], ("sum(database_connections_waiting)", "callers waiting")],
+)
+QUEUE: list[Panel] = [
     ("Oldest job that is due", "s", [("max by (kind) (queue_oldest_waiting_seconds)", "{{kind}}")]),
     ("Jobs that wait", "short", [('max by (kind) (queue_jobs{state="waiting"})', "{{kind}}")]),
     ("Jobs that have failed for good", "short", [("max by (kind) (queue_dead_letters)", "{{kind}}")]),
     *JOBS,
+]
+NODE: list[Panel] = [
+    *REQUESTS,
+    ("Event loop: the latest hundredth", "s", [("nodejs_eventloop_lag_p99_seconds", "{{pod}}{{instance}}")]),
+    WAITING_CALLERS,
+    ("Requests turned away", "reqps", [("sum by (reason) (rate(http_requests_shed_total[5m]))", "{{reason}}")]),
+    *QUEUE,
     ("Mails", "ops", [("sum by (outcome) (rate(mails_total[15m]))", "{{outcome}}")]),
     ("Webhooks", "ops", [("sum by (outcome) (rate(webhook_deliveries_total[15m]))", "{{outcome}}")]),
     ("Open streams", "short", [("sum(live_streams_open)", "streams")]),
@@ -97,6 +105,19 @@ GO: list[Panel] = [
         [("histogram_quantile(0.99, sum by (le) (rate(probe_duration_seconds_bucket[15m])))", "probes")],
     ),
     ("Targets that are down", "short", [("count(max by (name) (target_up) == 0) or vector(0)", "targets")]),
+    *PROCESS,
+]
+DJANGO: list[Panel] = [
+    *REQUESTS,
+    (
+        "Threads",
+        "short",
+        [("sum(http_requests_in_flight)", "busy with a request"), ("sum(http_requests_max)", "possible")],
+    ),
+    WAITING_CALLERS,
+    *QUEUE,
+    ("Data sets, by state", "short", [("max by (state) (datasets)", "{{state}}")]),
+    ("Files of data sets", "bytes", [("max(datasets_bytes)", "files")]),
     *PROCESS,
 ]
 ML: list[Panel] = [
@@ -128,6 +149,7 @@ ML: list[Panel] = [
 DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     "node-ts/project/monitoring/dashboard.json": ("API", NODE),
     "go/project/[=% if serves %=]monitoring[=% endif %=]/dashboard.json": ("Monitor", GO),
+    "python-django/project/monitoring/dashboard.json": ("Site", DJANGO),
     "hybrid-node-python-ml/project/monitoring/dashboard-ml.json": ("Machine learning service", ML),
 }
 

@@ -15,6 +15,7 @@ import yaml
 from stackgen import choices, questions, stacks
 from stackgen.article import DISCLOSURE
 from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, STACKS, Choices
+from stackgen.cli import app
 from stackgen.conditions import ABSENT, Cases
 from stackgen.notes import CAUTIONS, REASONS
 from stackgen.questionnaire import options
@@ -25,7 +26,6 @@ from stackgen.rules import ANSWERS, PARTS, RULES, Condition, Note
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 OURS = stacks.own()
-COMMANDS = ("new", "recommend", "compare", "stacks", "schema", "update", "add", "remove", "status")
 NOTE = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 
 
@@ -42,7 +42,7 @@ def pages() -> dict[str, str]:
 
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
-    for command in ((), *((name,) for name in COMMANDS)):
+    for command in ((), *((each.callback.__name__,) for each in app.registered_commands if each.callback)):
         yield f"## stackgen {' '.join(command)}\n".replace(" \n", "\n")
         yield f"```text\n{_help(command)}\n```\n"
     yield "Shell completion: `stackgen --install-completion`."

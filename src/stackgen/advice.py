@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
-from stackgen import decision, layout
+from stackgen import decision, layout, stacks
 from stackgen.layout import Style, bullets, wrapped
 from stackgen.recommend import Recommendation, because, words
 
@@ -34,6 +34,8 @@ def text(r: Recommendation, style: Style) -> str:
 
 def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
     yield one_line(r, style)
+    if r.stack not in r.catalogue.records:
+        yield from bullets([f"This template does not offer it, only {', '.join(r.catalogue.records)}."], style, "!")
     if r.by_hand:
         yield from _by_hand_lines(r, style)
         return
@@ -51,8 +53,7 @@ def _recommendation_lines(r: Recommendation, style: Style) -> Iterator[str]:
     yield from bullets([f"{r.runner_up}: {r.runner_up_reason}"], style)
     yield style.bold("What would change the pick")
     yield from bullets(flip_lines(r), style)
-    yield style.bold("Where this comes from")
-    yield from bullets(r.disclosure, style)
+    yield from _origin(r, style)
 
 
 def _cautions(r: Recommendation, style: Style) -> Iterator[str]:
@@ -85,8 +86,14 @@ def _by_hand_lines(r: Recommendation, style: Style) -> Iterator[str]:
     yield style.bold(wrapped(title, style))
     yield from bullets(r.taken_when, style)
     yield from _cautions(r, style)
+    yield from _origin(r, style)
+
+
+def _origin(r: Recommendation, style: Style) -> Iterator[str]:
+    """Give where all this comes from, and what the template holds that had no say in it."""
     yield style.bold("Where this comes from")
-    yield from bullets(r.disclosure, style)
+    unheard = (f"{name} has no say here: {stacks.how_to_offer(name)}." for name in r.catalogue.idle)
+    yield from bullets((*r.disclosure, *unheard), style)
 
 
 def _basis(r: Recommendation) -> Iterator[str]:
@@ -96,16 +103,20 @@ def _basis(r: Recommendation) -> Iterator[str]:
             yield f"{title}: {', '.join(f'{key} = {getattr(r.choices, key).value}' for key in keys)}"
 
 
-def command(r: Recommendation, template: str | None) -> str:
-    """Give the command that would generate what is recommended, from the template that was asked for."""
+def command(r: Recommendation, template: str | None) -> str | None:
+    """Give the command that would generate what is recommended, from the template that was asked for, if that can."""
+    if r.stack not in r.catalogue.records:
+        return None
     flags = [word for key in r.said for word in (f"--{key}", getattr(r.choices, key).value)]
     flags += ["--stack", r.stack] if r.overridden or r.by_hand else []
     return shlex.join(["stackgen", "new", EXAMPLE, *flags, *_from(template)])
 
 
 def follow_up(r: Recommendation, template: str | None, style: Style) -> str:
-    """Give the commands that would generate what is recommended, as a person reads them."""
-    lines = [style.bold("To generate it"), layout.command(command(r, template), style)]
+    """Give the commands that would generate what is recommended, as a person reads them; nothing where none would."""
+    if (line := command(r, template)) is None:
+        return ""
+    lines = [style.bold("To generate it"), layout.command(line, style)]
     return "\n".join([*lines, *part_lines(r, EXAMPLE, template, style)])
 
 

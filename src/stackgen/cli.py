@@ -17,6 +17,7 @@ from stackgen.flags import (
     BottleneckFlag,
     DataFlag,
     JsonFlag,
+    OneStackFlag,
     ProductFlag,
     SkipFlag,
     StackFlag,
@@ -127,7 +128,7 @@ def stacks(template: TemplateFlag = None, json: JsonFlag = False) -> None:
 
 
 @app.command()
-def schema(stack: StackFlag = None, template: TemplateFlag = None, json: JsonFlag = False) -> None:
+def schema(stack: OneStackFlag = None, template: TemplateFlag = None, json: JsonFlag = False) -> None:
     """Print the JSON Schema of everything that `new` accepts."""
     from stackgen.commands.schema import show
 
@@ -230,7 +231,7 @@ def verify(
 @app.command()
 def doctor(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
-    stack: StackFlag = None,
+    stack: OneStackFlag = None,
     template: TemplateFlag = None,
     json: JsonFlag = False,
 ) -> None:
@@ -249,4 +250,9 @@ def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
     endings.hold_streams()
     endings.watch()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # one more, while the run was telling how it ended
+        code = endings.code_of_interrupt()
+    endings.over()
+    sys.exit(code)

@@ -13,7 +13,7 @@ from stackgen.errors import StackgenError
 from stackgen.layout import Style as Style  # noqa: PLC0414 - whoever asks for a page says in which style
 from stackgen.layout import bullets, command, page, table
 from stackgen.recommend import Recommendation
-from stackgen.stacks import Catalogue, Record
+from stackgen.stacks import Catalogue, Record, how_to_offer, own
 
 SCHEMA = 1
 """Version of the JSON envelope; it changes when a key is removed or changes its meaning."""
@@ -69,8 +69,10 @@ def stacks_data(known: Mapping[str, Record], offered: Container[str]) -> dict[st
 
 def stacks_text(known: Mapping[str, Record], offered: Container[str], style: Style) -> str:
     """Give the stacks and whether the template at hand offers them."""
+    ours = own().records
     rows = [(n, record.title, "" if n in offered else "not in this template") for n, record in known.items()]
-    return "\n".join(table((("stack", "", ""), *rows), style))
+    idle = [f"To offer {n}, {how_to_offer(n)}." for n in known if n not in offered and n not in ours]
+    return "\n".join([*table((("stack", "", ""), *rows), style), *([""] if idle else []), *bullets(idle, style)])
 
 
 def generated_text(

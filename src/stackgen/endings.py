@@ -13,6 +13,7 @@ INTERRUPTED = 130
 HUNG_UP = 129
 _received: list[int] = []
 _at_a_prompt: list[Callable[[], None]] = []
+_shelters: list[int] = []
 _OUTPUT_GONE = 128 + 13  # as if SIGPIPE had ended it
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _SMALL_FILE = 1 << 16
@@ -31,18 +32,42 @@ def hold_streams() -> None:
 
 def watch() -> None:
     """Let SIGTERM and SIGHUP end the run as Ctrl-C does, so that nothing half-written stays."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _interrupt)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
-        signal.signal(signal.SIGHUP, _interrupt)
+    for number in _signals():
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            signal.signal(number, _interrupt)
+
+
+def over() -> None:
+    """Let no signal come between the end of the run, whose code is known by now, and the end of the process."""
+    for number in _signals():
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _signals() -> Iterator[signal.Signals]:
+    return (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    _received.append(INTERRUPTED if number == signal.SIGTERM else HUNG_UP)
+    _received.append(HUNG_UP if number == getattr(signal, "SIGHUP", None) else INTERRUPTED)
+    if _shelters:
+        return
     if not _at_a_prompt:
         raise KeyboardInterrupt
     _at_a_prompt[-1]()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep a signal that comes meanwhile until the end, so that what is done within is done whole; it is to be short.
+
+    People press Ctrl-C more than once, and the second one comes while the first one's work is tidied up.
+    """
+    _shelters.append(len(_received))
+    try:
+        yield
+    finally:
+        if len(_received) > _shelters.pop() and not _shelters:
+            raise KeyboardInterrupt
 
 
 @contextmanager

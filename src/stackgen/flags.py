@@ -37,13 +37,16 @@ TEAMS = (
     "What the team knows best: mixed (default), typescript, python or go; small-typescript, small-python or small-go "
     "for one or two people; code-typescript, code-python or code-go where there is code that stays."
 )
-INSISTED = "Insist on node-ts, hybrid-node-python-ml, python-django, go or another stack of the template."
+_NAMES = "node-ts, hybrid-node-python-ml, python-django, go or another stack of the template"
+INSISTED = f"Insist on {_NAMES}."
+ALONE = f"This stack alone: {_NAMES}."
 
 ProductFlag = Annotated[str | None, _choice("product", PRODUCTS)]
 AiFlag = Annotated[str | None, _choice("ai", AI_ROLES)]
 BottleneckFlag = Annotated[str | None, _choice("bottleneck", BOTTLENECKS)]
 TeamFlag = Annotated[str | None, _choice("team", TEAMS)]
 StackFlag = Annotated[str | None, _choice("stack", INSISTED)]
+OneStackFlag = Annotated[str | None, _choice("stack", ALONE)]
 AnswersFlag = Annotated[
     str | None, typer.Option("--answers", metavar="FILE|-", help="Read choices and answers from YAML or JSON.")
 ]

@@ -23,8 +23,6 @@ _SETTINGS = {
     "commit.gpgSign": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
-    # Who was renamed is settled before the merge, in one place.
-    "merge.renames": "false",
     "merge.conflictStyle": "merge",
 }
 _NOBODY = {
@@ -110,7 +108,25 @@ class Store:
         return self.git("diff-tree", "-r", "-p", "--no-ext-diff", "--no-color", self.write(old), self.write(new))
 
     def merge(self, base: Tree, ours: Tree, theirs: Tree) -> Merged:
-        """Merge two descendants of a tree, file by file."""
+        """Merge two descendants of a tree, file by file.
+
+        Git sees the files alone that both have and have both changed. Where nothing goes or comes, it can take no file
+        for a renamed one, nor bring a file to where most of its folder went: git 2.39 does both, whatever
+        `merge.renames` says.
+        """
+        names = base.keys() | ours.keys() | theirs.keys()
+        both = {name for name in names if _is_open(*(tree.get(name) for tree in (base, ours, theirs)))}
+        tree = {name: entry for name in names - both if (entry := _settled(base, ours, theirs, name))}
+        shared = {name for name in both if name in ours and name in theirs}
+        conflicts = {name: _sides(base, ours, theirs, name) for name in both - shared}
+        tree |= {name: ours.get(name) or theirs[name] for name in conflicts}
+        if shared:
+            merged = self._merge(*({n: each[n] for n in shared if n in each} for each in (base, ours, theirs)))
+            tree |= merged.tree
+            conflicts |= merged.conflicts
+        return Merged(tree, conflicts)
+
+    def _merge(self, base: Tree, ours: Tree, theirs: Tree) -> Merged:
         first = self._commit(base)
         for name, tree in ((OURS, ours), (THEIRS, theirs)):
             self.git("update-ref", f"refs/heads/{name}", self._commit(tree, first))
@@ -141,6 +157,20 @@ def _isolated() -> Mapping[str, str]:
     nothing = os.devnull
     system = {"GIT_CONFIG_GLOBAL": nothing, "GIT_CONFIG_SYSTEM": nothing, "GIT_CONFIG_NOSYSTEM": "1"}
     return {**system, "GIT_ATTR_NOSYSTEM": "1", "GIT_NO_REPLACE_OBJECTS": "1", **_NOBODY}
+
+
+def _is_open(base: Entry | None, ours: Entry | None, theirs: Entry | None) -> bool:
+    """Tell whether both have changed a file, each in its own way."""
+    return ours not in {base, theirs} and theirs != base
+
+
+def _settled(base: Tree, ours: Tree, theirs: Tree, name: str) -> Entry | None:
+    """Give what becomes of a file that at most one of the two has changed."""
+    return theirs.get(name) if ours.get(name) == base.get(name) else ours.get(name)
+
+
+def _sides(base: Tree, ours: Tree, theirs: Tree, name: str) -> dict[int, Entry]:
+    return {number: tree[name] for number, tree in enumerate((base, ours, theirs), 1) if name in tree}
 
 
 def _stages(lines: list[bytes]) -> dict[str, dict[int, Entry]]:

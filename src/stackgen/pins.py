@@ -5,8 +5,10 @@ the newer pin in all three, so that nothing has changed there, and what the user
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 
 _FILE = re.compile(
     r"(^|/)(package\.json|go\.mod|pyproject\.toml|(requirements|constraints)[^/]*\.txt|[^/]*Dockerfile[^/]*"
@@ -48,21 +50,33 @@ def level(path: str, base: bytes, ours: bytes, theirs: bytes) -> Level:
     """Let pins be no reason for a conflict."""
     if not _FILE.search(path) or b"\0" in ours:
         return Level(base, ours, theirs, ())
-    old, own, new = (text.splitlines(keepends=True) for text in (base, ours, theirs))
+    old, own, new = (BytesIO(text).readlines() for text in (base, ours, theirs))
     every = bool(_LISTS.search(path))
     first, mine, last = (_masks(lines, every=every) for lines in (old, own, new))
-    given_up = []
     for mask in first.keys() & mine.keys() & last.keys():
         for was, now, becomes in _pairs(first[mask], mine[mask], last[mask]):
             if now.pins != was.pins and not _is_newer(now.pins, was.pins):
                 continue
             mine_stands = becomes.pins == was.pins or (now.pins != was.pins and _is_newer(now.pins, becomes.pins))
-            if not mine_stands and becomes.pins != now.pins != was.pins:
-                given_up.append(own[now.number].rstrip(b"\r\n"))
             line = own[now.number] if mine_stands else new[becomes.number]
             for lines, number in ((old, was.number), (own, now.number), (new, becomes.number)):
                 lines[number] = line.rstrip(b"\r\n") + _end(lines[number])
-    return Level(b"".join(old), b"".join(own), b"".join(new), tuple(given_up))
+    leveled = Level(b"".join(old), b"".join(own), b"".join(new), ())
+    return replace(leveled, given_up=tuple(_given_up(base, ours, leveled.ours)))
+
+
+def _given_up(base: bytes, ours: bytes, leveled: bytes) -> Iterator[bytes]:
+    """Give the user's lines that have another pin now, a copy that he has made of one of the template's among them."""
+    before, after = (Counter(_bare(text)) for text in (ours, leveled))
+    gone = (before - Counter(_bare(base))) & (before - after)
+    for line in _bare(ours):
+        if gone[line]:
+            gone[line] -= 1
+            yield line
+
+
+def _bare(text: bytes) -> list[bytes]:
+    return [line.rstrip(b"\r\n") for line in BytesIO(text).readlines()]
 
 
 def _end(line: bytes) -> bytes:

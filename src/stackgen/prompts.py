@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import questionary
+from prompt_toolkit.filters import to_filter
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 
 from stackgen import endings, wording
@@ -189,7 +190,7 @@ def _prompt(step: Step, style: Style, message: str, qmark: str) -> questionary.Q
         return questionary.confirm(default=step.default is True, **words)
     line: dict[str, Any] = {
         "default": wording.as_text(step),
-        "validate": _validator(step),
+        "validate": _validator(step, style),
         "validate_while_typing": False,
         **words,
     }
@@ -201,12 +202,12 @@ def _prompt(step: Step, style: Style, message: str, qmark: str) -> questionary.Q
     return questionary.text(multiline=step.multiline, instruction=hint, **line)
 
 
-def _validator(step: Step) -> Callable[[Any], bool | str]:
+def _validator(step: Step, style: Style) -> Callable[[Any], bool | str]:
     def validate(answer: Any) -> bool | str:
         try:
             step.check(answer)
         except UsageError as error:
-            return error.message
+            return behind("", error.message, style)
         return True
 
     return validate
@@ -230,7 +231,7 @@ def _check_boxes(step: Step, style: Style, **words: Any) -> questionary.Question
         _choice(o.label, o.value, style, o.explanation, disabled=o.refused or None, checked=o.value in checked)
         for o in step.options
     ]
-    return questionary.checkbox(choices=choices, validate=_validator(step), **words)
+    return questionary.checkbox(choices=choices, validate=_validator(step, style), **words)
 
 
 def _choice(label: str, value: Any, style: Style, explanation: str = "", **words: Any) -> questionary.Choice:
@@ -255,6 +256,9 @@ def _with_a_way_back(question: questionary.Question) -> questionary.Question:
 def _answer(question: questionary.Question) -> Any:
     """Ask; Ctrl-C and a signal raise `KeyboardInterrupt`."""
     application = question.application
+    for window in application.layout.find_all_windows():
+        if window.height == 1:  # why an answer is refused may take more than one line
+            window.height, window.dont_extend_height = None, to_filter(True)
     application.erase_when_done = True  # what it leaves behind would break words, and lose some
     ended: list[bool] = []
 

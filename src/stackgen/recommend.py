@@ -102,7 +102,7 @@ def recommend(
         reasons=(*(_marked(reason, rule) for reason in rule.reasons), *_notes(REASONS, rule.stack, choices)),
         cautions=tuple(_notes(catalogue.cautions, stack, choices)),
         runner_up=runner_up,
-        runner_up_reason=catalogue.take_if(stack, runner_up),
+        runner_up_reason=_instead(stack, runner_up, rule, catalogue),
         flips=flips,
         choices=choices,
         catalogue=catalogue,
@@ -131,7 +131,8 @@ def because(answer: Answer, r: Recommendation) -> str:
 def _by_hand(stack: str, choices: Choices, catalogue: Catalogue) -> Recommendation:
     """Give what can be said of a stack when nothing is known of what is built."""
     rules = [rule for rule in catalogue.rules if rule.stack == stack and (rule.section != OURS or rule.company)]
-    runner_up = rules[0].runner_up if rules else catalogue.rules[-1].stack
+    rule = rules[0] if rules else catalogue.rules[-1]
+    runner_up = rule.runner_up if rules else rule.stack
     return Recommendation(
         stack=stack,
         recommended=stack,
@@ -140,7 +141,7 @@ def _by_hand(stack: str, choices: Choices, catalogue: Catalogue) -> Recommendati
         reasons=(catalogue.record(stack).praise,),
         cautions=tuple(_marked(c.text, c) for c in catalogue.cautions if stack in c.stacks and not c.when.accepts),
         runner_up=runner_up,
-        runner_up_reason=catalogue.take_if(stack, runner_up),
+        runner_up_reason=_instead(stack, runner_up, rule, catalogue),
         flips=(),
         choices=choices,
         catalogue=catalogue,
@@ -170,6 +171,13 @@ def _runner_up(rule: Rule, choices: Choices) -> str:
     if home is None or rule.company or home == rule.stack or _is_half_of(home, rule.stack):
         return rule.runner_up
     return home
+
+
+def _instead(stack: str, runner_up: str, rule: Rule, catalogue: Catalogue) -> str:
+    """Give when the runner-up is better, in the words of the rule where it has some for these two."""
+    if rule.take_if and (stack, runner_up) == (rule.stack, rule.runner_up):
+        return _marked(f"Take it if {rule.take_if}.", rule)
+    return catalogue.take_if(stack, runner_up)
 
 
 def _is_half_of(home: str, stack: str) -> bool:

@@ -2,9 +2,6 @@
 
 import os
 import shutil
-import signal
-import tempfile
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -12,10 +9,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stackgen import destination, endings, git, repository, source, trim
+from stackgen import destination, endings, git, repository, source, trim, workshop
 from stackgen.errors import DestinationError, SourceError, StackgenError, UsageError
 from stackgen.project import ANSWERS_FILE, Project, read
 
@@ -50,8 +46,8 @@ def generate(plan: "Plan", expected: str | None = None) -> Generated:
     """
     destination.check(plan.destination)
     beside = plan.destination if plan.destination.is_dir() else plan.destination.parent
-    with _workshop(beside) as workshop:
-        made = workshop / plan.destination.name
+    with workshop.folder(beside, f".{workshop.PREFIX}") as place:
+        made = place / plan.destination.name
         _copy(plan, made)
         kept = destination.adopt(made, plan.destination)
         if expected and (found := _digest(plan, made)) != expected:
@@ -62,7 +58,8 @@ def generate(plan: "Plan", expected: str | None = None) -> Generated:
         started = plan.git and not repository.contains(beside)
         if started:
             repository.start(made)
-        destination.place(made, plan.destination)
+        with endings.undisturbed():
+            destination.place(made, plan.destination)
     return Generated(project, files, started, kept)
 
 
@@ -74,8 +71,8 @@ def preview(plan: "Plan") -> tuple[str, ...]:
 def look(plan: "Plan") -> tuple[tuple[str, ...], str]:
     """List the files that `generate` would write, and give a digest of the plan and of every byte in them."""
     destination.check(plan.destination)
-    with _workshop(None) as workshop:
-        made = workshop / plan.destination.name
+    with workshop.folder() as place:
+        made = place / plan.destination.name
         _copy(plan, made)
         destination.adopt(made, plan.destination)
         return _files(made), _digest(plan, made)
@@ -145,9 +142,9 @@ def _copy(plan: "Plan", made: Path) -> None:
 
 def make(where: str, version: str | None, made: Path, data: dict[str, object], recorded: Path | None = None) -> None:
     """Render into a folder that is not there yet, `recorded` being the answers that a project has given before."""
-    with tempfile.TemporaryDirectory(prefix="stackgen-", ignore_cleanup_errors=True) as folder:
+    with workshop.folder() as folder:
         try:
-            short = trim.trim(where, version, data.get("stack"), Path(folder))
+            short = trim.trim(where, version, data.get("stack"), folder)
             _copy_with_copier(str(short.folder), None, made, {**data, **short.data}, recorded)
             short.complete(made)
         except (trim.UnfitError, SourceError):  # a template that is broken is copier's to judge
@@ -224,34 +221,6 @@ def _misused(reason: str) -> StackgenError:
         hint = "a project made from uncommitted templates cannot be updated: generate it from a commit"
         return SourceError(f"the template does not have the version needed: {line}", hint)
     return _unreadable(line)
-
-
-@contextmanager
-def _workshop(beside: Path | None) -> Iterator[Path]:
-    """Give a folder to work in, which is gone afterwards, however the work ends."""
-    with terminable():
-        folder = Path(tempfile.mkdtemp(prefix=".stackgen-", dir=beside))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM unwind the stack as Ctrl-C does, so that nothing half-written stays."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _files(folder: Path) -> tuple[str, ...]:

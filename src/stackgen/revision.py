@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from stackgen import merge, migrations, pins, policies, releases, render, source
+from stackgen import merge, policies, releases, render, settling, source
 from stackgen.errors import DestinationError
 from stackgen.merge import Store
 from stackgen.migrations import Met
 from stackgen.policies import Aligned
-from stackgen.project import ANSWERS_FILE, Project, read, require_known
+from stackgen.project import Project, read, require_known
 from stackgen.releases import Note
 from stackgen.repository import SUBMODULE, Entry, Repository, Tree, readable
 
@@ -142,81 +142,26 @@ def _target(project: Project, wish: Wish, environment: Mapping[str, str]) -> tup
 def revise(project: Project, home: Repository, store: Store, old: Path, new: Path) -> Revision:
     """Plan the way from one rendered release to another."""
     base, ours, theirs = store.take(old), home.tree(), store.take(new)
-    drift = drifted(store, base, ours)
-    trees = policies.align(base, ours, theirs, store.renames(base, ours), store.renames(base, theirs))
-    _refuse(trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
-    met = migrations.find(trees.base, trees.ours, trees.theirs)
-    aligned = {1: dict(trees.base), 2: dict(trees.ours), 3: dict(trees.theirs)}
-    given_up = _level(store, trees)
-    merged = store.merge(trees.base, trees.ours, trees.theirs)
-    for path, entry in trees.union.items():
-        merged.tree[path] = _united(store, trees.ours[path], entry)
-    given_up |= _settle_answers(store, trees, merged)
-    # Whoever settles a conflict is given what was there, not what it was levelled to.
-    conflicts = {
-        path: {n: aligned[n].get(path, entry) for n, entry in sides.items()} for path, sides in merged.conflicts.items()
-    }
-    names = ours.keys() | merged.tree.keys()
-    changes = {name: merged.tree.get(name) for name in sorted(names) if ours.get(name) != merged.tree.get(name)}
+    settled = settling.settle(store, base, ours, theirs)
+    _refuse(settled.trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
+    names = ours.keys() | settled.merged.keys()
+    after = {name: settled.merged.get(name) for name in sorted(names)}
+    changes = {name: entry for name, entry in after.items() if ours.get(name) != entry}
     _refuse_hidden(home, ours, changes)
-    after = render.version_of(new)
-    files = tuple(_files(trees, aligned[1], ours, changes, conflicts))
-    return Revision(project, home, store, old, after, files, ours, changes, conflicts, given_up, drift, met)
-
-
-def drifted(store: Store, base: Tree, ours: Tree) -> tuple[str, ...]:
-    """Give the files that the template maintains and somebody else has changed, beyond newer pins and line ends."""
-    changed = (path for path in sorted(base.keys() & ours.keys()) if base[path] != ours[path])
-    return tuple(path for path in changed if policies.is_maintained(path) and _differs(store, path, base, ours))
-
-
-def _differs(store: Store, path: str, base: Tree, ours: Tree) -> bool:
-    if ours[path].kind != base[path].kind:
-        return True
-    has = store.blob(ours[path])
-    made = _with_line_ends_of(has, store.blob(base[path]))
-    return pins.level(path, made, has, made).base != has
-
-
-def _level(store: Store, trees: Aligned) -> dict[str, tuple[bytes, ...]]:
-    """Give all three what is no difference to speak of: the user's line ends, and the newer pins.
-
-    Give the lines with older pins of his, which make way.
-    """
-    given_up: dict[str, tuple[bytes, ...]] = {}
-    for path in list(trees.both_changed()):
-        base, ours, theirs = trees.base[path], trees.ours[path], trees.theirs[path]
-        has = store.blob(ours)
-        made, makes = (_with_line_ends_of(has, store.blob(entry)) for entry in (base, theirs))
-        level = pins.level(path, made, has, makes)
-        trees.base[path] = Entry(base.mode, store.put(level.base))
-        trees.ours[path] = Entry(ours.mode, store.put(level.ours))
-        trees.theirs[path] = Entry(theirs.mode, store.put(level.theirs))
-        given_up |= {path: level.given_up} if level.given_up else {}
-    return given_up
-
-
-def _with_line_ends_of(has: bytes, content: bytes) -> bytes:
-    ends = has.count(b"\r\n") == has.count(b"\n") > 0
-    return content.replace(b"\n", b"\r\n") if ends and b"\r" not in content and b"\0" not in has else content
-
-
-def _united(store: Store, ours: Entry, theirs: Entry) -> Entry:
-    """Give the lines of both, in order where they were."""
-    lines = store.blob(ours).splitlines(keepends=True)
-    more = [line for line in store.blob(theirs).splitlines(keepends=True) if line not in set(lines)]
-    return Entry(ours.mode, store.put(b"".join(sorted(lines + more) if lines == sorted(lines) else lines + more)))
-
-
-def _settle_answers(store: Store, trees: Aligned, merged: merge.Merged) -> dict[str, tuple[bytes, ...]]:
-    """Let the new answers win: a file of answers with markers in it could not be read. Give the lines that went."""
-    if ANSWERS_FILE not in merged.conflicts:
-        return {}
-    del merged.conflicts[ANSWERS_FILE]
-    merged.tree[ANSWERS_FILE] = trees.theirs[ANSWERS_FILE]
-    there = set(store.blob(trees.theirs[ANSWERS_FILE]).splitlines())
-    had = store.blob(trees.ours[ANSWERS_FILE]).splitlines()
-    return {ANSWERS_FILE: tuple(line for line in had if line not in there)}
+    return Revision(
+        project,
+        home,
+        store,
+        old,
+        render.version_of(new),
+        tuple(_files(settled.trees, settled.base, ours, changes, settled.conflicts)),
+        ours,
+        changes,
+        settled.conflicts,
+        settled.given_up,
+        settling.drifted(store, base, ours),
+        settled.met,
+    )
 
 
 def _refuse(names: set[str], problem: str, hint: str) -> None:

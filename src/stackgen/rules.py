@@ -28,7 +28,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the decision table: the first whose condition holds names the stack."""
+    """One row of the decision table: the first whose condition holds names the stack.
+
+    `take_if` says when the runner-up is better; ours stand in `TAKE_IF`, since most rules share a pair.
+    """
 
     id: str
     when: Condition
@@ -37,6 +40,7 @@ class Rule:
     runner_up: str
     section: str
     company: bool = False
+    take_if: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from http.client import HTTPException
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 
+from stackgen import endings
 from stackgen.project import Project
 from stackgen.steps import Proof, Request, Server
 from stackgen.verify import SERVER_STEPS, MissingError, ProblemError, Result, Scene, State, applies, end
@@ -92,8 +93,9 @@ class _Run:
                 raise ProblemError(f"port {each.port} of {each.server.name} is still open")
 
     def end(self) -> None:
-        for each in self.running:
-            end(each.process)
+        with endings.undisturbed():
+            for each in self.running:
+                end(each.process)
 
 
 def prove(project: Project, scene: Scene, proof: Proof) -> Iterator[Result]:

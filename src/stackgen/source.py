@@ -238,8 +238,9 @@ def _clone(url: str, version: str) -> Path:
 
 def _cloned(url: str) -> Path:
     """Clone a template without checking anything out; the folder is gone when this process is."""
-    folder = tempfile.mkdtemp(prefix="stackgen-template-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with endings.undisturbed():
+        folder = tempfile.mkdtemp(prefix="stackgen-template-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _git("clone", "--quiet", "--no-checkout", "--", url, folder, about=url)
     return Path(folder)
 

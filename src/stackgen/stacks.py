@@ -23,6 +23,7 @@ _PACKAGE = Path(__file__).parent
 _TEXTS = ("title", "strength", "take_if")
 _LISTS = ("contents", "commands")
 _KEYS = {"place", "tools", "rules", "cautions", "verify", *_TEXTS, *_LISTS}
+_OF_A_RULE = {"id", "when", "reasons", "runner_up"}
 _LAST = 100
 _TOOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _VERSION = re.compile(r"\d+(\.\d+)*")
@@ -55,11 +56,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The stacks of one template by their names, and the rules: a company's own come before ours."""
+    """The stacks of one template by their names, and the rules: a company's own come before ours.
+
+    `idle` are stacks of its own that it describes, and that its copier.yml does not offer.
+    """
 
     records: Mapping[str, Record]
     rules: tuple[Rule, ...] = RULES
     cautions: tuple[Note, ...] = CAUTIONS
+    idle: Mapping[str, Record] = field(default_factory=dict)
     _found: dict[Choices, Rule] = field(default_factory=dict, compare=False, repr=False)
 
     def match(self, choices: Choices) -> Rule:
@@ -78,16 +83,26 @@ class Catalogue:
 
     def take_if(self, stack: str, other: str) -> str:
         """Give when the other stack is better than the first one."""
-        reason = TAKE_IF.get((stack, other)) or self.record(other).take_if
+        ours = own().records.get(other)
+        reason = TAKE_IF.get((stack, other)) or self.record(other).take_if or (ours.take_if if ours else "")
+        reason = reason or next((words for r in self.rules if r.stack == other and (words := r.when.words())), "")
         return f"Take it if {reason}." if reason else self.record(other).praise
 
     def named(self, value: object) -> str:
         """Give the stack called `value`; raises `UsageError` when there is none."""
         if isinstance(value, str) and (value in self.records or value in STACKS):
             return value
-        said = repr(value)[:80]
-        message = f"stack: {said} is not one of {', '.join(self.records)}"
-        raise UsageError(message, suggest(str(value), self.records, "stack"))
+        raise self.unknown(value)
+
+    def unknown(self, value: object) -> UsageError:
+        """Give the refusal of a stack that is none of the template's."""
+        hint = how_to_offer(value) if value in self.idle else suggest(str(value), self.records, "stack")
+        return UsageError(f"stack: {repr(value)[:80]} is not one of {', '.join(self.records)}", hint)
+
+
+def how_to_offer(stack: object) -> str:
+    """Give what is to be done with a stack that a template describes and does not offer."""
+    return f"add {stack} to the choices of `stack` in the template's copier.yml"
 
 
 @cache
@@ -101,10 +116,10 @@ def of(folder: Path, offered: Iterable[str]) -> Catalogue:
     """Give the stacks that the template in `folder` offers; one of ours that has no record there has ours."""
     there, ours = _records(folder), own().records
     known = {name: there.get(name) or ours.get(name) or Record(name, name) for name in offered}
-    return _catalogue(known)
+    return _catalogue(known, {name: record for name, record in there.items() if name not in {*known, *ours}})
 
 
-def _catalogue(records: Mapping[str, Record]) -> Catalogue:
+def _catalogue(records: Mapping[str, Record], idle: Mapping[str, Record] | None = None) -> Catalogue:
     ordered = dict(sorted(records.items(), key=lambda item: (item[1].place, item[0])))
     rules = tuple(rule for record in ordered.values() for rule in record.rules)
     for rule in rules:
@@ -113,7 +128,7 @@ def _catalogue(records: Mapping[str, Record]) -> Catalogue:
                 f"the rule {rule.id!r} of {rule.stack} has {rule.runner_up!r} for a runner-up, no other stack"
             )
     cautions = tuple(caution for record in ordered.values() for caution in record.cautions)
-    return Catalogue(ordered, (*rules, *RULES), (*CAUTIONS, *cautions))
+    return Catalogue(ordered, (*rules, *RULES), (*CAUTIONS, *cautions), idle or {})
 
 
 def _records(folder: Path) -> dict[str, Record]:
@@ -166,8 +181,8 @@ def _tool(tool: str, oldest: object) -> tuple[str, str]:
 
 
 def _rule(stack: str, data: object) -> Rule:
-    content = mapping(data, "a rule", {"id", "when", "reasons", "runner_up"})
-    if missing := {"id", "when", "reasons", "runner_up"} - content.keys():
+    content = mapping(data, "a rule", {*_OF_A_RULE, "take_if"})
+    if missing := _OF_A_RULE - content.keys():
         raise FaultError(f"a rule lacks {', '.join(sorted(missing))}")
     return Rule(
         id=text(content["id"], "a rule's id"),
@@ -177,6 +192,7 @@ def _rule(stack: str, data: object) -> Rule:
         runner_up=text(content["runner_up"], "a rule's runner_up"),
         section="",
         company=True,
+        take_if=text(content["take_if"], "a rule's take_if") if "take_if" in content else "",
     )
 
 

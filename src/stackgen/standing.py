@@ -1,11 +1,9 @@
 """Where a project stands: its release and the newest one, and what in it is its owner's by now."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from stackgen import journal, merge, render, repository, revision, source
+from stackgen import journal, merge, render, repository, settling, source, workshop
 from stackgen.project import Project
 
 
@@ -35,11 +33,11 @@ def look(project: Project, environment: Mapping[str, str]) -> Standing:
     where, releases = source.refresh(project.source, environment)
     last = journal.load(home)
     unfinished = last.after if last and last.phase == journal.WRITING else None
-    with render.terminable(), tempfile.TemporaryDirectory(prefix="stackgen-", ignore_cleanup_errors=True) as folder:
-        store = merge.open_store(Path(folder, "store"), home)
-        base, ours = store.take(render.old(project, where, Path(folder, "old"))), home.tree()
+    with workshop.folder() as folder:
+        store = merge.open_store(folder / "store", home)
+        base, ours = store.take(render.old(project, where, folder / "old")), home.tree()
         moved = store.renames(base, ours)
-        drifted = revision.drifted(store, base, ours)
+        drifted = settling.drifted(store, base, ours)
     return Standing(
         project,
         releases[-1] if releases else None,

@@ -1,13 +1,12 @@
 """Tries an update in copies of the project: what passed before it and does not after it is the update's doing."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import git, project, provenance, proving, report, repository, update, verify
+from stackgen import git, project, provenance, proving, report, repository, update, verify, workshop
 from stackgen.errors import CheckError, ConflictError, DestinationError, UsageError
 from stackgen.project import Project
 from stackgen.proving import Tell
@@ -73,8 +72,8 @@ def attempt(
         )
     logs = Path(tempfile.mkdtemp(prefix="stackgen-verify-"))
     try:
-        with tempfile.TemporaryDirectory(prefix="stackgen-", ignore_cleanup_errors=True) as place:
-            old, new = (copy_of(here.path, Path(place, name)) for name in ("before", "after"))
+        with workshop.folder() as place:
+            old, new = (copy_of(here.path, place / name) for name in ("before", "after"))
             update.carry(project.read(new), wish, environment, seen.digest)
             _refuse_no_steps(new, skip)
             before = _put_through(old, logs / "before", skip, lambda page: tell(f"Before the update\n{page}"))
@@ -85,9 +84,9 @@ def attempt(
     except CheckError:
         raise
     except BaseException:
-        shutil.rmtree(logs, ignore_errors=True)
+        workshop.remove(logs)
         raise
-    shutil.rmtree(logs, ignore_errors=True)
+    workshop.remove(logs)
     return tried, seen.digest
 
 

@@ -1,12 +1,11 @@
 """Carries a project to another release, other answers or another template: planned first, then written, then proven."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import journal, proof, render, repository, revision
+from stackgen import journal, proof, repository, revision, workshop
 from stackgen.errors import DestinationError, LossError
 from stackgen.journal import Journal
 from stackgen.migrations import Met
@@ -75,12 +74,12 @@ def run(
     return carry(project, Wish(data, version), environment)
 
 
-def look(project: Project, wish: Wish, environment: Mapping[str, str]) -> tuple[Report, bytes]:
-    """Give what an update would do, and as a diff, without touching anything."""
+def look(project: Project, wish: Wish, environment: Mapping[str, str], *, diff: bool = False) -> tuple[Report, bytes]:
+    """Give what an update would do, with `diff` as one, too, without touching anything."""
     with _planned(project, wish, environment) as plan:
         if plan is None:
             return Report(project.path, project.version, project.version), b""
-        return report(plan), plan.diff()
+        return report(plan), plan.diff() if diff else b""
 
 
 def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected: str | None = None) -> Report:
@@ -99,11 +98,11 @@ def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected
 def _planned(project: Project, wish: Wish, environment: Mapping[str, str]) -> Iterator[Revision | None]:
     repository.require_merges()
     home = repository.find(project.path)
-    with render.terminable(), journal.locked(home):
+    with journal.locked(home):
         _refuse_unfinished(home)
         repository.require_ready(home)
-        with tempfile.TemporaryDirectory(prefix="stackgen-", ignore_cleanup_errors=True) as folder:
-            yield revision.make(project, home, wish, environment, Path(folder))
+        with workshop.folder() as folder:
+            yield revision.make(project, home, wish, environment, folder)
 
 
 def apply(plan: Revision) -> None:
@@ -210,5 +209,5 @@ def take_back(path: Path) -> Ended:
 @contextmanager
 def _journal(path: Path) -> Iterator[tuple[Repository, Journal | None]]:
     home = repository.find(path)
-    with render.terminable(), journal.locked(home):
+    with journal.locked(home):
         yield home, journal.load(home)

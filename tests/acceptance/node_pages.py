@@ -9,6 +9,7 @@ from pathlib import Path
 import processes
 
 STRIPE = Path(__file__).parent / "stripe_where_everybody_pays.mjs"
+BROWSER = Path(__file__).parent / "browser_that_listens.mjs"
 PRICE = "price_of_pro"
 # `call` is an alias, which a shell knows only in what it reads anew.
 UNTIL = """
@@ -24,10 +25,13 @@ until_it_says() {
 LIVE = """
 %s > events & watching=$!
 until_it_says reset 'cat events'
+node --experimental-eventsource %s http://localhost:3000 cookies.txt %s > browser & listening=$!
+until_it_says reload 'cat browser'
 %s
 until_it_says project.created 'cat events'
-kill $watching
-cat events
+until_it_says project.created 'cat browser'
+kill $watching $listening
+cat events browser
 """
 BILLING = """
 %s
@@ -39,6 +43,30 @@ FILES = """
 id=$(call $files | grep --only-matching '"id":"[^"]*"' | head -1 | cut -d '"' -f 4)
 %s
 call $files
+"""
+
+# Where the TypeScript of the pages stands, in a module `tasks` that was added as the page about modules says.
+CODE = """
+import type { NewTask } from '@app/contracts';
+import type { Requires } from '../../auth/access.ts';
+import type { Database, Transaction } from '../../db/database.ts';
+import { withTenant } from '../../db/tenant.ts';
+import { defineModule } from '../../module.ts';
+import { taskDue } from './events.ts';
+import { insertTask } from './repository.ts';
+%s
+export async function telling(database: Database, organizationId: string, body: NewTask) {
+%s
+}
+export const asking = (requires: Requires, database: Database) => ({
+%s
+});
+export async function counting(tx: Transaction, report: { id: string }) {
+%s
+}
+%s
+  register: () => undefined,
+});
 """
 
 
@@ -67,6 +95,16 @@ def commands(project: Path, page: str, number: int = 0) -> str:
     return str(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[number])
 
 
+def code(project: Path) -> str:
+    """Give a file for the module `tasks` with the TypeScript of the pages about live events, payments and webhooks."""
+    pages = ((project / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("live", "billing", "webhooks"))
+    found = [block for page in pages for block in re.findall(r"```ts\n(.*?)```", page, re.DOTALL)]
+    imports = re.findall(r"^import .*$", "".join(found), re.MULTILINE)
+    parts = [re.sub(r"^import .*$", "", block, flags=re.MULTILINE).strip() for block in found]
+    # Nothing has reports there.
+    return CODE % ("\n".join(imports), *(part.replace("report:read", "task:read") for part in parts))
+
+
 def typed(project: Path, environment: Mapping[str, str], folder: Path) -> list[str]:
     """Type the pages' commands, one page after the other; gives what was printed for each."""
     readme = commands(project, "README.md", 1)
@@ -78,7 +116,7 @@ def typed(project: Path, environment: Mapping[str, str], folder: Path) -> list[s
     parts = (
         f"{sign_up}\n{organization}",
         # What the page says goes on until it is stopped is stopped once it has told of the project.
-        LIVE % (commands(project, "docs/live.md").rstrip(), first),
+        LIVE % (commands(project, "docs/live.md").rstrip(), BROWSER, project / "docs/live.md", first),
         BILLING % billing,
         FILES % (upload, others),
     )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import backups
 import node_pages
 import processes
 import pytest
@@ -222,6 +223,19 @@ def test_a_module_is_added_as_its_page_says(grown: tuple[Path, set[str], str], t
 
 
 @pytest.mark.full
+def test_the_code_of_the_pages_about_payments_and_live_events_is_right(
+    grown: tuple[Path, set[str], str], tools: Environment
+) -> None:
+    project = grown[0]
+    file = project / "apps/api/src/modules/tasks/pages.ts"
+    file.write_text(node_pages.code(project), encoding="utf-8")
+    try:
+        processes.sh("npx tsc --project apps/api", project, tools)
+    finally:
+        file.unlink()
+
+
+@pytest.mark.full
 def test_a_module_is_removed_as_its_page_says(other: Callable[..., Path], tools: Environment) -> None:
     project = other("lean", ci="none", license="apache-2.0")
     touched, [tests] = follow(project, tools, "Removing")
@@ -320,6 +334,11 @@ def test_payments_live_events_and_files_work_as_their_pages_say(
         "reset",
         "project.created",
     ]
+    # The same, as the page's own code has it: its functions are called with these.
+    assert re.findall(r"^(reload|update) ?(?:\{.*\"type\":\"([\w.]+)\".*)?$", events, re.MULTILINE) == [
+        ("reload", ""),
+        ("update", "project.created"),
+    ]
     assert re.findall(r'{"plan":"(\w+)"', payment) == ["free", "pro"]
     assert re.findall(r"https://(\w+)\.stripe\.test", payment) == ["checkout", "billing"]
     assert (tmp_path / "report.pdf").read_bytes() == b"%PDF-1.7 " + b"x" * 200
@@ -365,3 +384,31 @@ def test_production_runs_on_postgresql_with_what_the_image_installs(
         assert processes.http("GET", f"{running.url}/readyz").status == 200
         use_the_resource(running.url)
         assert running.stop() == 0
+
+
+@pytest.mark.full
+def test_a_backup_is_restored_as_its_page_says(project: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    with backups.own_server() as server:
+        (roles,) = backups.blocks(project / "docs/deploy.md", "sql", "Database roles")
+        for statement in filter(str.strip, roles.split(";")):
+            backups.psql(server, statement)
+
+        def settings(database: str) -> dict[str, str]:
+            addresses = [backups.address(server, role, database) for role in ("my_shop_api", backups.OWNER)]
+            return {**environment, "DATABASE_URL": addresses[0], "MIGRATION_DATABASE_URL": addresses[1]}
+
+        def migrate(database: str) -> None:
+            processes.sh("npm run migrate", project, settings(database))
+
+        migrate("my_shop")
+        with processes.serve(
+            ["node", "apps/api/src/server.ts"],
+            project,
+            settings("my_shop"),
+            f"http://localhost:{environment['PORT']}/readyz",
+        ) as running:
+            browser = Browser(running.url)
+            projects = sign_up(browser)
+            assert browser("POST", projects, {"name": "Apollo"}).status == 201
+            assert running.stop() == 0
+        backups.proven(project, server, environment, tmp_path, migrate)

@@ -1,6 +1,7 @@
 """A company's template with a fifth stack and a rule of its own: every command knows it, and no Python was written."""
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_its_own_rule_recommends_it_and_says_whose_it_is(stackgen: Stackgen, for
     assert out.startswith("rust-axum  Rust with axum")
     assert "Why (platform; the company's)" in out
     assert "The platform team runs it. (the company's)" in out
-    assert "go: Go compiles to one fast binary" in " ".join(out.split())
+    assert "go: Take it if it computes more than it waits" in " ".join(out.split())
     against = stackgen(*flags, "--stack", "go").out
     assert "The company's rules would pick rust-axum" in against
     assert "Take it if memory is what you pay for" in against
@@ -107,3 +108,22 @@ def test_a_record_that_is_wrong_is_one_line_that_names_it(stackgen: Stackgen, tm
         refused = stackgen(*command, "--template", str(template))
         assert refused.code == 4
         assert "templates/rust-axum/stack.json of the template: the record has no 'titel'" in refused.err
+
+
+def test_a_stack_that_is_described_and_not_offered_is_said_wherever_it_is_looked_for(
+    stackgen: Stackgen, tmp_path: Path
+) -> None:
+    template = templating.with_a_fifth_stack(tmp_path / "template")
+    asked = template / "copier.yml"
+    asked.write_text(asked.read_text().replace("    Rust: rust-axum\n", ""))
+    from_it = ("--template", str(template))
+    to_do = "add rust-axum to the choices of `stack` in the template's copier.yml"
+    listed = stackgen("stacks", *from_it)
+    assert re.search(r"^rust-axum +Rust with axum +not in this template$", listed.out, re.MULTILINE)
+    assert " ".join(listed.out.split()).endswith(f"- To offer rust-axum, {to_do}.")
+    entry = {"stack": "rust-axum", "title": "Rust with axum", "available": False}
+    assert stackgen("stacks", *from_it, "--json").json["result"]["stacks"][-1] == entry
+    assert f"rust-axum has no say here: {to_do}." in " ".join(stackgen("recommend", *from_it).out.split())
+    for command in (["new", "shop"], ["recommend"], ["schema"], ["doctor"]):
+        refused = stackgen(*command, *from_it, "--stack", "rust-axum")
+        assert (refused.code, refused.err.splitlines()[1].strip()) == (2, to_do), refused

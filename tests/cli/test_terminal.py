@@ -116,6 +116,7 @@ def test_ctrl_c_at_a_question_leaves_nothing(terminal: Spawn, tmp_path: Path) ->
 
 
 BACK = "\x1b[Z"
+CHOSEN = ["--product", "saas", "--ai", "none", "--bottleneck", "io", "--team", "mixed"]
 GIVEN = [
     "--ai",
     "none",
@@ -229,6 +230,19 @@ def test_a_person_reads_whole_words_from_the_first_answer_to_the_last_line(tmp_p
         "stackgen new my-shop --yes --product ingest --ai none --bottleneck io --team mixed --stack python-django",
     ):
         assert told in whole, out
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_why_an_answer_is_refused_is_read_to_its_end(tmp_path: Path, columns: int) -> None:
+    template = str(templating.questions_alone(tmp_path / "ours"))
+    child = terminals.spawn(tmp_path, "new", "--template", template, "--stack", "go", *CHOSEN, size=(30, columns))
+    answer(child, "What is the project called?", "My" + ENTER)
+    child.expect(in_whole_words("starting with a letter"))
+    shown = terminals.seen(str(child.before) + str(child.after), (30, columns))
+    reason = "must be lower-case letters and digits, in words joined by single hyphens, starting with a letter"
+    assert f"name: 'My' {reason}" in " ".join(shown.split()), shown
+    child.send("\x03")
+    finish(child)
 
 
 def test_at_the_end_an_answer_can_be_changed_and_only_it_is_asked_again(terminal: Spawn, tmp_path: Path) -> None:

@@ -225,6 +225,32 @@ def unwatched_pins(project: Path, files: Iterable[Path]) -> list[str]:
     return found
 
 
+def renovate_does(project: Path, **what: str) -> dict[str, object]:
+    """Give what Renovate is told to do with a dependency: the last rule that fits it has its say, key by key."""
+    settings = json.loads((project / "renovate.json").read_text(encoding="utf-8"))
+    does = {"enabled": True, "minimumReleaseAge": settings["minimumReleaseAge"]}
+    for rule in settings["packageRules"]:
+        asked = {key.removeprefix("match"): patterns for key, patterns in rule.items() if key.startswith("match")}
+        if all(_is_asked_for(what.get(key, ""), patterns) for key, patterns in asked.items()):
+            does |= {key: value for key, value in rule.items() if not key.startswith("match")}
+    return does
+
+
+def _is_asked_for(value: str, patterns: list[str]) -> bool:
+    refused, wanted = ([each for each in patterns if each.startswith("!") is no] for no in (True, False))
+    fits = not wanted or any(_expression(each).search(value) for each in wanted)
+    return fits and not any(_expression(each[1:]).search(value) for each in refused)
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    """Read an expression between slashes, or a pattern of names, as Renovate does."""
+    if pattern.startswith("/"):
+        return re.compile(pattern[1:-1])
+    parts = {"**/": "(.*/)?", "**": ".*", "*": "[^/]*", "{": "(", "}": ")", ",": "|"}
+    words = re.findall(r"\*\*/|\*\*|[*{},]|[^*{},]+", pattern)
+    return re.compile("".join([r"\A", *(parts.get(word, re.escape(word)) for word in words), r"\Z"]))
+
+
 def own_images(project: Path) -> tuple[list[str], list[str]]:
     """Give the images that only this project makes, and those of them that Renovate would look for."""
     files = [project / "compose.yaml", *(project / "deploy").rglob("overlays/*/kustomization.yaml")]

@@ -12,7 +12,8 @@ PINNED = re.compile(r"uses: *[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 RENOVATE_KEYS = {
     "$schema", "description", "extends", "groupName", "labels", "lockFileMaintenance", "minimumReleaseAge",
     "packageRules", "prConcurrentLimit", "rangeStrategy", "schedule", "vulnerabilityAlerts",
-    "enabled", "matchDatasources", "matchDepTypes", "matchManagers", "matchPackageNames", "matchUpdateTypes",
+    "enabled", "matchDatasources", "matchDepNames", "matchDepTypes", "matchFileNames", "matchManagers",
+    "matchPackageNames", "matchUpdateTypes",
     "allowedVersions", "customManagers", "customType", "datasourceTemplate", "depNameTemplate", "matchStrings",
     "enabledManagers", "ignorePaths", "managerFilePatterns", "pip-compile",
 }  # fmt: skip

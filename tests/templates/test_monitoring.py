@@ -65,7 +65,7 @@ def test_the_component_fits_the_overlay_and_scrapes_ports_that_pods_have(
 
 
 def test_there_are_alerts() -> None:
-    assert {"go", "node-ts", "hybrid-node-python-ml"} <= {ident(path) for path in ALERTS}
+    assert {"go", "node-ts", "python-django", "hybrid-node-python-ml"} <= {ident(path) for path in ALERTS}
 
 
 @pytest.mark.parametrize("asked_for", ["up_total", "http_requests_total"])

@@ -9,6 +9,8 @@ import pytest
 from operations_breaks import broken
 from operations_render import DOCKERFILES, STACKS, TEMPLATES, WORKFLOWS, YAML_FILES, Project, one_of_each_stack
 
+from stackgen import policies
+
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
 
@@ -70,6 +72,37 @@ def test_renovate_finds_every_tool_that_is_pinned_and_looks_for_no_image_of_our_
         assert agreement.unwatched_pins(project.path, project.files(*PINNING)) == [], project
         images, sought = agreement.own_images(project.path)
         assert (bool(images), sought) == (True, []), project
+
+
+@every_stack
+def test_renovate_groups_what_the_template_pins_apart_from_what_is_the_owners(
+    projects_of: Callable[[str], list[Project]], stack: str
+) -> None:
+    for project in projects_of(stack):
+        pinned = [path.relative_to(project.path).as_posix() for path in project.files(*PINNING, "compose.yaml")]
+        assert len(pinned) >= 3, project
+        for name in [*pinned, "package.json", "go.mod", "pyproject.toml", "deploy/kustomize/overlays/local/x.yaml"]:
+            group = agreement.renovate_does(project.path, FileNames=name, UpdateTypes="minor")["groupName"]
+            assert group == ("images, actions and tools" if name in pinned else "all non-major dependencies"), name
+            assert policies.is_maintained(name) == (name in {*pinned} - {"Makefile"})
+
+
+ADDRESSES = ("https://example.com/t.git", "git+ssh://git@example.com/t", "git@example.com:acme/t.git", "git://a/t")
+PLACES = ("~/.local/share/stackgen/templates.bundle", "/srv/templates", "../t", "C:\\templates", "templates@2/t.bundle")
+
+
+@every_stack
+def test_renovate_updates_from_a_template_that_has_an_address_and_leaves_any_other(
+    projects_of: Callable[[str], list[Project]], stack: str
+) -> None:
+    for project in projects_of(stack):
+        for origin in (*ADDRESSES, *PLACES):
+            does = agreement.renovate_does(
+                project.path, Managers="copier", Datasources="git-tags", DepNames=origin, UpdateTypes="minor"
+            )
+            assert does["enabled"] is (origin in ADDRESSES), origin
+            # Git has no dates for its tags: what waits for days would wait for ever.
+            assert (does["groupName"], does["minimumReleaseAge"]) == ("template", None)
 
 
 @every_stack

@@ -1,12 +1,15 @@
-"""The optional components of hybrid projects render, validate, and keep our rules; each check is seen to fail."""
+"""Optional components and staging render, validate, and keep our rules; each check is seen to fail."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
+import operations_shared as shared
 import pytest
+import yaml
 from operations_breaks import broken
 from operations_components import COMPONENTS, build, complaints
-from operations_render import copy_template, render
+from operations_render import NAME, STACKS, copy_template, render
 
 pytestmark = pytest.mark.full
 STACK = "hybrid-node-python-ml"
@@ -58,3 +61,97 @@ def test_a_broken_component_is_reported(
     path = tmp_path / "project/deploy/kustomize/components" / file
     path.write_text(broken(path.read_text(encoding="utf-8"), old, new), encoding="utf-8")
     assert complaint in complaints(build(tmp_path / "project", component, tmp_path), component, tmp_path)
+
+
+EXTERNAL, STAGING = "components/external-secrets", "overlays/staging"
+BREAKS_OF_ALL = [
+    ("components/ingress/ingress.yaml", "name: http\n", "name: web\n", "no service has the port that /"),
+    (
+        f"../../{shared.PAGE}",
+        "      - {op: replace, path: /spec/tls/0/hosts/0, value: api.example.com}\n",
+        "",
+        "has no certificate",
+    ),
+    ("components/ingress/ingress.yaml", "  rules:\n", "  rulez:\n", "error: "),
+    ("components/gateway/httproute.yaml", "port: 80\n", "port: 3000\n", "no service has the port that it leads to"),
+    ("components/gateway/httproute.yaml", "      namespace: gateway\n", "", "among the application's own"),
+    ("components/gateway/httproute.yaml", "k8s.io/v1\n", "k8s.io/v1alpha2\n", "its operator has"),
+    (
+        f"{EXTERNAL}/api-secrets.yaml",
+        "target:\n    name: api-secrets",
+        "target:\n    name: api",
+        "nobody keeps api-secrets",
+    ),
+    (f"{EXTERNAL}/api-secrets.yaml", "kind: SecretStore", "kind: ClusterSecretStore", "other namespaces read too"),
+    (f"{EXTERNAL}/kustomization.yaml", "  - migrate-secrets.yaml\n", "", "nobody keeps migrate-secrets"),
+    (
+        f"{STAGING}/kustomization.yaml",
+        'namespace: "my-shop-staging"',
+        "namespace: my-shop",
+        "is not in the project's namespace",
+    ),
+    (f"{STAGING}/kustomization.yaml", "  - namespace.yaml\n", "", "Namespace  is in one of them alone"),
+    (f"{STAGING}/kustomization.yaml", "newTag: 0.1.0", "newTag: 0.2.0", "runs other images"),
+    (f"{STAGING}/config.env", "TRUST_PROXY=1\n", "", "has other settings"),
+    (f"{STAGING}/kustomization.yaml", "/spec/minReplicas", "/spec/replicas/min", "error: "),
+]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_template(tmp_path_factory.mktemp("shared") / "template")
+
+
+@pytest.fixture(scope="module")
+def node_ts(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render(template, tmp_path_factory.mktemp("shared") / "project", stack="node-ts", deploy="kubernetes")
+
+
+@dataclass(frozen=True)
+class Environments:
+    """Manifests of production, of production with every component of the page, and of staging."""
+
+    production: str
+    with_all: str
+    staging: str
+
+    def complaints(self) -> str:
+        """Tell what is wrong with them."""
+        found = [shared.complaints(self.with_all, NAME), shared.complaints(self.staging, f"{NAME}-staging")]
+        if not any(found):
+            both = (list(yaml.safe_load_all(text)) for text in (self.production, self.staging))
+            found += shared.differences(*both)
+        return "\n".join(filter(None, found))
+
+
+def environments(project: Path, folder: Path) -> Environments:
+    production, staging = (shared.build(project, name, folder / "plain") for name in ("production", "staging"))
+    with_all = shared.build(project, "production", folder / "all", shared.documented(project))
+    return Environments(production, with_all, staging)
+
+
+def test_every_stack_has_the_components_and_the_staging_that_its_page_tells_of(template: Path, tmp_path: Path) -> None:
+    built = []
+    for stack in STACKS:
+        project = render(template, tmp_path / stack, stack=stack, deploy="kubernetes")
+        of_all = {path.name for path in (project / "deploy/kustomize/components").iterdir()} - {*COMPONENTS}
+        assert {f"../../components/{name}" for name in of_all} == {*shared.documented(project)["components"]}, stack
+        built.append(environments(project, tmp_path / f"{stack}-built"))
+    assert [each.complaints() for each in built] == [""] * len(STACKS)
+    texts = [text for each in built for text in (each.with_all, each.staging)]
+    assert shared.refused(*texts, folder=tmp_path) == ""
+    assert "'pathType' is a required property" in shared.refused(
+        texts[0].replace("pathType", "pathTypo"), folder=tmp_path
+    )
+
+
+@pytest.mark.parametrize(("file", "old", "new", "complaint"), BREAKS_OF_ALL)
+def test_what_is_broken_in_them_is_reported(
+    node_ts: Path, tmp_path: Path, file: str, old: str, new: str, complaint: str
+) -> None:
+    project = tmp_path / "project"
+    for folder in ("deploy", "docs"):
+        shutil.copytree(node_ts / folder, project / folder)
+    path = project / "deploy/kustomize" / file
+    path.write_text(broken(path.read_text(encoding="utf-8"), old, new), encoding="utf-8")
+    assert complaint in environments(project, tmp_path).complaints()

@@ -2,6 +2,9 @@
 
 The way from one rendered release to the other is the engine's own; rendering has no part in it, so that many are tried.
 What counts as lost is the witness's business, who knows nothing of the engine.
+
+A change to something else must not be refused since chance has found a fault here: before a release many are tried, by
+the run's seed; each other run tries the same few, and what was found before.
 """
 
 import tempfile
@@ -88,6 +91,12 @@ FOUND = (
     ((("raise_version", 0, 20, 6),), (("delete", 14, 14, 26), ("double", 15, 21, 18))),
     # The template moves and changes what the owner has made a link: the link went along, and was said to be kept.
     ((("make_link", 5, 17, 19),), (("end_otherwise", 5, 15, 34), ("rename", 5, 20, 14))),
+    # The owner has copied a line with a pin, and the template moves it: the copies went along without a word.
+    ((("double", 0, 3, 0),), (("raise_version", 0, 2, 4),)),
+    # The template moves a folder in which the owner has a file of his own: git's merge took that along.
+    ((("add", 12, 4, 10),), (("write_bytes", 12, 4, 35), ("rename_folder", 11, 15, 25))),
+    # Both rename a file, in which the template writes what looks like a marker: the witness took that for a conflict.
+    ((("rename", 0, 0, 2),), (("rename", 0, 0, 2), ("write_bytes", 15, 0, 5))),
 )
 
 
@@ -96,9 +105,9 @@ def test_what_was_lost_once_is_not_lost_again(tmp_path: Path, owners: Told, temp
     assert carry(tmp_path, *([Change(*each) for each in side] for side in (owners, templates))) == []
 
 
-@hypothesis.seed(seed())
+@hypothesis.seed(seed() if is_release() else 0)
 @hypothesis.settings(
-    max_examples=400 if is_release() else 8,
+    max_examples=400 if is_release() else 20,
     deadline=None,
     database=None,
     phases=(hypothesis.Phase.generate, *((hypothesis.Phase.shrink,) if is_release() else ())),

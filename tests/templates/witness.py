@@ -149,7 +149,8 @@ def not_delivered(case: Case) -> Iterator[str]:
 def wrong_markers(case: Case) -> Iterator[str]:
     """Markers stand in the files that the report calls in conflict, and in no other."""
     for path, held in case.has.items():
-        before = sum(side[path].content.count(MARKER) for side in (case.had, case.new) if path in side)
+        names = former_names(case, path)
+        before = sum(side[name].content.count(MARKER) for side in (case.had, case.new) for name in names & side.keys())
         marked = held.content.count(MARKER) > before
         if marked and case.fates.get(path, ("", ""))[0] != "conflict":
             yield f"{path}: markers, and the report says no conflict"
@@ -173,6 +174,13 @@ def origin(case: Case, path: str) -> str:
     """Give the name that the template's file had which the owner has renamed, the file's own for any other."""
     note = case.fates.get(path, ("", ""))[1]
     return note.removeprefix("was ").split("; ")[0] if note.startswith("was ") else path
+
+
+def former_names(case: Case, path: str) -> set[str]:
+    """Give every name that a file has had on either side, as the report tells them."""
+    told = case.fates.get(path, ("", ""))[1].split("; ")
+    words = ("was ", "from ", "the template's is ", "in the place of ")
+    return {path, *(each.removeprefix(word) for each in told for word in words if each.startswith(word))}
 
 
 def lines(held: Held | None) -> Counter[bytes]:

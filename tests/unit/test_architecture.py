@@ -9,11 +9,11 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "endings", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks", "recommend",
-    "decision", "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits", "schema",
-    "plan", "git", "source", "project", "provenance",
+    "errors", "endings", "workshop", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks",
+    "recommend", "decision", "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits",
+    "schema", "plan", "git", "source", "project", "provenance",
     "repository", "destination", "trim", "render", "releases",
-    "merge", "pins", "migrations", "policies", "proof", "journal", "revision", "update", "standing",
+    "merge", "pins", "migrations", "policies", "settling", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "serving", "layout", "proving", "advice", "console", "voice", "report",
     "trial",
     "wording", "prompts", "intake", "request", "outcome", "commands", "process", "flags", "cli",

@@ -93,3 +93,17 @@ def test_versions_are_ordered_as_people_order_them(older: str, newer: str) -> No
     first, last = (f"\texample.com/x v{version}\n".encode() for version in (older, newer))
     assert pins.level("go.mod", first, last, first).theirs == last
     assert pins.level("go.mod", last, first, last).theirs == last
+
+
+def test_copies_of_a_pinned_line_go_along_and_are_named() -> None:
+    step = "      - uses: a@1.{}.0\n"
+    old, own, new = (step.format(version).encode() * count for count, version in ((2, "0"), (4, "0"), (2, "2")))
+    expected = step.format(2).encode() * 4
+    # Of the four, two were the template's.
+    assert pins.level("ci.yml", old, own, new) == pins.Level(new, expected, new, (b"      - uses: a@1.0.0",) * 2)
+
+
+def test_a_line_that_makes_way_for_several_is_named_once() -> None:
+    step = "      - uses: a@1.{}.0\n"
+    old, own, new = (step.format(version).encode() * count for count, version in ((1, 0), (1, 1), (3, 2)))
+    assert pins.level("ci.yml", old, own, new).given_up == (b"      - uses: a@1.1.0",)

@@ -21,7 +21,8 @@ FILES = (".copier-answers.yml", "dropped.txt", "readme.txt", "shared.txt")
 GENERATE = """
 import sys
 from pathlib import Path
-from stackgen import errors, plan, render
+from stackgen import endings, plan, render
+endings.watch()
 try:
     render.generate(plan.Plan(sys.argv[1], "HEAD", Path(sys.argv[2]), {"name": "shop"}))
 except KeyboardInterrupt:

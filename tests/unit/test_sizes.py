@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
-from sizes import LONG_FILES
+from sizes import LONG_FILES, is_release
 
 TESTS = Path(__file__).parents[1]
 SMALL = """\
@@ -153,3 +154,7 @@ def test_an_unknown_size_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "some", "0")
     assert done.returncode == 4
     assert "STACKGEN_TESTS is 'some'; it may be all or release, or not set" in done.stderr
+
+
+def test_inputs_made_at_random_are_the_same_in_each_run_but_before_a_release() -> None:
+    assert hypothesis.settings().derandomize is not is_release()

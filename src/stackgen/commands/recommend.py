@@ -13,5 +13,7 @@ def advise(given: Mapping[str, object], template: str | None, *, ask: bool) -> O
         result = intake.converse(given, catalogue) if ask else intake.advise(given, catalogue)
     return Outcome(
         data=lambda: {**advice.data(result, template), "command": advice.command(result, template)},
-        text=lambda style: f"{advice.text(result, style)}\n{advice.follow_up(result, template, style)}",
+        text=lambda style: "\n".join(
+            filter(None, (advice.text(result, style), advice.follow_up(result, template, style)))
+        ),
     )

@@ -10,7 +10,8 @@ def show(template: str | None) -> Outcome:
     """Show our stacks and the template's, and which of them it offers."""
     folder = source.find(template, os.environ).questions
     offered = questions.read(folder).stacks()
-    known = {**stacks.own().records, **stacks.of(folder, offered).records}
+    theirs = stacks.of(folder, offered)
+    known = {**stacks.own().records, **theirs.records, **theirs.idle}
     return Outcome(
         data=lambda: console.stacks_data(known, offered), text=lambda style: console.stacks_text(known, offered, style)
     )

@@ -90,8 +90,8 @@ def _refuse_conflicts(names: tuple[str, ...], details: Mapping[str, object]) -> 
 
 
 def _plan_update(path: Path, wish: Wish, how: How) -> Outcome:
-    seen, changes = updating.look(project.read(path), wish, os.environ)
-    shown = changes.decode(errors="backslashreplace") if how.diff else ""
+    seen, changes = updating.look(project.read(path), wish, os.environ, diff=how.diff)
+    shown = changes.decode(errors="backslashreplace")
     return Outcome(
         data=lambda: {**report.data(seen), **({"diff": shown} if how.diff else {})},
         text=lambda style: "\n".join(filter(None, (report.plan_text(seen, style), shown))),

@@ -1,11 +1,10 @@
 """`stackgen verify`: a project is proven on this machine, from its tools to its end."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from stackgen import project, provenance, proving, verify
+from stackgen import project, provenance, proving, verify, workshop
 from stackgen.errors import CheckError, SourceError, UsageError
 from stackgen.outcome import Outcome
 from stackgen.project import Project
@@ -29,10 +28,10 @@ def prove(path: Path, skip: Sequence[str], tell: Tell, *, keep_logs: bool) -> Ou
     try:
         results = proving.put_through(found, record, folder, skip, tell)
     except BaseException:
-        _remove(folder)
+        workshop.remove(folder)
         raise
     if not keep_logs and _first_wrong(results) is None:
-        _remove(folder)
+        workshop.remove(folder)
     return Outcome(
         data=lambda: _data(found, results),
         text=lambda style: proving.text(names, results, style),
@@ -62,7 +61,3 @@ def _data(found: Project, results: Sequence[Result]) -> dict[str, object]:
         "version": found.version,
         "steps": [proving.step_data(each) for each in results],
     }
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -18,6 +18,17 @@ KNOWN = {
     "MAX_UPLOAD_MIB": "1",
     "ALLOW_SIGN_UP": "open",
     "LOG_FORMAT": "json",
+    "METRICS_PORT": "0",
+    # Every door that there is.
+    "TWO_FACTORS": "true",
+    "PASSKEYS": "true",
+    "OIDC_ISSUER": "http://127.0.0.1:9/realm",
+    "OIDC_CLIENT_ID": "tests",
+    "OIDC_CLIENT_SECRET": "tests",
+    "GOOGLE_CLIENT_ID": "tests",
+    "GOOGLE_CLIENT_SECRET": "tests",
+    "GITHUB_CLIENT_ID": "tests",
+    "GITHUB_CLIENT_SECRET": "tests",
 }
 for name in Env.model_fields:
     os.environ.pop(name.upper(), None)

@@ -98,3 +98,16 @@ def test_nothing_else_reads_the_environment() -> None:
         if re.search(r"os\.environ\b(?!\.setdefault)|os\.getenv|getenv\(", file.read_text())
     }
     assert readers == allowed
+
+
+def test_a_client_of_a_provider_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEBUG", "true")
+    monkeypatch.setenv("OIDC_ISSUER", "https://login.example.com")
+    monkeypatch.setenv("GITHUB_CLIENT_ID", "known")
+    monkeypatch.setenv("GOOGLE_CLIENT_SECRET", "known")
+    text = complaint()
+    assert (
+        "OIDC_CLIENT_SECRET: goes with the others of its kind, of which OIDC_CLIENT_ID and OIDC_CLIENT_SECRET" in text
+    )
+    assert "of which GITHUB_CLIENT_SECRET is missing" in text
+    assert "of which GOOGLE_CLIENT_ID is missing" in text

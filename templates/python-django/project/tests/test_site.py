@@ -14,7 +14,8 @@ import pytest
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.cache import cache
 from django.core.checks import run_checks
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import ConnectionHandler
 from django.test import Client
 from pydantic import SecretStr
@@ -65,6 +66,12 @@ def test_a_site_with_pending_migrations_is_not_ready() -> None:
     with patch("backend.core.health.MigrationExecutor.migration_plan", return_value=[("a", False)]):
         answer = Client().get("/readyz")
     assert (answer.status_code, answer.json()["checks"]["migrations"]) == (503, "pending")
+
+
+@pytest.mark.django_db
+def test_a_site_is_ready_on_the_database_of_a_newer_release_which_it_may_have_to_take_the_place_of() -> None:
+    MigrationRecorder(connection).record_applied("teams", "9999_newer")
+    assert Client().get("/readyz").status_code == 200
 
 
 @pytest.mark.django_db

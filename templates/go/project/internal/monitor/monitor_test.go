@@ -33,6 +33,8 @@ func TestURLsAreOfTheFormThatTheAPIPromises(t *testing.T) {
 	for raw, good := range map[string]bool{
 		"https://example.com/a%20b?c=d&e#f": true, "http://[::1]:8080/": true, "https://xn--mnchen-3ya.de": true,
 		"https://example.com:65535": true, "https://example.com:0": false, "https://example.com:99999": false, "https://example.com:": true,
+		"tcp://example.com:5432": true, "tcp://[::1]:5432": true, "tcp://example.com": false, "tcp://example.com:5432/x": false,
+		"tcp://example.com:": false, "udp://example.com:53": false,
 		"https://\u00cf": false, "https://example.com/a|b": false, "https://example.com/ü": false, "https://example.com/<x>": false,
 	} {
 		spec := goodSpec()
@@ -74,6 +76,72 @@ func TestAfterRaisesOneEventPerChange(t *testing.T) {
 		}
 		if target.State != step.state || !slices.Equal(events, want) {
 			t.Errorf("step %d: %s and %q, want %s and %q", i, target.State, events, step.state, want)
+		}
+	}
+}
+
+func TestATargetIsUpAgainAfterAsManyHealthyProbesAsItAsksFor(t *testing.T) {
+	t.Parallel()
+	target := Target{Spec: goodSpec(), State: StateDown}
+	target.RecoveryThreshold = 3
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, step := range []struct {
+		later   time.Duration
+		healthy bool
+		state   State
+		counted int
+	}{
+		{time.Minute, true, StateDown, 1},
+		{time.Minute, true, StateDown, 2},
+		{time.Minute, false, StateDown, 0},
+		{time.Minute, true, StateDown, 1},
+		{time.Second, true, StateDown, 1}, // by hand, beside the last one
+		{time.Second, true, StateDown, 1},
+		{58 * time.Second, true, StateDown, 2},
+		{time.Minute, true, StateUp, 0},
+		{time.Minute, true, StateUp, 0},
+	} {
+		at = at.Add(step.later)
+		before := target.State
+		var events []EventType
+		target, events = target.After(Result{Healthy: step.healthy, CheckedAt: at})
+		if recovered := slices.Contains(events, EventRecovered); recovered != (before == StateDown && step.state == StateUp) {
+			t.Errorf("step %d: %q", i, events)
+		}
+		if target.State != step.state || target.Successes != step.counted {
+			t.Errorf("step %d: %s after %d, want %s after %d", i, target.State, target.Successes, step.state, step.counted)
+		}
+	}
+	counted, _ := Target{Spec: target.Spec, State: StateDown}.After(Result{Healthy: true, CheckedAt: at})
+	if after := counted.AfterPlannedWork(); counted.Successes != 1 || after.Successes != 0 || after.SucceededAt != nil {
+		t.Errorf("%d probes count after planned work", after.Successes)
+	}
+}
+
+func TestConditionsAreOfTheirForm(t *testing.T) {
+	t.Parallel()
+	for wrong, change := range map[string]func(*Spec){
+		"":                    func(s *Spec) { s.Method, s.ExpectedHeader, s.ExpectedBody = "POST", "X-Ready: yes", "naïve" },
+		"method":              func(s *Spec) { s.Method = "DELETE" },
+		"expected_header":     func(s *Spec) { s.ExpectedHeader = "no colon" },
+		"expected_body":       func(s *Spec) { s.ExpectedBody = "a\x00b" },
+		"recovery_threshold":  func(s *Spec) { s.RecoveryThreshold = MaxThreshold + 1 },
+		"expected_body: HEAD": func(s *Spec) { s.Method, s.ExpectedBody = "HEAD", "ready" },
+		"expected_header: too long": func(s *Spec) {
+			s.ExpectedHeader = "A: " + strings.Repeat("b", MaxHeaderLength)
+		},
+		"expected_body: too long": func(s *Spec) { s.ExpectedBody = strings.Repeat("b", MaxBodyLength+1) },
+		"method: of TCP":          func(s *Spec) { s.URL, s.Method = "tcp://db:5432", "POST" },
+		"expected_status: of TCP": func(s *Spec) { s.URL, s.ExpectedStatus = "tcp://db:5432", 200 },
+		"expected_header: of TCP": func(s *Spec) { s.URL, s.ExpectedHeader = "tcp://db:5432", "A: b" },
+		"expected_body: of TCP":   func(s *Spec) { s.URL, s.ExpectedBody = "tcp://db:5432", "b" },
+		"webhook_url: of TCP":     func(s *Spec) { s.WebhookURL = "tcp://db:5432" },
+	} {
+		spec := goodSpec()
+		change(&spec)
+		err, field := spec.Validate(), strings.Split(wrong, ":")[0]
+		if (err == nil) != (wrong == "") || err != nil && !strings.Contains(err.Error(), field+": must") {
+			t.Errorf("%q: %v", wrong, err)
 		}
 	}
 }
@@ -168,7 +236,7 @@ func FuzzValidate(f *testing.F) {
 			t.Errorf("accepted the name %q", name)
 		}
 		req, err := http.NewRequest(http.MethodGet, raw, nil)
-		if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Hostname() == "" || req.URL.User != nil {
+		if err != nil || !slices.Contains([]string{"http", "https", "tcp"}, req.URL.Scheme) || req.URL.Hostname() == "" || req.URL.User != nil {
 			t.Fatalf("accepted %q: %v", raw, err)
 		}
 		if port := req.URL.Port(); port != "" {

@@ -39,6 +39,17 @@ class Env(BaseSettings):
     shutdown_seconds: int = Field(default=25, ge=1, le=600)
 
     allow_sign_up: Literal["auto", "open", "invited", "closed"] = "auto"
+    two_factors: bool = False
+    passkeys: bool = False
+    oidc_issuer: HttpUrl | None = None
+    oidc_name: str = "Single sign-on"
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    oidc_sign_up: bool = False
+    google_client_id: str = ""
+    google_client_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    github_client_id: str = ""
+    github_client_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
     max_teams: int = Field(default=100, ge=1)
     max_team_datasets: int = Field(default=10_000, ge=1)
     max_team_gib: int = Field(default=100, ge=1)
@@ -61,6 +72,8 @@ class Env(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     otel_exporter_otlp_endpoint: HttpUrl | None = None
     otel_service_name: str = "backend"
+    otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
     task_lease_seconds: int = Field(default=30, ge=2, le=3600)
     # The database refuses to delete what is younger than 30 days.
@@ -105,6 +118,22 @@ class Env(BaseSettings):
             raise ValueError(msg)
         if value and (len(value.get_secret_value()) < 50 or len(set(value.get_secret_value())) < 5):
             msg = "use at least 50 random characters"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("oidc_client_secret", "google_client_secret", "github_client_secret")
+    @classmethod
+    def _with_its_id(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        name = str(info.field_name).removesuffix("_client_secret")
+        parts = {
+            f"{name}_client_id": info.data.get(f"{name}_client_id"),
+            f"{name}_client_secret": value.get_secret_value(),
+        }
+        if name == "oidc":
+            parts["oidc_issuer"] = info.data.get("oidc_issuer")
+        if any(parts.values()) and not all(parts.values()):
+            missing = " and ".join(part.upper() for part, given in parts.items() if not given)
+            msg = f"goes with the others of its kind, of which {missing} is missing"
             raise ValueError(msg)
         return value
 

@@ -6,6 +6,7 @@ from typing import Any
 import dj_database_url
 import django_stubs_ext
 
+from backend import sign_in
 from backend.core import logs
 from backend.env import MEBIBYTE, load
 
@@ -42,6 +43,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "backend.metrics.requests.RequestMetrics",
     "backend.core.middleware.RequestLog",
     "backend.core.middleware.SecurityHeaders",
     "backend.core.health.Probes",
@@ -176,8 +178,21 @@ FRONTEND_PAGES = {
     "account_confirm_email": f"{FRONTEND}/confirm-email/{{key}}",
     "account_reset_password": f"{FRONTEND}/reset-password",
     "account_reset_password_from_key": f"{FRONTEND}/reset-password/{{key}}",
+    "socialaccount_login_error": f"{FRONTEND}/sign-in/failed",
 }
 HEADLESS_FRONTEND_URLS = FRONTEND_PAGES if FRONTEND else {}
+# A flow that is switched off has no page, no operation and no table: `backend/sign_in.py` says what each needs.
+TWO_FACTORS = env.two_factors or env.passkeys
+INSTALLED_APPS += sign_in.apps(env)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = env.passkeys
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
+SOCIALACCOUNT_ADAPTER = "backend.accounts.elsewhere.Adapter"
+SOCIALACCOUNT_PROVIDERS = sign_in.providers(env)
+# An address that a provider has verified is as good as the code in a mail, with which anybody can reset a password.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SIGN_IN_ORIGINS = sign_in.origins(env)
+OIDC_SIGN_UP = env.oidc_sign_up
 ALLAUTH_TRUSTED_PROXY_COUNT = env.trusted_proxies
 
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if env.email_host else 'console'}.EmailBackend"
@@ -222,11 +237,13 @@ STORAGES = {
 WHITENOISE_AUTOREFRESH = DEBUG
 
 
-# --- Words, time and logs ---------------------------------------------------------------------------------------
+# --- Words, time, logs and metrics ------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+METRICS_ADDRESS = None if env.metrics_port is None else (env.host, env.metrics_port)
+WEB_THREADS = env.web_threads
 LOGGING_CONFIG = None
 logs.configure(level=env.log_level, as_json=env.json_logs)

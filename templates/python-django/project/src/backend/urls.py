@@ -1,5 +1,9 @@
 """Every URL of the site."""
 
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from django.conf import settings
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
@@ -13,6 +17,17 @@ from backend.teams import pages as teams
 
 admin.site.site_header = admin.site.site_title = "Administration"
 admin.site.index_title = "Data and people"
+own_form = admin.site.login
+
+
+def enter_administration(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """Ask as the site does where people may have a second factor: the form of the administration does not."""
+    form = secure_admin_login(own_form) if settings.TWO_FACTORS else own_form
+    answer: HttpResponse = form(request, extra_context)
+    return answer
+
+
+admin.site.login = enter_administration  # type: ignore[method-assign]
 
 
 def missing(_request: HttpRequest) -> HttpResponse:
@@ -26,7 +41,7 @@ urlpatterns = [
     re_path(r"^_allauth/(?:app|browser)/v1/(?:account|auth)/phone", missing),
     path("_allauth/", include("allauth.headless.urls")),
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("allauth.urls")),
     path("", RedirectView.as_view(pattern_name="datasets")),
     path("datasets/", datasets.show_datasets, name="datasets"),
     path("datasets/new/", datasets.new_dataset, name="new_dataset"),

@@ -23,7 +23,9 @@ from django.db import connections
 from django_tasks.base import Task
 from django_tasks_db.models import DBTaskResult, get_date_max
 
+from backend.accounts.models import ApiKey, User
 from backend.env import PROJECT
+from backend.teams.models import Membership, Role, Team
 
 ALIAS = "deployment"
 SERVER = os.environ.get("TEST_DATABASE_URL", "")
@@ -85,6 +87,16 @@ class Deployment:
             run_after=get_date_max(),
         )
 
+    def member_of(self, *teams: str) -> str:
+        """Make somebody who owns teams with these names, and give a key of theirs."""
+        user = User.objects.using(ALIAS).create(email=f"{uuid.uuid4().hex}@example.com")
+        for name in teams:
+            team = Team.objects.using(ALIAS).create(name=name)
+            Membership.objects.using(ALIAS).create(team=team, user=user, role=Role.OWNER)
+        secret = f"key_{uuid.uuid4().hex}"
+        ApiKey.objects.using(ALIAS).create(user=user, name="tests", start=secret[:8], digest=ApiKey.hash(secret))
+        return secret
+
     @contextmanager
     def process(self, *command: str, url: str = "", **environment: str) -> Iterator[Process]:
         """Start a process, and see to its end."""
@@ -133,7 +145,7 @@ def deployment(
         _execute(f"create database {name}")
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "backend.settings", "WEB_WORKERS": "1"}
     environment |= {"DATA_DIR": str(folder / "data"), "DATABASE_URL": url, "STATIC_ROOT": str(folder / "static")}
-    environment |= {"PYTHONPATH": str(PROJECT)}
+    environment |= {"PYTHONPATH": str(PROJECT), "METRICS_PORT": ""}
     try:
         made = Deployment(folder, environment)
         for command in (["migrate"], ["collectstatic", "--no-input"]):

@@ -20,17 +20,6 @@ type Alert struct {
 	CreatedAt     time.Time
 }
 
-type Result struct {
-	ID                   uuid.UUID
-	TargetID             uuid.UUID
-	CheckedAt            time.Time
-	Healthy              bool
-	StatusCode           int64
-	LatencyUs            int64
-	Failure              string
-	CertificateExpiresAt *time.Time
-}
-
 type Target struct {
 	ID                uuid.UUID
 	Name              string
@@ -50,4 +39,10 @@ type Target struct {
 	FailedAt          *time.Time
 	WebhookGoneAt     *time.Time
 	CertificateWarned *time.Time
+	Method            string
+	ExpectedHeader    string
+	ExpectedBody      string
+	RecoveryThreshold int64
+	Successes         int64
+	SucceededAt       *time.Time
 }

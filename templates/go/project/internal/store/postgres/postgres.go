@@ -59,7 +59,12 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	config.AfterConnect = readTimesInUTC
+	warn := warnOfPooler(log)
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		readTimesInUTC(conn)
+		warn(ctx, conn)
+		return nil
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -73,11 +78,10 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	return &DB{Store: Store{pool: pool}, db: db, provider: provider}, nil
 }
 
-func readTimesInUTC(_ context.Context, conn *pgx.Conn) error {
+func readTimesInUTC(conn *pgx.Conn) {
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
 	})
-	return nil
 }
 
 // newProvider holds an advisory lock while it migrates, so that replicas cannot collide.

@@ -8,6 +8,18 @@ import (
 	"github.com/google/uuid"
 )
 
+type Alert struct {
+	ID            uuid.UUID
+	TargetID      uuid.UUID
+	WebhookUrl    string
+	Payload       string
+	Attempts      int64
+	NextAttemptAt *time.Time
+	DeliveredAt   *time.Time
+	LastError     string
+	CreatedAt     time.Time
+}
+
 type MaintenanceWindow struct {
 	ID        uuid.UUID
 	TargetID  *uuid.UUID
@@ -17,4 +29,42 @@ type MaintenanceWindow struct {
 	Version   int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+type Result struct {
+	ID                   uuid.UUID
+	TargetID             uuid.UUID
+	CheckedAt            time.Time
+	Healthy              bool
+	StatusCode           int64
+	LatencyUs            int64
+	Failure              string
+	CertificateExpiresAt *time.Time
+}
+
+type Target struct {
+	ID                uuid.UUID
+	Name              string
+	Url               string
+	IntervalMs        int64
+	TimeoutMs         int64
+	ExpectedStatus    int64
+	FailureThreshold  int64
+	WebhookUrl        string
+	Enabled           bool
+	State             string
+	Failures          int64
+	NextCheckAt       time.Time
+	Version           int64
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	FailedAt          *time.Time
+	WebhookGoneAt     *time.Time
+	CertificateWarned *time.Time
+	Method            string
+	ExpectedHeader    string
+	ExpectedBody      string
+	RecoveryThreshold int64
+	Successes         int64
+	SucceededAt       *time.Time
 }

@@ -17,6 +17,9 @@ WHERE id = sqlc.arg(id) AND version = sqlc.arg(version);
 -- name: DeleteWindow :execrows
 DELETE FROM maintenance_windows WHERE id = $1;
 
+-- name: PruneWindows :exec
+DELETE FROM maintenance_windows WHERE ends_at < sqlc.arg(before) AND updated_at < sqlc.arg(before);
+
 -- name: CountWindows :one
 SELECT count(*) FROM maintenance_windows
 WHERE (target_id = sqlc.arg(target_id) OR target_id IS NULL) AND starts_at <= sqlc.arg(until) AND ends_at > sqlc.arg(since);

@@ -128,6 +128,15 @@ func (q *Queries) ListWindows(ctx context.Context, arg ListWindowsParams) ([]Mai
 	return items, nil
 }
 
+const pruneWindows = `-- name: PruneWindows :exec
+DELETE FROM maintenance_windows WHERE ends_at < $1 AND updated_at < $1
+`
+
+func (q *Queries) PruneWindows(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, pruneWindows, before)
+	return err
+}
+
 const updateWindow = `-- name: UpdateWindow :execrows
 UPDATE maintenance_windows SET
     target_id = $1, reason = $2, starts_at = $3, ends_at = $4,

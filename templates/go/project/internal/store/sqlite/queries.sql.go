@@ -13,7 +13,7 @@ WHERE id IN (
     SELECT due.id FROM alerts AS due
     WHERE due.next_attempt_at <= ?2 ORDER BY due.next_attempt_at LIMIT ?3
 )
-RETURNING id, target_id, webhook_url, payload, attempts, next_attempt_at, delivered_at, last_error, created_at
+RETURNING id
 `
 
 type ClaimDueAlertsParams struct {
@@ -22,29 +22,19 @@ type ClaimDueAlertsParams struct {
 	Count      int64
 }
 
-func (q *Queries) ClaimDueAlerts(ctx context.Context, arg ClaimDueAlertsParams) ([]Alert, error) {
+func (q *Queries) ClaimDueAlerts(ctx context.Context, arg ClaimDueAlertsParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, claimDueAlerts, arg.LeaseUntil, arg.Now, arg.Count)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Alert
+	var items []string
 	for rows.Next() {
-		var i Alert
-		if err := rows.Scan(
-			&i.ID,
-			&i.TargetID,
-			&i.WebhookUrl,
-			&i.Payload,
-			&i.Attempts,
-			&i.NextAttemptAt,
-			&i.DeliveredAt,
-			&i.LastError,
-			&i.CreatedAt,
-		); err != nil {
+		var id string
+		if err := rows.Scan(&id); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -65,7 +55,7 @@ WHERE id IN (
     WHERE due.enabled AND (due.next_check_at <= ?1 OR due.next_check_at > ?1 + due.interval_ms * 1100)
     ORDER BY due.next_check_at LIMIT ?2
 )
-RETURNING id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned
+RETURNING id
 `
 
 type ClaimDueTargetsParams struct {
@@ -75,38 +65,19 @@ type ClaimDueTargetsParams struct {
 
 // The next probe is due an interval after this one was, give or take a twentieth; what was missed is not made up for. A target
 // due later than that can have been scheduled only before the clock went back.
-func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams) ([]Target, error) {
+func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, claimDueTargets, arg.Now, arg.Count)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Target
+	var items []string
 	for rows.Next() {
-		var i Target
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.Url,
-			&i.IntervalMs,
-			&i.TimeoutMs,
-			&i.ExpectedStatus,
-			&i.FailureThreshold,
-			&i.WebhookUrl,
-			&i.Enabled,
-			&i.State,
-			&i.Failures,
-			&i.NextCheckAt,
-			&i.Version,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.FailedAt,
-			&i.WebhookGoneAt,
-			&i.CertificateWarned,
-		); err != nil {
+		var id string
+		if err := rows.Scan(&id); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -115,502 +86,4 @@ func (q *Queries) ClaimDueTargets(ctx context.Context, arg ClaimDueTargetsParams
 		return nil, err
 	}
 	return items, nil
-}
-
-const deleteTarget = `-- name: DeleteTarget :execrows
-DELETE FROM targets WHERE id = ?
-`
-
-func (q *Queries) DeleteTarget(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteTarget, id)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const endWebhook = `-- name: EndWebhook :execrows
-UPDATE targets SET webhook_gone_at = ?1
-WHERE id = ?2 AND webhook_url = ?3
-`
-
-type EndWebhookParams struct {
-	WebhookGoneAt *int64
-	ID            string
-	WebhookUrl    string
-}
-
-func (q *Queries) EndWebhook(ctx context.Context, arg EndWebhookParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, endWebhook, arg.WebhookGoneAt, arg.ID, arg.WebhookUrl)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const getTarget = `-- name: GetTarget :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id = ?
-`
-
-func (q *Queries) GetTarget(ctx context.Context, id string) (Target, error) {
-	row := q.db.QueryRowContext(ctx, getTarget, id)
-	var i Target
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.Url,
-		&i.IntervalMs,
-		&i.TimeoutMs,
-		&i.ExpectedStatus,
-		&i.FailureThreshold,
-		&i.WebhookUrl,
-		&i.Enabled,
-		&i.State,
-		&i.Failures,
-		&i.NextCheckAt,
-		&i.Version,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.FailedAt,
-		&i.WebhookGoneAt,
-		&i.CertificateWarned,
-	)
-	return i, err
-}
-
-const getTargetByName = `-- name: GetTargetByName :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE name = ?
-`
-
-func (q *Queries) GetTargetByName(ctx context.Context, name string) (Target, error) {
-	row := q.db.QueryRowContext(ctx, getTargetByName, name)
-	var i Target
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.Url,
-		&i.IntervalMs,
-		&i.TimeoutMs,
-		&i.ExpectedStatus,
-		&i.FailureThreshold,
-		&i.WebhookUrl,
-		&i.Enabled,
-		&i.State,
-		&i.Failures,
-		&i.NextCheckAt,
-		&i.Version,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.FailedAt,
-		&i.WebhookGoneAt,
-		&i.CertificateWarned,
-	)
-	return i, err
-}
-
-const insertAlert = `-- name: InsertAlert :exec
-INSERT INTO alerts (id, target_id, webhook_url, payload, attempts, next_attempt_at, delivered_at, last_error, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-`
-
-type InsertAlertParams struct {
-	ID            string
-	TargetID      string
-	WebhookUrl    string
-	Payload       string
-	Attempts      int64
-	NextAttemptAt *int64
-	DeliveredAt   *int64
-	LastError     string
-	CreatedAt     int64
-}
-
-func (q *Queries) InsertAlert(ctx context.Context, arg InsertAlertParams) error {
-	_, err := q.db.ExecContext(ctx, insertAlert,
-		arg.ID,
-		arg.TargetID,
-		arg.WebhookUrl,
-		arg.Payload,
-		arg.Attempts,
-		arg.NextAttemptAt,
-		arg.DeliveredAt,
-		arg.LastError,
-		arg.CreatedAt,
-	)
-	return err
-}
-
-const insertResult = `-- name: InsertResult :exec
-INSERT INTO results (id, target_id, checked_at, healthy, status_code, latency_us, failure, certificate_expires_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-`
-
-type InsertResultParams struct {
-	ID                   string
-	TargetID             string
-	CheckedAt            int64
-	Healthy              bool
-	StatusCode           int64
-	LatencyUs            int64
-	Failure              string
-	CertificateExpiresAt *int64
-}
-
-func (q *Queries) InsertResult(ctx context.Context, arg InsertResultParams) error {
-	_, err := q.db.ExecContext(ctx, insertResult,
-		arg.ID,
-		arg.TargetID,
-		arg.CheckedAt,
-		arg.Healthy,
-		arg.StatusCode,
-		arg.LatencyUs,
-		arg.Failure,
-		arg.CertificateExpiresAt,
-	)
-	return err
-}
-
-const insertTarget = `-- name: InsertTarget :exec
-INSERT INTO targets (
-    id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url,
-    enabled, state, failures, next_check_at, version, created_at, updated_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-`
-
-type InsertTargetParams struct {
-	ID               string
-	Name             string
-	Url              string
-	IntervalMs       int64
-	TimeoutMs        int64
-	ExpectedStatus   int64
-	FailureThreshold int64
-	WebhookUrl       string
-	Enabled          bool
-	State            string
-	Failures         int64
-	NextCheckAt      int64
-	Version          int64
-	CreatedAt        int64
-	UpdatedAt        int64
-}
-
-func (q *Queries) InsertTarget(ctx context.Context, arg InsertTargetParams) error {
-	_, err := q.db.ExecContext(ctx, insertTarget,
-		arg.ID,
-		arg.Name,
-		arg.Url,
-		arg.IntervalMs,
-		arg.TimeoutMs,
-		arg.ExpectedStatus,
-		arg.FailureThreshold,
-		arg.WebhookUrl,
-		arg.Enabled,
-		arg.State,
-		arg.Failures,
-		arg.NextCheckAt,
-		arg.Version,
-		arg.CreatedAt,
-		arg.UpdatedAt,
-	)
-	return err
-}
-
-const listAlerts = `-- name: ListAlerts :many
-SELECT id, target_id, webhook_url, payload, attempts, next_attempt_at, delivered_at, last_error, created_at FROM alerts WHERE target_id = ?1 ORDER BY id DESC LIMIT ?2
-`
-
-type ListAlertsParams struct {
-	TargetID string
-	Count    int64
-}
-
-func (q *Queries) ListAlerts(ctx context.Context, arg ListAlertsParams) ([]Alert, error) {
-	rows, err := q.db.QueryContext(ctx, listAlerts, arg.TargetID, arg.Count)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Alert
-	for rows.Next() {
-		var i Alert
-		if err := rows.Scan(
-			&i.ID,
-			&i.TargetID,
-			&i.WebhookUrl,
-			&i.Payload,
-			&i.Attempts,
-			&i.NextAttemptAt,
-			&i.DeliveredAt,
-			&i.LastError,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listResults = `-- name: ListResults :many
-SELECT id, target_id, checked_at, healthy, status_code, latency_us, failure, certificate_expires_at FROM results
-WHERE target_id = ?1 AND id < ?2
-ORDER BY id DESC LIMIT ?3
-`
-
-type ListResultsParams struct {
-	TargetID string
-	Before   string
-	Count    int64
-}
-
-func (q *Queries) ListResults(ctx context.Context, arg ListResultsParams) ([]Result, error) {
-	rows, err := q.db.QueryContext(ctx, listResults, arg.TargetID, arg.Before, arg.Count)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Result
-	for rows.Next() {
-		var i Result
-		if err := rows.Scan(
-			&i.ID,
-			&i.TargetID,
-			&i.CheckedAt,
-			&i.Healthy,
-			&i.StatusCode,
-			&i.LatencyUs,
-			&i.Failure,
-			&i.CertificateExpiresAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listTargets = `-- name: ListTargets :many
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id > ?1 ORDER BY id LIMIT ?2
-`
-
-type ListTargetsParams struct {
-	After string
-	Count int64
-}
-
-func (q *Queries) ListTargets(ctx context.Context, arg ListTargetsParams) ([]Target, error) {
-	rows, err := q.db.QueryContext(ctx, listTargets, arg.After, arg.Count)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Target
-	for rows.Next() {
-		var i Target
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.Url,
-			&i.IntervalMs,
-			&i.TimeoutMs,
-			&i.ExpectedStatus,
-			&i.FailureThreshold,
-			&i.WebhookUrl,
-			&i.Enabled,
-			&i.State,
-			&i.Failures,
-			&i.NextCheckAt,
-			&i.Version,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.FailedAt,
-			&i.WebhookGoneAt,
-			&i.CertificateWarned,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const lockTarget = `-- name: LockTarget :one
-SELECT id, name, url, interval_ms, timeout_ms, expected_status, failure_threshold, webhook_url, enabled, state, failures, next_check_at, version, created_at, updated_at, failed_at, webhook_gone_at, certificate_warned FROM targets WHERE id = ?
-`
-
-// The writing connection begins every transaction as IMMEDIATE, so a plain read is a locked one.
-func (q *Queries) LockTarget(ctx context.Context, id string) (Target, error) {
-	row := q.db.QueryRowContext(ctx, lockTarget, id)
-	var i Target
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.Url,
-		&i.IntervalMs,
-		&i.TimeoutMs,
-		&i.ExpectedStatus,
-		&i.FailureThreshold,
-		&i.WebhookUrl,
-		&i.Enabled,
-		&i.State,
-		&i.Failures,
-		&i.NextCheckAt,
-		&i.Version,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.FailedAt,
-		&i.WebhookGoneAt,
-		&i.CertificateWarned,
-	)
-	return i, err
-}
-
-const postponeAlert = `-- name: PostponeAlert :exec
-UPDATE alerts SET next_attempt_at = ?1, attempts = attempts - 1 WHERE id = ?2
-`
-
-type PostponeAlertParams struct {
-	Until *int64
-	ID    string
-}
-
-func (q *Queries) PostponeAlert(ctx context.Context, arg PostponeAlertParams) error {
-	_, err := q.db.ExecContext(ctx, postponeAlert, arg.Until, arg.ID)
-	return err
-}
-
-const pruneResults = `-- name: PruneResults :execrows
-DELETE FROM results WHERE id IN (
-    SELECT old.id FROM results AS old WHERE old.checked_at < ?1 ORDER BY old.checked_at LIMIT ?2
-)
-`
-
-type PruneResultsParams struct {
-	Before int64
-	Count  int64
-}
-
-func (q *Queries) PruneResults(ctx context.Context, arg PruneResultsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, pruneResults, arg.Before, arg.Count)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const setTargetState = `-- name: SetTargetState :execrows
-UPDATE targets SET
-    state = ?1, failures = ?2, failed_at = ?3,
-    certificate_warned = ?4
-WHERE id = ?5
-`
-
-type SetTargetStateParams struct {
-	State             string
-	Failures          int64
-	FailedAt          *int64
-	CertificateWarned *int64
-	ID                string
-}
-
-func (q *Queries) SetTargetState(ctx context.Context, arg SetTargetStateParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setTargetState,
-		arg.State,
-		arg.Failures,
-		arg.FailedAt,
-		arg.CertificateWarned,
-		arg.ID,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const settleAlert = `-- name: SettleAlert :exec
-UPDATE alerts SET
-    next_attempt_at = ?1, delivered_at = ?2, last_error = ?3
-WHERE id = ?4
-`
-
-type SettleAlertParams struct {
-	NextAttemptAt *int64
-	DeliveredAt   *int64
-	LastError     string
-	ID            string
-}
-
-func (q *Queries) SettleAlert(ctx context.Context, arg SettleAlertParams) error {
-	_, err := q.db.ExecContext(ctx, settleAlert,
-		arg.NextAttemptAt,
-		arg.DeliveredAt,
-		arg.LastError,
-		arg.ID,
-	)
-	return err
-}
-
-const updateTarget = `-- name: UpdateTarget :execrows
-UPDATE targets SET
-    name = ?1, url = ?2, interval_ms = ?3,
-    timeout_ms = ?4, expected_status = ?5,
-    failure_threshold = ?6, webhook_url = ?7,
-    enabled = ?8, next_check_at = ?9,
-    webhook_gone_at = NULL, version = version + 1, updated_at = ?10
-WHERE id = ?11 AND version = ?12
-`
-
-type UpdateTargetParams struct {
-	Name             string
-	Url              string
-	IntervalMs       int64
-	TimeoutMs        int64
-	ExpectedStatus   int64
-	FailureThreshold int64
-	WebhookUrl       string
-	Enabled          bool
-	NextCheckAt      int64
-	UpdatedAt        int64
-	ID               string
-	Version          int64
-}
-
-func (q *Queries) UpdateTarget(ctx context.Context, arg UpdateTargetParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateTarget,
-		arg.Name,
-		arg.Url,
-		arg.IntervalMs,
-		arg.TimeoutMs,
-		arg.ExpectedStatus,
-		arg.FailureThreshold,
-		arg.WebhookUrl,
-		arg.Enabled,
-		arg.NextCheckAt,
-		arg.UpdatedAt,
-		arg.ID,
-		arg.Version,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }

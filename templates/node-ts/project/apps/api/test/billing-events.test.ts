@@ -186,6 +186,19 @@ describe('a state', () => {
     ]);
   });
 
+  it.each([
+    ['first', ['active', 'incomplete']],
+    ['last', ['incomplete', 'active']],
+  ])('of several subscriptions is that of the best one, which came %s', async (which, all) => {
+    const owner = await newCustomer(`several-${which}`);
+    for (const status of all) {
+      stripe.subscribe(owner.customer, status === 'active' ? PRICES.solo : PRICES.crew, { status });
+    }
+    await deliver(signedEvent({ object: { customer: owner.customer } }));
+    await settle(test);
+    expect(await billingOf(owner)).toMatchObject({ plan: 'solo', subscription: { plan: 'solo' } });
+  });
+
   it('of a customer that was deleted at Stripe is none, and the next one is another', async () => {
     const owner = await newCustomer('deleted-there');
     stripe.subscribe(owner.customer, PRICES.solo);

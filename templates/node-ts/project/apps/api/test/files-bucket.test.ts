@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { FileLink, StoredFile } from '@app/contracts';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { BucketStorage } from '../src/modules/files/bucket.ts';
 import { ORIGIN, signUpOwner, startApp, type TestApp } from './support/app.ts';
 import { BucketServer } from './support/bucket-server.ts';
 
@@ -21,21 +22,22 @@ const LARGE = 40 * MIB;
 const NAME = 'Grüße & (mehr)* "1+1".txt';
 
 const bucket = new BucketServer();
+let settings: BucketServer['env'];
 let test: TestApp;
 let address: URL;
 let owner: Awaited<ReturnType<typeof signUpOwner>>;
 
 beforeAll(async () => {
   await bucket.start();
-  const own = given && {
-    FILES_BUCKET_URL: given,
-    FILES_BUCKET_KEY: `${TEST_BUCKET_KEY}`,
-    FILES_BUCKET_SECRET: `${TEST_BUCKET_SECRET}`,
-    FILES_BUCKET_REGION: TEST_BUCKET_REGION ?? 'us-east-1',
-  };
-  test = await startApp({
-    env: { ...(own || bucket.env), FILES_MAX_BYTES: String(LARGE), REQUEST_TIMEOUT_MS: '600000' },
-  });
+  settings = given
+    ? {
+        FILES_BUCKET_URL: given,
+        FILES_BUCKET_KEY: `${TEST_BUCKET_KEY}`,
+        FILES_BUCKET_SECRET: `${TEST_BUCKET_SECRET}`,
+        FILES_BUCKET_REGION: TEST_BUCKET_REGION ?? 'us-east-1',
+      }
+    : bucket.env;
+  test = await startApp({ env: { ...settings, FILES_MAX_BYTES: String(LARGE) } });
   owner = await signUpOwner(test.app, 'red');
   address = new URL(await test.app.listen({ host: '127.0.0.1', port: 0 }));
 });
@@ -49,6 +51,14 @@ const upload = (payload: string | Buffer, name = 'a.txt') =>
   owner.client.send('POST', `${owner.path}/files?${new URLSearchParams({ name })}`, {
     payload,
     headers: { 'content-type': 'text/plain' },
+  });
+/** The bucket as the application speaks to it. */
+const storage = (secret = settings.FILES_BUCKET_SECRET) =>
+  new BucketStorage({
+    url: settings.FILES_BUCKET_URL,
+    region: settings.FILES_BUCKET_REGION,
+    key: settings.FILES_BUCKET_KEY,
+    secret,
   });
 const contentOf = (id: string, headers = {}) =>
   owner.client.send('GET', `${owner.path}/files/${id}/content`, { headers });
@@ -67,6 +77,11 @@ it('a file goes into a bucket and comes out of it, whole or in part', async () =
     '345',
     'bytes 3-5/10',
   ]);
+  // More than one piece of a body, both ways.
+  const large = Buffer.alloc(3 * MIB, 'pieces ');
+  const { id: second } = (await upload(large)).json<StoredFile>();
+  expect((await contentOf(second)).rawPayload.equals(large)).toBe(true);
+  expect((await contentOf(second, { range: 'bytes=-7' })).rawPayload).toEqual(large.subarray(-7));
 });
 
 it('its link leads to the bucket, which lets nobody change it', async () => {
@@ -88,6 +103,47 @@ it('its link leads to the bucket, which lets nobody change it', async () => {
   for (const forged of [page, url.replace(/[0-9a-f]$/, (last) => (last === '0' ? '1' : '0'))]) {
     expect((await fetch(forged)).status).toBe(403);
   }
+  // Nobody gets anything without a signature.
+  expect((await fetch(url.split('?')[0] ?? '')).status).toBe(403);
+});
+
+it('its link ends with its time', async () => {
+  const { id } = (await upload('for a minute')).json<StoredFile>();
+  const labels = { type: 'text/plain', disposition: 'attachment' };
+  vi.setSystemTime(Date.now() - 120_000);
+  const [over, lasts] = await Promise.all(
+    [60, 600].map((seconds) => storage().link(id, labels, seconds)),
+  ).finally(() => vi.useRealTimers());
+  expect((await fetch(`${over}`)).status).toBe(403);
+  expect((await fetch(`${lasts}`)).status).toBe(200);
+});
+
+it('with another secret nothing is written, read or removed', async () => {
+  const { id } = (await upload('stays')).json<StoredFile>();
+  const stranger = storage('wrong');
+  const { signal } = new AbortController();
+  const refused = { statusCode: 503, code: 'file_storage_unavailable' };
+  const bytes = async function* () {
+    yield Buffer.from('other');
+  };
+  await expect(stranger.write(id, bytes(), 5, signal)).rejects.toMatchObject(refused);
+  await expect(stranger.read(id, { start: 0, end: 4 })).rejects.toMatchObject(refused);
+  await expect(stranger.remove(id)).rejects.toMatchObject(refused);
+  expect((await contentOf(id)).body).toBe('stays');
+});
+
+it('what breaks off is no object, and what is not there is gone already', async () => {
+  const id = randomUUID();
+  const half = async function* () {
+    yield Buffer.from('half');
+    throw new Error('gone');
+  };
+  const writing = storage().write(id, half(), 8, new AbortController().signal);
+  await expect(writing).rejects.toMatchObject({ reason: { message: 'gone' } });
+  await expect(storage().read(id, { start: 0, end: 3 })).rejects.toMatchObject({
+    reason: { message: 'the bucket answers 404 to GET' },
+  });
+  await storage().remove(id);
 });
 
 it('its bytes go from the bucket with it', async () => {

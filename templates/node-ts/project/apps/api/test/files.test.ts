@@ -89,12 +89,17 @@ const added = async (before: string[]) =>
   (await everything()).filter((each) => !before.includes(each));
 
 /** A request written by hand, which ends where the text ends. */
-async function begin(owner: typeof red, headers: string[], body: string) {
-  const socket = connect(port, '127.0.0.1');
+async function begin(
+  owner: typeof red,
+  headers: string[],
+  body: string,
+  { at = port, to = `${owner.path}/files?name=raw.txt`, type = 'text/plain' } = {},
+) {
+  const socket = connect(at, '127.0.0.1');
   const lines = [
-    `POST ${owner.path}/files?name=raw.txt HTTP/1.1`,
+    `POST ${to} HTTP/1.1`,
     'host: x',
-    'content-type: text/plain',
+    `content-type: ${type}`,
     `origin: ${ORIGIN}`,
     `cookie: ${owner.client.cookie}`,
     ...headers,
@@ -106,7 +111,7 @@ async function begin(owner: typeof red, headers: string[], body: string) {
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
-  const closed = once(socket, 'close').then(() => received);
+  const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(received)));
   return { socket, closed, soFar: () => received };
 }
 
@@ -331,24 +336,47 @@ describe('an upload', () => {
     await uploaded(owner, { payload });
   });
 
-  it('of which no more comes is cut off when its time is over', async () => {
-    const { database } = test;
-    const brief = await startApp({
-      database: { ...database, close: async () => undefined },
-      env: { FILES_UPLOAD_TIMEOUT_MS: '300' },
-    });
-    try {
-      const address = await brief.app.listen({ host: '127.0.0.1', port: 0 });
-      const before = port;
-      port = Number(new URL(address).port);
-      const rows = await rowsOf(red);
-      const { closed } = await begin(red, ['content-length: 1000'], 'x'.repeat(500));
-      port = before;
-      await closed;
-      await expect.poll(() => rowsOf(red), { timeout: 60_000 }).toEqual(rows);
-    } finally {
-      await brief.close();
+  describe('in its time', () => {
+    const brief = { REQUEST_TIMEOUT_MS: '100', FILES_UPLOAD_BYTES_PER_SECOND: '1000' };
+
+    /** Beside the other application, with its database and its people. */
+    async function within(env: Record<string, string>, work: (port: number) => Promise<void>) {
+      const database = { ...test.database, close: async () => undefined };
+      const other = await startApp({ database, env });
+      try {
+        const address = await other.app.listen({ host: '127.0.0.1', port: 0 });
+        await work(Number(new URL(address).port));
+      } finally {
+        other.app.server.closeAllConnections();
+        await other.close();
+      }
     }
+
+    it('may come slowly, if steadily, while other requests are cut off', () =>
+      within(brief, async (at) => {
+        const slow = await begin(red, ['content-length: 60000'], 'x'.repeat(30_000), { at });
+        // The server looks at both at once.
+        const other = await begin(red, ['content-length: 9'], '{', {
+          at,
+          to: '/api/auth/sign-in/email',
+          type: 'application/json',
+        });
+        expect(await other.closed).toMatch(/^HTTP\/1.1 408 /);
+        slow.socket.write('x'.repeat(30_000));
+        await expect.poll(slow.soFar, { timeout: 60_000 }).toMatch(/^HTTP\/1.1 201 /);
+      }));
+
+    it.each([
+      ['slower than it may be', brief],
+      ['no longer when its time is over', { FILES_UPLOAD_TIMEOUT_MS: '300' }],
+    ])('is told so when it comes %s', (_name, env) =>
+      within(env, async (at) => {
+        const rows = await rowsOf(red);
+        const { closed } = await begin(red, ['content-length: 100'], 'x'.repeat(50), { at });
+        expect(await closed).toMatch(/^HTTP\/1.1 408 .*"request_timeout"/s);
+        await expect.poll(() => rowsOf(red), { timeout: 60_000 }).toEqual(rows);
+      }),
+    );
   });
 });
 

@@ -66,6 +66,18 @@ it('is not ready while draining', async () => {
   await draining.app.close();
 });
 
+it('is ready on the database of a newer release, which it may have to take the place of', async () => {
+  await test.database.db.execute(
+    sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', 9999999999999)`,
+  );
+  const former = await startApp({ database: test.database });
+  expect((await former.app.inject('/readyz')).statusCode).toBe(200);
+  await former.app.close();
+  await test.database.db.execute(
+    sql`delete from drizzle.__drizzle_migrations where hash = 'newer'`,
+  );
+});
+
 it('is not ready while migrations are pending, and names them', async () => {
   await test.database.db.execute(
     sql`delete from drizzle.__drizzle_migrations where id = (select max(id) from drizzle.__drizzle_migrations)`,

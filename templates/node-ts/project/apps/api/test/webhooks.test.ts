@@ -6,6 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { withTenant } from '../src/db/tenant.ts';
 import { deleteOldDeliveries } from '../src/modules/webhooks/deliveries.ts';
+import { takeAttempt } from '../src/modules/webhooks/delivering.ts';
 import { askWith, makeKey } from './support/api-keys.ts';
 import { addMember, type Client, signUpOwner } from './support/app.ts';
 import { Receiver } from './support/receiver.ts';
@@ -203,10 +204,19 @@ describe('a message', () => {
   it('that is not taken is sent again with the same id, and no other endpoint hears of it', async () => {
     const [endpoint, well] = [await make(), await make(receiver.url('well'))];
     receiver.reply = (response, { path: where }) =>
-      response.writeHead(where === '/' ? 500 : 204).end('a secret of the receiver');
+      response
+        .writeHead(where === '/' ? 500 : 204, { 'retry-after': '7200' })
+        .end('a secret of the receiver');
     await ring();
     await expect.poll(() => statuses(endpoint), PATIENCE).toEqual(['status']);
     const [delivery] = await deliveries(endpoint);
+    // Who is not busy wishes for nothing.
+    expect((await read(endpoint)).pausedUntil).toBeNull();
+    // An attempt that was made is not made again, should its job come twice.
+    const made = { deliveryId: `${delivery?.id}`, attempt: 1 };
+    expect(
+      await withTenant(test.database, organizationId, (tx) => takeAttempt(tx, made)),
+    ).toBeUndefined();
     expect(delivery).toMatchObject({ status: 'pending', attempts: 1, responseStatus: 500 });
     expect(Date.parse(delivery?.nextAttemptAt ?? '')).toBeGreaterThan(Date.now());
     expect((await read(endpoint)).failingSince).not.toBeNull();

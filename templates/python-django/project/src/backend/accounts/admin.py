@@ -1,15 +1,18 @@
 """People and keys in the admin."""
 
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import Any, ClassVar, Generic, TypeVar
 
 from allauth.account.adapter import get_adapter
 from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -17,6 +20,8 @@ from backend.accounts.models import ApiKey, User
 from backend.audit.admin import AuditedAdmin
 from backend.core.admin import ReadOnlyAdmin
 from backend.teams.models import Team
+
+M = TypeVar("M", bound=Model)
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -84,13 +89,55 @@ class PeopleAdmin(AuditedAdmin[User], UserAdmin[User]):
         return found, counts, perms, [*protected, *Team.owned_only_by(objs)]
 
 
+class OnesOwnAdmin(AuditedAdmin[M], ReadOnlyAdmin[M], Generic[M]):
+    """What people make for themselves, to look at and to delete: made by staff, it would open their account unseen."""
+
+    list_select_related = ("user",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Let staff with the permission shut a key out, or help somebody who has lost a second factor."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+# allauth's pages, in whose place ours stand, are registered first.
+if apps.is_installed("allauth.mfa"):
+    import_module("allauth.mfa.admin")
+    Authenticator = apps.get_model("mfa.Authenticator")
+    admin.site.unregister(Authenticator)
+
+    @admin.register(Authenticator)
+    class AuthenticatorAdmin(OnesOwnAdmin[Any]):
+        """Second factors, without what codes are made of."""
+
+        list_display = ("user", "type", "created_at", "last_used_at")
+        list_filter = ("type",)
+        search_fields = ("user__email",)
+        fields = ("user", "type", "created_at", "last_used_at")
+
+
+if apps.is_installed("allauth.socialaccount"):
+    import_module("allauth.socialaccount.admin")
+    SocialAccount = apps.get_model("socialaccount.SocialAccount")
+    # The environment says who may vouch for people, and no token is kept.
+    for each in (SocialAccount, apps.get_model("socialaccount.SocialApp"), apps.get_model("socialaccount.SocialToken")):
+        admin.site.unregister(each)
+
+    @admin.register(SocialAccount)
+    class SocialAccountAdmin(OnesOwnAdmin[Any]):
+        """Accounts that people have elsewhere."""
+
+        list_display = ("user", "provider", "uid", "last_login", "date_joined")
+        list_filter = ("provider",)
+        search_fields = ("user__email", "uid")
+        fields = ("user", "provider", "uid", "last_login", "date_joined")
+
+
 @admin.register(ApiKey)
-class ApiKeyAdmin(AuditedAdmin[ApiKey], ReadOnlyAdmin[ApiKey]):
-    """Keys, to look at and to delete. People make their own: a key that staff made would act as somebody unseen."""
+class ApiKeyAdmin(OnesOwnAdmin[ApiKey]):
+    """API keys."""
 
     list_display = ("name", "start", "user", "is_valid", "may", "created_at", "expires_at", "last_used_at")
     list_filter = ("created_at", "expires_at")
-    list_select_related = ("user",)
     search_fields = ("name", "start", "user__email")
     fields = ("user", "name", "may", "expires_at", "start", "created_at", "last_used_at")
 
@@ -98,7 +145,3 @@ class ApiKeyAdmin(AuditedAdmin[ApiKey], ReadOnlyAdmin[ApiKey]):
     def is_valid(self, key: ApiKey) -> bool:
         """Tell whether the key opens anything now."""
         return key.user.is_active and (key.expires_at is None or key.expires_at > timezone.now())
-
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Let staff with the permission shut a key out."""
-        return admin.ModelAdmin.has_delete_permission(self, request, obj)

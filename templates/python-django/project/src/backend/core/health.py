@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 log = structlog.get_logger(__name__)
 # Anybody may ask for readiness, as often as they like.
 KEPT_SECONDS = 1.0
+PROBES = {"/livez", "/readyz"}
 
 
 class Probes:

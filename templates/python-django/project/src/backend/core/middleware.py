@@ -11,6 +11,8 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from backend.core import telemetry
+from backend.core.health import PROBES
 from backend.core.pages import refusal
 from backend.core.problems import CONTENT_TYPE, problem, unexpected
 
@@ -21,10 +23,9 @@ GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 EXPECTED = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
 # What programs ask; everything else is opened by people.
 PROGRAMS = ("/api/", "/_allauth/")
-QUIET_PATHS = {"/livez", "/readyz"}
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "frame-ancestors 'none'; form-action 'self'"
 )
 
 
@@ -39,11 +40,11 @@ class RequestLog:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if GOOD_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id, **telemetry.ids())
         started = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
-        quiet = request.path in QUIET_PATHS and response.status_code < 400
+        quiet = request.path in PROBES and response.status_code < 400
         (log.debug if quiet else log.error if response.status_code >= 500 else log.info)(
             "request",
             method=request.method,
@@ -66,11 +67,12 @@ class SecurityHeaders:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self.policy = " ".join([CONTENT_SECURITY_POLICY, *settings.SIGN_IN_ORIGINS])
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request, and complete the headers."""
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Content-Security-Policy", self.policy)
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if request.path.startswith((*PROGRAMS, "/accounts/")):
             response.headers.setdefault("Cache-Control", "no-store")

@@ -1,7 +1,11 @@
-"""The tracer: Django's requests and PostgreSQL's statements as spans over OTLP."""
+"""The tracer: Django's requests, PostgreSQL's statements and tasks as spans over OTLP."""
 
 import atexit
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.django import DjangoInstrumentor
@@ -9,14 +13,46 @@ from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+PROPAGATOR = TraceContextTextMapPropagator()
 
 
-def start(endpoint: str, service: str) -> None:
-    """Install the tracer of this process."""
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
+def start(endpoint: str, service: str, share: float) -> None:
+    """Install the tracer of this process. What else the standard variables say, the exporter reads itself."""
+    resource = Resource.create({"service.name": service})
+    provider = TracerProvider(resource=resource, sampler=ParentBasedTraceIdRatio(share))
+    # A collector that is away must not keep a process from ending.
+    patience = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else 5
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=patience)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     DjangoInstrumentor().instrument(excluded_urls="livez,readyz")
     PsycopgInstrumentor().instrument()
     atexit.register(provider.shutdown)
+
+
+def ids() -> dict[str, str]:
+    """Give the id of the trace that goes on here."""
+    context = trace.get_current_span().get_span_context()
+    return {"trace_id": trace.format_trace_id(context.trace_id)} if context.is_valid else {}
+
+
+def here() -> dict[str, str]:
+    """Give the place in the trace."""
+    carrier: dict[str, str] = {}
+    PROPAGATOR.inject(carrier)
+    return carrier
+
+
+@contextmanager
+def work(name: str, came_from: Mapping[str, str]) -> Iterator[None]:
+    """Begin a trace that links to where the work came from: it may be done much later, and more than once."""
+    origin = trace.get_current_span(PROPAGATOR.extract(came_from)).get_span_context()
+    links = [trace.Link(origin)] if origin.is_valid else []
+    tracer = trace.get_tracer(__name__)
+    nowhere = trace.set_span_in_context(trace.INVALID_SPAN)
+    with tracer.start_as_current_span(name, nowhere, trace.SpanKind.CONSUMER, links=links):
+        structlog.contextvars.bind_contextvars(**ids())
+        yield

@@ -13,6 +13,7 @@ from django_tasks_db.models import DBTaskResult
 from backend.audit.log import record
 from backend.audit.models import Action
 from backend.core.admin import ReadOnlyAdmin, badge
+from backend.tasks.backend import kind_of
 from backend.tasks.models import Schedule, Worker
 
 COLOURS = {"READY": "neutral", "RUNNING": "busy", "SUCCESSFUL": "good", "FAILED": "bad"}
@@ -33,7 +34,7 @@ class TaskAdmin(DBTaskResultAdmin):  # type: ignore[misc] # django_tasks_db is n
     @admin.display(description="task", ordering="task_path")
     def name(self, row: DBTaskResult) -> str:
         """Show the task without the parts of its path that all tasks have."""
-        return str(row.task_path).removeprefix("backend.").replace(".tasks.", ".")
+        return kind_of(row.task_path)
 
     @admin.display(description="status", ordering="status")
     def state(self, row: DBTaskResult) -> str:

@@ -16,12 +16,16 @@ from typing import Any
 import structlog
 from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
+from django.db.models.signals import pre_save
+from django.dispatch import receiver
 from django.utils import timezone
 from django_tasks.base import TaskContext, TaskResultStatus
 from django_tasks.signals import task_finished, task_started
 from django_tasks_db.models import DBTaskResult
 
-from backend.tasks.backend import Backend, RetriedTask
+from backend.core import telemetry
+from backend.tasks import metrics
+from backend.tasks.backend import Backend, RetriedTask, kind_of
 from backend.tasks.models import Worker
 
 log = structlog.get_logger(__name__)
@@ -39,6 +43,13 @@ class TaskTookTooLongError(Exception):
     """The task was still running after its `max_seconds`."""
 
 
+@receiver(pre_save, sender=DBTaskResult)
+def note_origin(instance: DBTaskResult, **_kwargs: Any) -> None:
+    """Have a task remember where in which trace it was enqueued, where there is one."""
+    if instance._state.adding and (place := telemetry.here()):  # noqa: SLF001 - Django documents it
+        instance.args_kwargs = instance.args_kwargs | {"trace": place}
+
+
 def run(row: DBTaskResult) -> None:
     """Run a task that this worker has claimed, and record what came of it."""
     structlog.contextvars.bind_contextvars(task_id=str(row.pk), task=row.task_path, attempt=len(row.worker_ids))
@@ -47,7 +58,11 @@ def run(row: DBTaskResult) -> None:
         result = row.task_result
         task_started.send(sender=Backend, task_result=result)
         context = (TaskContext(task_result=result),) if task.takes_context else ()
-        with _at_most(task.max_seconds if isinstance(task, RetriedTask) else 0):
+        with (
+            telemetry.work(kind_of(row.task_path), row.args_kwargs.get("trace", {})),
+            metrics.SECONDS.labels(kind_of(row.task_path)).time(),
+            _at_most(task.max_seconds if isinstance(task, RetriedTask) else 0),
+        ):
             value = task.call(*context, *result.args, **result.kwargs)
     except Exception as error:  # noqa: BLE001 - whatever a task raises is its result
         failed(row, error)
@@ -58,7 +73,7 @@ def run(row: DBTaskResult) -> None:
     else:
         succeeded(row, value)
     finally:
-        structlog.contextvars.unbind_contextvars("task_id", "task", "attempt")
+        structlog.contextvars.unbind_contextvars("task_id", "task", "attempt", "trace_id")
 
 
 def succeeded(row: DBTaskResult, value: Any) -> None:
@@ -71,6 +86,7 @@ def succeeded(row: DBTaskResult, value: Any) -> None:
         failed(row, error)
         return
     if written:
+        metrics.ended(row.task_path, "done")
         task_finished.send(sender=Backend, task_result=row.task_result)
 
 
@@ -105,11 +121,14 @@ def failed(row: DBTaskResult, error: BaseException) -> None:
     if task and attempt < task.max_attempts and not isinstance(error, WorkerDiedAgainError):
         wait = task.wait_after(attempt)
         log.warning("task will be tried again", error=repr(error), seconds=wait.total_seconds())
-        _write(row, **report, status=TaskResultStatus.READY, run_after=timezone.now() + wait)
+        if _write(row, **report, status=TaskResultStatus.READY, run_after=timezone.now() + wait):
+            metrics.ended(row.task_path, "failed")
         return
     log.error("task failed", error=repr(error), exc_info=error)
-    if _write(row, **report, status=TaskResultStatus.FAILED, finished_at=timezone.now()) and task:
-        task_finished.send(sender=Backend, task_result=row.task_result)
+    if _write(row, **report, status=TaskResultStatus.FAILED, finished_at=timezone.now()):
+        metrics.ended(row.task_path, "given_up")
+        if task:
+            task_finished.send(sender=Backend, task_result=row.task_result)
 
 
 def recover() -> int:

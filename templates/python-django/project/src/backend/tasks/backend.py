@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django_tasks.base import Task
 from django_tasks_db import DatabaseBackend
 
 P = ParamSpec("P")
 T = TypeVar("T")
+# Every task that the process knows, for those who count them.
+KINDS: set[str] = set()
+
+
+def kind_of(task_path: str) -> str:
+    """Give a task's path without the parts that all tasks have."""
+    return task_path.removeprefix("backend.").replace(".tasks.", ".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +36,8 @@ class Backend(DatabaseBackend):  # type: ignore[misc] # django_tasks_db is not t
     """The backend of the setting TASKS: `@task(max_attempts=5, backoff_seconds=60, max_seconds=600)`."""
 
     task_class = RetriedTask
+
+    def validate_task(self, task: Task[Any, Any]) -> None:
+        """Refuse a task that cannot be run later, and remember the others."""
+        super().validate_task(task)
+        KINDS.add(kind_of(task.module_path))

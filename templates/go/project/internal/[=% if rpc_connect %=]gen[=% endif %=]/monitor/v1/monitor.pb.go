@@ -82,7 +82,7 @@ type TargetSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique among all targets, 1 to 100 characters.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Probed with GET.
+	// http://, https://, or tcp://HOST:PORT, which is healthy if it can be connected to.
 	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
 	// 5 seconds to a day; a minute if absent.
 	Interval *durationpb.Duration `protobuf:"bytes,3,opt,name=interval,proto3" json:"interval,omitempty"`
@@ -95,9 +95,17 @@ type TargetSpec struct {
 	// Receives the target's alerts, signed.
 	WebhookUrl string `protobuf:"bytes,7,opt,name=webhook_url,json=webhookUrl,proto3" json:"webhook_url,omitempty"`
 	// False keeps the target without probing it; true if absent.
-	Enabled       *bool `protobuf:"varint,8,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Enabled *bool `protobuf:"varint,8,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	// GET, HEAD, POST or OPTIONS; GET if empty.
+	Method string `protobuf:"bytes,9,opt,name=method,proto3" json:"method,omitempty"`
+	// "Name: text" of a header of a healthy answer that contains the text; empty takes any.
+	ExpectedHeader string `protobuf:"bytes,10,opt,name=expected_header,json=expectedHeader,proto3" json:"expected_header,omitempty"`
+	// What the first 64 KiB of a healthy answer contain.
+	ExpectedBody string `protobuf:"bytes,11,opt,name=expected_body,json=expectedBody,proto3" json:"expected_body,omitempty"`
+	// Healthy probes in a row that make a target that is down up again, 1 to 100; 1 if 0.
+	RecoveryThreshold int32 `protobuf:"varint,12,opt,name=recovery_threshold,json=recoveryThreshold,proto3" json:"recovery_threshold,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *TargetSpec) Reset() {
@@ -186,6 +194,34 @@ func (x *TargetSpec) GetEnabled() bool {
 	return false
 }
 
+func (x *TargetSpec) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *TargetSpec) GetExpectedHeader() string {
+	if x != nil {
+		return x.ExpectedHeader
+	}
+	return ""
+}
+
+func (x *TargetSpec) GetExpectedBody() string {
+	if x != nil {
+		return x.ExpectedBody
+	}
+	return ""
+}
+
+func (x *TargetSpec) GetRecoveryThreshold() int32 {
+	if x != nil {
+		return x.RecoveryThreshold
+	}
+	return 0
+}
+
 // Target is something that is probed.
 type Target struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -194,9 +230,11 @@ type Target struct {
 	State    TargetState            `protobuf:"varint,3,opt,name=state,proto3,enum=monitor.v1.TargetState" json:"state,omitempty"`
 	Failures int32                  `protobuf:"varint,4,opt,name=failures,proto3" json:"failures,omitempty"`
 	// Counts the changes of the spec.
-	Version       int64                  `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	Version    int64                  `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Healthy probes in a row of a target that is down.
+	Successes     int32 `protobuf:"varint,8,opt,name=successes,proto3" json:"successes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -278,6 +316,13 @@ func (x *Target) GetUpdateTime() *timestamppb.Timestamp {
 		return x.UpdateTime
 	}
 	return nil
+}
+
+func (x *Target) GetSuccesses() int32 {
+	if x != nil {
+		return x.Successes
+	}
+	return 0
 }
 
 // Result is the outcome of one probe.
@@ -1024,7 +1069,7 @@ var File_monitor_v1_monitor_proto protoreflect.FileDescriptor
 const file_monitor_v1_monitor_proto_rawDesc = "" +
 	"\n" +
 	"\x18monitor/v1/monitor.proto\x12\n" +
-	"monitor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x02\n" +
+	"monitor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n" +
 	"\n" +
 	"TargetSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
@@ -1035,10 +1080,15 @@ const file_monitor_v1_monitor_proto_rawDesc = "" +
 	"\x11failure_threshold\x18\x06 \x01(\x05H\x00R\x10failureThreshold\x88\x01\x01\x12\x1f\n" +
 	"\vwebhook_url\x18\a \x01(\tR\n" +
 	"webhookUrl\x12\x1d\n" +
-	"\aenabled\x18\b \x01(\bH\x01R\aenabled\x88\x01\x01B\x14\n" +
+	"\aenabled\x18\b \x01(\bH\x01R\aenabled\x88\x01\x01\x12\x16\n" +
+	"\x06method\x18\t \x01(\tR\x06method\x12'\n" +
+	"\x0fexpected_header\x18\n" +
+	" \x01(\tR\x0eexpectedHeader\x12#\n" +
+	"\rexpected_body\x18\v \x01(\tR\fexpectedBody\x12-\n" +
+	"\x12recovery_threshold\x18\f \x01(\x05R\x11recoveryThresholdB\x14\n" +
 	"\x12_failure_thresholdB\n" +
 	"\n" +
-	"\b_enabled\"\xa3\x02\n" +
+	"\b_enabled\"\xc1\x02\n" +
 	"\x06Target\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\x04spec\x18\x02 \x01(\v2\x16.monitor.v1.TargetSpecR\x04spec\x12-\n" +
@@ -1048,7 +1098,8 @@ const file_monitor_v1_monitor_proto_rawDesc = "" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xea\x01\n" +
+	"updateTime\x12\x1c\n" +
+	"\tsuccesses\x18\b \x01(\x05R\tsuccesses\"\xea\x01\n" +
 	"\x06Result\x12\x1b\n" +
 	"\ttarget_id\x18\x01 \x01(\tR\btargetId\x129\n" +
 	"\n" +

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { ConnectionError, FastifyInstance } from 'fastify';
 import type { Config } from '../config.ts';
+import type { App } from './app.ts';
 import { PROBLEM_TYPE, problem } from './problems.ts';
 
 /** How often Node looks for requests that take too long to come. */
@@ -21,12 +23,35 @@ export function connectionOptions(config: Config) {
   };
 }
 
+/** The last request of a connection to which `giveTime` has given a time of its own. */
+const withOwnTime = new WeakMap<Socket, IncomingMessage>();
+
+/** Gives a request so long to come whole, instead of REQUEST_TIMEOUT_MS; then 408, as for all others. */
+export function giveTime(app: App, request: IncomingMessage, milliseconds: number): void {
+  const { socket } = request;
+  // Requests that come over no network, as in tests, are never late.
+  if (!(socket instanceof Socket)) return;
+  withOwnTime.set(socket, request);
+  const timer = setTimeout(() => {
+    withOwnTime.delete(socket);
+    const error = Object.assign(new Error('too slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+    if (!request.complete) app.server.emit('clientError', error, socket);
+  }, milliseconds).unref();
+  request.once('close', () => clearTimeout(timer));
+}
+
+/** Node has one limit for all requests of a server, and asks nobody before it is over. */
+function hasOwnTime(error: ConnectionError, socket: Socket): boolean {
+  return error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && withOwnTime.get(socket)?.complete === false;
+}
+
 /** Any token is a method; the parser knows those of node:http's METHODS. */
 const REQUEST_LINE = /^[\w!#$%&'*+.^`|~-]+ \S+ HTTP\/1\.[01]\r\n/;
 const ALLOW = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT';
 
 /** What Node's parser refuses, or waits for in vain, is no request: the bare connection is answered. */
 function answerClientError(this: FastifyInstance, error: ConnectionError, socket: Socket): void {
+  if (hasOwnTime(error, socket)) return;
   const requestId = randomUUID();
   this.log.debug({ err: error, reqId: requestId }, 'not a request');
   if (socket.writable && error.code !== 'ECONNRESET' && !hasAnswer(socket)) {

@@ -25,6 +25,7 @@ export const settings = {
   FILES_MAX_BYTES: bytes(25 * MIB),
   FILES_QUOTA_BYTES: bytes(1_024 * MIB),
   FILES_TYPES: types,
+  FILES_UPLOAD_BYTES_PER_SECOND: bytes(65_536),
   // Bytes that are there two hours after an upload has begun, and no file, count as left behind.
   FILES_UPLOAD_TIMEOUT_MS: z.coerce.number().int().min(1).max(3_600_000).default(600_000),
   // S3 signs nothing for longer than a week.

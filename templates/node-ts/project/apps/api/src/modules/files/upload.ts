@@ -5,6 +5,7 @@ import { accessOf, organizationNotFound, organizationPath } from '../../auth/acc
 import { isForeignKeyViolation } from '../../db/errors.ts';
 import { withTenant } from '../../db/tenant.ts';
 import type { App } from '../../http/app.ts';
+import { giveTime } from '../../http/connections.ts';
 import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { IdempotencyHeaders, once } from '../../idempotency/once.ts';
@@ -13,10 +14,11 @@ import { Content, TYPES } from './content.ts';
 import { discard } from './leftovers.ts';
 import { beginFile, finishFile } from './repository.ts';
 import { base, type Files, PATH, toFile } from './routes.ts';
+import type { FileSettings } from './settings.ts';
 
 /** Takes the bytes as they are: the body is the file. */
 export function registerUpload(app: App, services: Services, files: Files): void {
-  const { database, requires } = services;
+  const { config, database, requires } = services;
   const { settings } = files;
   // Nobody reads a body before the handler does.
   app.removeAllContentTypeParsers();
@@ -52,11 +54,12 @@ export function registerUpload(app: App, services: Services, files: Files): void
       ).catch(refused);
       if (id === undefined) throw quotaExceeded();
 
+      giveTime(app, request.raw, timeFor(size, config.REQUEST_TIMEOUT_MS, settings));
       const giveUp = () => discard(database, storage, { fileId: id, tenant: organizationId });
       let file: StoredFile;
       try {
         const content = new Content(type, size);
-        const signal = endAfter(request, settings.FILES_UPLOAD_TIMEOUT_MS);
+        const signal = AbortSignal.timeout(settings.FILES_UPLOAD_TIMEOUT_MS);
         await storage.write(id, content.of(request.raw), size, signal);
         const sha256 = content.sha256();
         // What `once` compares, where a key was used before.
@@ -109,13 +112,10 @@ function sizeOf({ headers }: FastifyRequest, most: number): number {
   return size;
 }
 
-/** Whoever has not sent all of it by then is cut off, whatever the server's own limits. */
-function endAfter({ raw }: FastifyRequest, milliseconds: number): AbortSignal {
-  const signal = AbortSignal.timeout(milliseconds);
-  signal.addEventListener('abort', () => {
-    if (!raw.complete) raw.destroy();
-  });
-  return signal;
+/** As long as for any request, and more for more bytes: lines are slow, but nobody holds a place with a few. */
+function timeFor(size: number, forAny: number, settings: FileSettings): number {
+  const { FILES_UPLOAD_BYTES_PER_SECOND: rate, FILES_UPLOAD_TIMEOUT_MS: most } = settings;
+  return forAny === 0 ? most : Math.min(most, forAny + Math.ceil((1_000 * size) / rate));
 }
 
 function quotaExceeded(): ProblemError {

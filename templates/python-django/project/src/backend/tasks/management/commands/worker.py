@@ -15,6 +15,7 @@ from django_tasks_db.models import DBTaskResult
 
 from backend.core import telemetry
 from backend.core.health import migrations_pending
+from backend.metrics import port
 from backend.tasks import attempts, schedules
 from backend.tasks.heartbeat import Heartbeat
 
@@ -88,6 +89,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, once: bool, interval: float, alive_file: Path | None, **_options: Any) -> None:
         """Run until SIGTERM, or until nothing is left."""
         telemetry.start()
+        port.serve()
         worker = Worker(interval=interval, once=once)
         worker.configure_signals()
         if alive_file:

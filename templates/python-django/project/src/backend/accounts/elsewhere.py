@@ -1,0 +1,24 @@
+"""People who sign in with an account that they have elsewhere, and whether they may have one here."""
+
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from django.conf import settings
+from django.http import HttpRequest
+
+from backend.sign_in import SSO
+
+
+class Adapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # allauth is not typed
+    """Named in the settings."""
+
+    def is_open_for_signup(self, _request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        """Let in whom the rule for everybody lets in, or whom the single sign-on knows, where it decides alone."""
+        if settings.OIDC_SIGN_UP and sociallogin.account.provider == SSO:
+            return True
+        if settings.ALLOW_SIGN_UP == "invited":
+            from backend.teams.models import Invitation  # noqa: PLC0415 - teams are made of people
+
+            # What nobody has verified may be somebody else's address.
+            own = [address.email.lower() for address in sociallogin.email_addresses if address.verified]
+            return Invitation.objects.open().filter(email__in=own).exists()
+        return bool(settings.ALLOW_SIGN_UP == "open")

@@ -1,0 +1,181 @@
+"""gunicorn's worker with threads, none of which waits for a request to arrive.
+
+gunicorn gives a connection to a thread at once, and the thread waits for the request: as many half-sent requests as
+there are threads, and nobody is answered any more, not even a probe. Here the loop that accepts connections collects
+requests, too, and a thread gets one that is there. What is too large to be collected is read by its thread, and a few
+threads never take such a request. Nor does the loop wait, as gunicorn's does, for clients to close what has ended.
+"""
+
+import re
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+MOST_COLLECTED = 64 * 1024
+# For a request that is collected to be whole, and for a client that is read or written to, to go on.
+PATIENCE_SECONDS = 30.0
+# What a client still sends is taken for so long before its connection is closed, or it might lose the answer.
+CLOSING_SECONDS = 2.0
+SPARE_THREADS = 2
+LENGTH = re.compile(rb"(?im)^content-length[ \t]*:[ \t]*(.*?)[ \t]*$")
+OF_UNKNOWN_LENGTH = re.compile(rb"(?im)^(?:transfer-encoding|expect)[ \t]*:")
+
+
+class State(Enum):
+    """How much of a request is there."""
+
+    PART = auto()
+    WHOLE = auto()
+    LARGE = auto()
+    TOO_LARGE = auto()
+
+
+def state_of(received: bytes) -> State:
+    """Tell whether to wait for more; what the request means, the parser decides."""
+    head, end, body = received.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if not end:
+        return State.PART if len(received) < MOST_COLLECTED else State.TOO_LARGE
+    # Who sends `Expect` wants to be answered before the body.
+    if OF_UNKNOWN_LENGTH.search(head):
+        return State.LARGE
+    length = LENGTH.search(head.replace(b"\r", b""))
+    if length is None or (length[1].isdigit() and len(body) >= int(length[1])):
+        return State.WHOLE
+    return State.PART if length[1].isdigit() and int(length[1]) <= MOST_COLLECTED else State.LARGE
+
+
+@dataclass
+class Arriving:
+    """What has come of a request so far, and until when the rest is waited for."""
+
+    received: bytes
+    until: float = field(default_factory=lambda: time.monotonic() + PATIENCE_SECONDS)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
+    """Named in gunicorn.conf.py. Everything but `handle_request` runs in the loop."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.arriving: dict[TConn, Arriving] = {}
+        self.large: set[TConn] = set()
+        self.waiting: deque[TConn] = deque()
+        self.closing: dict[TConn, float] = {}
+        self.most_large = max(1, self.cfg.threads - SPARE_THREADS)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Collect the next request of a connection."""
+        if self.cfg.is_ssl:  # only the parser can read it
+            super().enqueue_req(conn)
+            return
+        # Behind one request, the next may have been read already.
+        self.arriving[conn] = Arriving(conn.parser.unreader.take_buffered() if conn.parser else b"")
+        self._watch(conn, self._receive)
+        self._receive(conn)
+
+    def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
+        """Let the next large request begin, and close the connection unless another request may come."""
+        self.large.discard(conn)
+        self._begin_large()
+        if fs.cancelled() or fs.exception() or fs.result() or self.cfg.is_ssl:
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client was faster
+            self._close(conn)
+            return
+        self.closing[conn] = time.monotonic() + CLOSING_SECONDS
+        self._watch(conn, self._drain)
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer a request, and give up a client that is silent in the middle of it."""
+        conn.sock.settimeout(PATIENCE_SECONDS)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Give up requests that do not become whole, and when the server stops, connections without any."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, request in list(self.arriving.items()):
+            if not request.received and (request.until < now or not self.alive):
+                self._refuse(conn)
+            elif request.until < now:
+                self._refuse(conn, b"408 Request Timeout")
+        for conn in [conn for conn, until in self.closing.items() if until < now]:
+            self._end(conn)
+
+    def _watch(self, conn: TConn, callback: Callable[[TConn], None]) -> None:
+        conn.sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _sock: callback(conn))
+
+    def _receive(self, conn: TConn) -> None:
+        request = self.arriving[conn]
+        new = _read(conn)
+        request.received += new or b""
+        state = state_of(request.received)
+        if state is State.TOO_LARGE:
+            self._refuse(conn, b"431 Request Header Fields Too Large")
+        elif state is not State.PART:
+            self._hand_over(conn, is_large=state is State.LARGE)
+        elif new == b"":
+            self._refuse(conn)
+
+    def _hand_over(self, conn: TConn, *, is_large: bool) -> None:
+        self.poller.unregister(conn.sock)
+        request = self.arriving.pop(conn)
+        conn.data_ready = True
+        conn.init()
+        conn.parser.unreader.unread(request.received)
+        if is_large:
+            self.waiting.append(conn)
+            self._begin_large()
+        else:
+            super().enqueue_req(conn)
+
+    def _begin_large(self) -> None:
+        while self.waiting and len(self.large) < self.most_large:
+            conn = self.waiting.popleft()
+            self.large.add(conn)
+            super().enqueue_req(conn)
+
+    def _refuse(self, conn: TConn, status: bytes = b"") -> None:
+        self.poller.unregister(conn.sock)
+        del self.arriving[conn]
+        if status:
+            with suppress(OSError):
+                conn.sock.send(b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
+        self._close(conn)
+
+    def _drain(self, conn: TConn) -> None:
+        if _read(conn) == b"":
+            self._end(conn)
+
+    def _end(self, conn: TConn) -> None:
+        self.poller.unregister(conn.sock)
+        del self.closing[conn]
+        self._close(conn)
+
+    def _close(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+
+def _read(conn: TConn) -> bytes | None:
+    """Give what has come: None for nothing yet, nothing for the end."""
+    try:
+        received: bytes = conn.sock.recv(MOST_COLLECTED)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+    return received

@@ -1,0 +1,41 @@
+"""A file as a polars frame, whose columns have the kinds that the profile tells of."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from backend.datasets.engine import CsvTable, table
+from backend.datasets.forms import FORMS, MISSING
+
+
+def to_frame(path: Path, file_format: str) -> pl.DataFrame:
+    """Read all of a file into memory."""
+    opened = table(path, file_format)
+    if not isinstance(opened, CsvTable):
+        return pl.read_parquet(path, glob=False)
+    return pl.DataFrame(list(_columns(opened)))
+
+
+def _columns(opened: CsvTable) -> Iterator[pl.Series]:
+    parts = [part for _, part in opened.parts([])]
+    for position, name in enumerate(opened.names):
+        texts = [part[str(position)] for part in parts]
+        yield understood(pl.concat(texts) if texts else pl.Series(dtype=pl.String)).alias(name)
+
+
+def understood(text: pl.Series) -> pl.Series:
+    """Give a column of a CSV file as what all of its values are; as text, where they are nothing narrower."""
+    stripped = text.str.strip_chars()
+    missing = (stripped == "") | stripped.is_in(MISSING)
+    values = stripped.set(missing, None)
+    present = values.drop_nulls()
+    if not len(present):
+        return values
+    for form in FORMS:
+        if form.fits(present) is None:
+            continue
+        found = form.parse(values)
+        whole_days = isinstance(found.dtype, pl.Datetime) and bool((found.dt.truncate("1d") == found).all())
+        return found.cast(pl.Date) if whole_days else found
+    return text.set(missing, None)

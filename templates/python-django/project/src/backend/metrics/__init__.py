@@ -1,0 +1,1 @@
+"""Numbers for operators: requests, saturation, tasks, data sets (docs/operations.md)."""
