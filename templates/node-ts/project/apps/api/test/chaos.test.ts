@@ -7,7 +7,7 @@ import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/db/database.ts';
 import { isUnavailable } from '../src/db/errors.ts';
 import { openDatabase } from '../src/db/open.ts';
-import { type Client, signUpOwner, startApp, type TestApp } from './support/app.ts';
+import { type Client, ORIGIN, signUpOwner, startApp, type TestApp } from './support/app.ts';
 import { copyPostgres } from './support/database.ts';
 import { DatabaseProxy } from './support/database-proxy.ts';
 import { noteModule } from './support/notes.ts';
@@ -198,6 +198,61 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
       expect(await request(port, path, client.cookie)).toBe(200);
     });
 
+    it('whose database goes away and comes back, it loses nothing that it has acknowledged', async () => {
+      const own = new DatabaseProxy((await direct()).url);
+      const writing = new ServerProcess('test/support/job-server.ts', {
+        ...LIMITS,
+        DATABASE_URL: await own.start(),
+        CORS_ORIGINS: ORIGIN,
+        RATE_LIMIT_MAX: '100000',
+      });
+      const acknowledged = { notes: [] as string[], work: [] as string[] };
+      const statuses: number[] = [];
+      const others = () => statuses.filter((status) => status === 503).length;
+      let running = true;
+      let last = 0;
+      try {
+        const { port } = await writing.address();
+        const clients = Array.from({ length: 2 * CONNECTIONS }, async () => {
+          while (running) {
+            last += 1;
+            const name = String(last);
+            const note = await request(port, path, client.cookie, { name });
+            if (note === 201) acknowledged.notes.push(name);
+            const work = await request(port, `/work/${name}`, client.cookie, {});
+            if (work === 202) acknowledged.work.push(name);
+            statuses.push(note, work);
+          }
+        });
+        const away = [() => own.refuse(), () => own.cutAt(/\bcommit\b/i), () => own.cutAll()];
+        for (const goes of away) {
+          const before = acknowledged.notes.length;
+          while (acknowledged.notes.length < before + 20 && !writing.ended) await sleep(5);
+          const refused = others();
+          goes();
+          // However many there are: who is told 201 in vain is found below.
+          const most = statuses.length + 200;
+          while (others() < refused + CONNECTIONS / 2 && statuses.length < most) await sleep(5);
+          own.cutAt(undefined);
+          own.open();
+        }
+        running = false;
+        await Promise.all(clients);
+        expect(statuses.filter((status) => ![201, 202, 503].includes(status))).toEqual([]);
+        await recovered();
+        const { items } = (await client.get(path)).json<{ items: { name: string }[] }>();
+        const kept = new Set(items.map(({ name }) => name));
+        expect(acknowledged.notes.filter((name) => !kept.has(name))).toEqual([]);
+        for (const number of acknowledged.work) {
+          await writing.waitFor(new RegExp(`work ${number} ended`));
+        }
+      } finally {
+        running = false;
+        await writing.kill();
+        await own.stop();
+      }
+    });
+
     it('that is told to stop while nothing comes from the database, it ends', async () => {
       const own = new DatabaseProxy((await direct()).url);
       const url = await own.start();
@@ -239,8 +294,12 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
   });
 });
 
-async function request(port: number, path: string, cookie: string): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { cookie } });
+/** A POST where it has a body. */
+async function request(port: number, path: string, cookie: string, body?: object): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    headers: { cookie, ...(body && { origin: ORIGIN, 'content-type': 'application/json' }) },
+    ...(body && { method: 'POST', body: JSON.stringify(body) }),
+  });
   await response.arrayBuffer();
   return response.status;
 }

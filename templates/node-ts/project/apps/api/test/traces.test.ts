@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
+import { request as ask, createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,8 +111,14 @@ async function use(url: string): Promise<void> {
     expect(response.status, answer).toBe(status);
     return { answer, cookies: response.headers.getSetCookie() };
   };
-  await send(`/work/${NUMBER}`, 202, {});
+  const type = { 'content-type': 'application/json', 'content-length': '2' };
+  const slow = ask(`${url}/work/${NUMBER}`, { method: 'POST', headers: { ...headers, ...type } });
+  await new Promise((resolve) => slow.write('{', resolve));
+  // The server has begun to read by then.
   await send('/livez', 200);
+  slow.end('}');
+  const [answered] = await once(slow, 'response');
+  expect(answered.resume().statusCode).toBe(202);
   const { email, password, note, unreadable, query } = values;
   const signedUp = await send('/api/auth/sign-up/email', 200, { name: 'Ada', email, password });
   headers.cookie = signedUp.cookies.map((cookie) => cookie.split(';', 1)[0]).join('; ');
