@@ -85,9 +85,14 @@ def _with_line_ends_of(has: bytes, content: bytes) -> bytes:
 
 
 def _united(store: Store, ours: Entry, theirs: Entry) -> Entry:
-    """Give the lines of both, in order where they were."""
-    lines = store.blob(ours).splitlines(keepends=True)
-    more = [line for line in store.blob(theirs).splitlines(keepends=True) if line not in set(lines)]
+    """Give the lines of both, in order where they were; each ends, lest two become one."""
+    had = store.blob(ours)
+    end = b"\r\n" if b"\r\n" in had else b"\n"
+    lines = [line if line.endswith(b"\n") else line + end for line in had.splitlines(keepends=True)]
+    known = {line.rstrip() for line in lines}
+    more = [line + end for line in store.blob(theirs).splitlines() if line.rstrip() not in known]
+    if not more:
+        return ours
     return Entry(ours.mode, store.put(b"".join(sorted(lines + more) if lines == sorted(lines) else lines + more)))
 
 

@@ -97,6 +97,8 @@ FOUND = (
     ((("add", 12, 4, 10),), (("write_bytes", 12, 4, 35), ("rename_folder", 11, 15, 25))),
     # A lock whose lines are put together is no text any more: whole it stays, and is named.
     ((("write_bytes", 2, 19, 32),), (("write_anew", 2, 15, 26),)),
+    # The last line of a lock has lost its end: the one that came behind it was written onto it.
+    ((("alter", 2, 5, 18),), (("end_otherwise", 2, 15, 17),)),
     # Both rename a file, in which the template writes what looks like a marker: the witness took that for a conflict.
     ((("rename", 0, 0, 2),), (("rename", 0, 0, 2), ("write_bytes", 15, 0, 5))),
 )
