@@ -119,6 +119,8 @@ func (r *Runner) stop(ctx context.Context, client Client) {
 	}
 }
 
+var errPanicked = errors.New("panicked")
+
 var durationBuckets = []float64{.005, .01, .05, .1, .5, 1, 5, 10}
 
 // meter measures every job.
@@ -129,11 +131,13 @@ type meter struct {
 
 // Work measures one attempt.
 func (m *meter) Work(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) error {
-	start := time.Now()
-	err := work(ctx)
-	worked(m.set, job.Kind, outcome(err, job.Attempt >= job.MaxAttempts)).Inc()
-	m.set.GetOrCreatePrometheusHistogramExt(fmt.Sprintf("job_duration_seconds{kind=%q}", job.Kind), durationBuckets).
-		Update(time.Since(start).Seconds())
+	start, err := time.Now(), errPanicked // until work returns
+	defer func() {
+		worked(m.set, job.Kind, outcome(err, job.Attempt >= job.MaxAttempts)).Inc()
+		m.set.GetOrCreatePrometheusHistogramExt(fmt.Sprintf("job_duration_seconds{kind=%q}", job.Kind), durationBuckets).
+			Update(time.Since(start).Seconds())
+	}()
+	err = work(ctx)
 	return err
 }
 

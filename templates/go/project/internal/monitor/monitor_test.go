@@ -12,7 +12,10 @@ import (
 )
 
 func goodSpec() Spec {
-	return Spec{Name: "shop", URL: "https://example.com", Interval: time.Minute, Timeout: time.Second, FailureThreshold: 1}
+	return Spec{
+		Name: "shop", URL: "https://example.com", Interval: time.Minute, Timeout: time.Second,
+		FailureThreshold: 1, RecoveryThreshold: 1,
+	}
 }
 
 func TestValidateReportsEveryField(t *testing.T) {
@@ -125,7 +128,7 @@ func TestConditionsAreOfTheirForm(t *testing.T) {
 		"method":              func(s *Spec) { s.Method = "DELETE" },
 		"expected_header":     func(s *Spec) { s.ExpectedHeader = "no colon" },
 		"expected_body":       func(s *Spec) { s.ExpectedBody = "a\x00b" },
-		"recovery_threshold":  func(s *Spec) { s.RecoveryThreshold = MaxThreshold + 1 },
+		"recovery_threshold":  func(s *Spec) { s.RecoveryThreshold = 0 },
 		"expected_body: HEAD": func(s *Spec) { s.Method, s.ExpectedBody = "HEAD", "ready" },
 		"expected_header: too long": func(s *Spec) {
 			s.ExpectedHeader = "A: " + strings.Repeat("b", MaxHeaderLength)

@@ -66,7 +66,7 @@ func public(addr netip.Addr) bool {
 
 // Transport checks the address that is really dialled, so a name that changes its address between a check and its use cannot slip through.
 func (g Guard) Transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, ControlContext: g.control}
+	dialer := &net.Dialer{Timeout: time.Minute, ControlContext: g.control}
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,

@@ -62,8 +62,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	warn := warnOfPooler(log)
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		readTimesInUTC(conn)
-		warn(ctx, conn)
-		return nil
+		return warn(ctx, conn)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
