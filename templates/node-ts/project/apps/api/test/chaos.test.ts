@@ -232,7 +232,8 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
           goes();
           // However many there are: who is told 201 in vain is found below.
           const most = statuses.length + 200;
-          while (others() < refused + CONNECTIONS / 2 && statuses.length < most) await sleep(5);
+          while (others() < refused + CONNECTIONS / 2 && statuses.length < most && !writing.ended)
+            await sleep(5);
           own.cutAt(undefined);
           own.open();
         }

@@ -337,7 +337,7 @@ describe('an upload', () => {
   });
 
   describe('in its time', () => {
-    const brief = { REQUEST_TIMEOUT_MS: '100', FILES_UPLOAD_BYTES_PER_SECOND: '1000' };
+    const brief = { REQUEST_TIMEOUT_MS: '1000', FILES_UPLOAD_BYTES_PER_SECOND: '1000' };
 
     /** Beside the other application, with its database and its people. */
     async function within(env: Record<string, string>, work: (port: number) => Promise<void>) {

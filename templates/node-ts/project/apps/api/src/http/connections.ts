@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { ConnectionError, FastifyInstance } from 'fastify';
 import type { Config } from '../config.ts';
@@ -27,7 +27,8 @@ export function connectionOptions(config: Config) {
 const withOwnTime = new WeakMap<Socket, IncomingMessage>();
 
 /** Gives a request so long to come whole, instead of REQUEST_TIMEOUT_MS; then 408, as for all others. */
-export function giveTime(app: App, request: IncomingMessage, milliseconds: number): void {
+export function giveTime(app: App, response: ServerResponse, milliseconds: number): void {
+  const { req: request } = response;
   const { socket } = request;
   // Requests that come over no network, as in tests, are never late.
   if (!(socket instanceof Socket)) return;
@@ -37,7 +38,13 @@ export function giveTime(app: App, request: IncomingMessage, milliseconds: numbe
     const error = Object.assign(new Error('too slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
     if (!request.complete) app.server.emit('clientError', error, socket);
   }, milliseconds).unref();
-  request.once('close', () => clearTimeout(timer));
+  const over = () => {
+    clearTimeout(timer);
+    if (withOwnTime.get(socket) === request) withOwnTime.delete(socket);
+  };
+  request.once('close', over);
+  // What was refused meanwhile has no more time than others.
+  response.once('finish', over);
 }
 
 /** Node has one limit for all requests of a server, and asks nobody before it is over. */

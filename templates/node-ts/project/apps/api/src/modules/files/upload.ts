@@ -54,7 +54,7 @@ export function registerUpload(app: App, services: Services, files: Files): void
       ).catch(refused);
       if (id === undefined) throw quotaExceeded();
 
-      giveTime(app, request.raw, timeFor(size, config.REQUEST_TIMEOUT_MS, settings));
+      giveTime(app, reply.raw, timeFor(size, config.REQUEST_TIMEOUT_MS, settings));
       const giveUp = () => discard(database, storage, { fileId: id, tenant: organizationId });
       let file: StoredFile;
       try {
