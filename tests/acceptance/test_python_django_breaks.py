@@ -163,9 +163,16 @@ BREAKS = (
         "test_sign_in.py::test_who_is_new_needs_an_invitation_or_an_issuer_that_decides",
     ),
     Break(
+        "any text says that an address is verified",
+        f"{SRC}/accounts/elsewhere.py",
+        'str(address.verified).lower() == "true"',
+        "bool(address.verified)",
+        "test_sign_in.py::test_an_address_that_nobody_has_verified_opens_no_account",
+    ),
+    Break(
         "the administration asks for no second factor",
         f"{SRC}/urls.py",
-        "if settings.TWO_FACTORS else",
+        "if settings.OTHER_DOORS else",
         "if False else",
         "test_sign_in.py::test_the_administration_is_no_way_around_it",
     ),

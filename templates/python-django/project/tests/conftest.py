@@ -17,6 +17,8 @@ from backend.tasks import attempts
 from backend.teams.models import Membership, Role, Team
 
 PASSWORD = "correct-horse-battery"
+# What the variables that switch further ways to sign in on begin with.
+DOORS = ("TWO_FACTORS", "PASSKEYS", "OIDC", "GOOGLE", "GITHUB")
 CSV = b"name,price,sold,day\nApple,1.5,true,2026-01-01\nPear,,false,2026-01-02\nFig,4.5,true,\n"
 
 

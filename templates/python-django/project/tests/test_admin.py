@@ -18,7 +18,7 @@ from tests.conftest import PASSWORD, Api
 @pytest.fixture
 def staff(db: None, settings: Any) -> Client:
     """A superuser's browser, signed in with the form."""
-    settings.TWO_FACTORS = False
+    settings.OTHER_DOORS = False
     User.objects.create_superuser("root@example.com", PASSWORD)
     client = Client()
     entered = client.post("/admin/login/?next=/admin/", {"username": "Root@Example.com", "password": PASSWORD})
@@ -28,7 +28,7 @@ def staff(db: None, settings: Any) -> Client:
 
 @pytest.mark.django_db
 def test_guessing_a_password_is_slowed_down(settings: Any) -> None:
-    settings.TWO_FACTORS = False
+    settings.OTHER_DOORS = False
     User.objects.create_superuser("root@example.com", PASSWORD)
     client = Client()
     for _ in range(12):

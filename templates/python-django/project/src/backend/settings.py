@@ -182,7 +182,7 @@ FRONTEND_PAGES = {
 }
 HEADLESS_FRONTEND_URLS = FRONTEND_PAGES if FRONTEND else {}
 # A flow that is switched off has no page, no operation and no table: `backend/sign_in.py` says what each needs.
-TWO_FACTORS = env.two_factors or env.passkeys
+OTHER_DOORS = bool(sign_in.apps(env))
 INSTALLED_APPS += sign_in.apps(env)
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = env.passkeys

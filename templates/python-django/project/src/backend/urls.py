@@ -6,6 +6,7 @@ from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
@@ -21,10 +22,15 @@ own_form = admin.site.login
 
 
 def enter_administration(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-    """Ask as the site does where people may have a second factor: the form of the administration does not."""
-    form = secure_admin_login(own_form) if settings.TWO_FACTORS else own_form
+    """Ask as the site does where there is more than passwords: the form of the administration knows nothing else."""
+    form = secure_admin_login(show_administration) if settings.OTHER_DOORS else own_form
     answer: HttpResponse = form(request, extra_context)
     return answer
+
+
+def show_administration(_request: HttpRequest, _extra_context: Any = None) -> HttpResponse:
+    """Send staff on who are signed in already: the form would make them anybody whose password they know."""
+    return redirect("admin:index")
 
 
 admin.site.login = enter_administration  # type: ignore[method-assign]
