@@ -9,13 +9,14 @@ import secrets
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.error import HTTPError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.parse import urlencode, urljoin
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import polars as pl
 
@@ -33,6 +34,13 @@ class ApiError(Exception):
         super().__init__(f"{status}: {detail}")
         self.status = status
         self.detail = detail
+
+
+class StaysHere(HTTPRedirectHandler):
+    """Follows nobody: urllib would send the key along to any host, and make an upload a mere question."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Leave the answer as it is, which makes it an error."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Client:
             if facts["name"] == name:
                 return Dataset(self, facts)
         try:
-            return Dataset(self, self.ask("GET", f"/datasets/{name}"))
+            return Dataset(self, self.ask("GET", f"/datasets/{uuid.UUID(name)}"))
         except (ApiError, ValueError):
             msg = f"None of your teams has a data set named {name!r}."
             raise LookupError(msg) from None
@@ -133,9 +141,8 @@ class Client:
         url = f"{self.url.rstrip('/')}/api{path}"
         known = {"Authorization": f"Bearer {self.key}"} | (headers or {})
         try:
-            # Both are sent to an address whose scheme has been checked.
-            request = Request(url, body, known, method=method)  # noqa: S310
-            return urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
+            request = Request(url, body, known, method=method)  # noqa: S310 - the scheme has been checked
+            return build_opener(StaysHere).open(request, timeout=TIMEOUT_SECONDS)
         except HTTPError as error:
             with error:
                 raise ApiError(error.code, _reason(error)) from None
@@ -202,6 +209,8 @@ def _given(**values: str) -> dict[str, str]:
 
 
 def _reason(error: HTTPError) -> str:
+    if moved := error.headers.get("Location"):
+        return f"The server sends on to {urljoin(error.url, moved)}: if you trust it, give that server as `url`."
     try:
         problem = json.load(error)
         wrong = [f"{each['field']}: {each['message']}" for each in problem.get("errors") or []]

@@ -1,5 +1,7 @@
 """The client, as a notebook uses it: with a server, a worker and a key."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
@@ -36,8 +38,9 @@ def test_a_scientist_uploads_finds_and_loads_data(deployment: Deployment, tmp_pa
 
         newest.delete()
         fruit.delete()
-        with pytest.raises(LookupError, match="fruit"):
-            client.datasets("fruit")
+        for name in ("fruit", "my fruit", "../teams"):
+            with pytest.raises(LookupError, match=name):
+                client.datasets(name)
 
         with pytest.raises(ValueError, match="needs a name"):
             client.upload(FRUIT)
@@ -45,6 +48,31 @@ def test_a_scientist_uploads_finds_and_loads_data(deployment: Deployment, tmp_pa
             Client(server.url, deployment.member_of("Two", "One")).upload(FRUIT, name="fruit")
         with pytest.raises(ApiError, match="401: Sign in"):
             Client(server.url, "key_unknown").teams()
+
+
+def test_a_key_follows_nobody_to_another_address() -> None:
+    asked = []
+
+    class SendsOn(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.command, self.path))
+            self.send_response(301)
+            self.send_header("Location", f"http://localhost:{server.server_port}/moved{self.path}")
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 - the base class looks for this name
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), SendsOn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = Client(f"http://127.0.0.1:{server.server_port}", "key")
+        for method in ("GET", "POST"):
+            with pytest.raises(ApiError, match=f"301: .*http://localhost:{server.server_port}/moved/api/teams"):
+                client.ask(method, "/teams")
+        server.shutdown()
+    assert asked == [("GET", "/api/teams"), ("POST", "/api/teams")]
 
 
 def test_a_key_is_sent_to_a_server_alone() -> None:
