@@ -186,7 +186,7 @@ def test_an_address_that_nobody_has_verified_opens_no_account(verified: User, is
 
 
 @pytest.mark.parametrize("told", ["true", "True"])
-def test_an_address_that_the_issuer_has_verified_opens_its_account(verified: User, issuer: Issuer, told: object) -> None:
+def test_an_address_that_is_verified_in_a_text_opens_its_account(verified: User, issuer: Issuer, told: str) -> None:
     browser, answer = come_from(issuer, verified.email, verified=told)
     assert answer.headers["Location"] == "/"
     assert signed_in(browser)

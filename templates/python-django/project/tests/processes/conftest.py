@@ -1,6 +1,7 @@
 """A deployment for the tests: its own database and files, and the processes that production has."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from django_tasks_db.models import DBTaskResult, get_date_max
 from backend.accounts.models import ApiKey, User
 from backend.env import PROJECT
 from backend.teams.models import Membership, Role, Team
+from tests.conftest import DOORS
 
 ALIAS = "deployment"
 SERVER = os.environ.get("TEST_DATABASE_URL", "")
@@ -77,6 +79,10 @@ class Deployment:
 
     folder: Path
     environment: dict[str, str]
+
+    def without_doors(self) -> dict[str, str]:
+        """Give the environment without further ways to sign in, which the tests switch on."""
+        return {name: value for name, value in self.environment.items() if not name.startswith(DOORS)}
 
     def enqueue(self, task: Task[Any, Any], *args: object) -> DBTaskResult:
         """Enqueue a task in the database of the deployment."""
@@ -148,8 +154,9 @@ def deployment(
     environment |= {"PYTHONPATH": str(PROJECT), "METRICS_PORT": ""}
     try:
         made = Deployment(folder, environment)
-        for command in (["migrate"], ["collectstatic", "--no-input"]):
-            subprocess.run([sys.executable, "manage.py", *command, "-v0"], cwd=PROJECT, env=environment, check=True)
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, env=environment, check=True)
+        collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
+        subprocess.run(collect, cwd=PROJECT, env=made.without_doors() | _of_the_image(), check=True)
         connections.settings[ALIAS] = connections.configure_settings({ALIAS: parse(url), "default": {}})[ALIAS]
         with django_db_blocker.unblock():
             yield made
@@ -157,6 +164,13 @@ def deployment(
     finally:
         if SERVER:
             _execute(f"drop database {name} with (force)")
+
+
+def _of_the_image() -> dict[str, str]:
+    """Give the ways to sign in for which the image collects static files: it is built once, for every setting."""
+    command, _, _ = (PROJECT / "Dockerfile").read_text().partition("manage.py collectstatic")
+    given = dict(re.findall(r"(\w+)=(\S+)", command.rpartition("&&")[2]))
+    return {name: value for name, value in given.items() if name.startswith(DOORS)}
 
 
 def _execute(statement: str) -> None:

@@ -1,10 +1,13 @@
 """The server as it is in production: stopped under load, and cut off from its database."""
 
 import json
+import re
 import shutil
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -12,12 +15,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import allauth
 import pytest
+from django.apps import apps
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import connections
+from django.test import Client
 
 from backend.accounts.models import User
+from backend.env import PROJECT
 from tests.processes.conftest import ALIAS, SERVER, Deployment, free_port, wait_for
 
 
@@ -107,6 +116,41 @@ def test_what_root_has_collected_is_served_to_everybody_by_a_user_of_its_own(dep
     with deployment.server(STATIC_ROOT=str(deployment.folder / "nothing")) as server:
         assert server.status("/livez") == 200
         assert server.status("/readyz") == 503
+
+
+@pytest.mark.django_db
+def test_the_image_has_every_file_that_the_pages_of_any_setting_need(deployment: Deployment, settings: Any) -> None:
+    settings.STATIC_ROOT = deployment.environment["STATIC_ROOT"]
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    }
+    assert Client().get("/accounts/login/").status_code == 200
+    names = [
+        name
+        for folder in ("account", "mfa", "socialaccount")
+        for page in (Path(allauth.__file__).parent / "templates" / folder).rglob("*.html")
+        for name in re.findall(r"{% static ['\"](.+?)['\"]", page.read_text())
+    ]
+    assert "mfa/js/webauthn.js" in names
+    for name in names:
+        assert staticfiles_storage.url(name)  # an error where it is not in the list
+
+
+def test_who_has_a_second_factor_can_be_deleted_when_those_are_switched_off_again(deployment: Deployment) -> None:
+    someone = User.objects.using(ALIAS).create(email="someone@example.com")
+    factors = apps.get_model("mfa.Authenticator").objects.using(ALIAS).filter(user=someone)
+    factors.create(user=someone, type="totp", data={})
+    accounts = apps.get_model("socialaccount.SocialAccount").objects.using(ALIAS).filter(user=someone)
+    accounts.create(user=someone, provider="sso", uid="1")
+
+    code = "from backend.accounts.models import User; User.objects.get(email='someone@example.com').delete()"
+    command = [sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", code]
+    environment = deployment.without_doors()
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not User.objects.using(ALIAS).filter(pk=someone.pk).exists()
+    assert not factors.exists()
+    assert not accounts.exists()
 
 
 def test_a_database_that_goes_and_comes_back_is_found_again(deployment: Deployment, tmp_path: Path) -> None:
