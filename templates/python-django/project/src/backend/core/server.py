@@ -26,7 +26,10 @@ PATIENCE_SECONDS = 30.0
 # What a client still sends is taken for so long before its connection is closed, or it might lose the answer.
 CLOSING_SECONDS = 2.0
 SPARE_THREADS = 2
-LENGTH = re.compile(rb"(?im)^content-length[ \t]*:[ \t]*(.*?)[ \t]*$")
+# A length with more digits is nobody's, and Python refuses to read one of thousands.
+MOST_DIGITS = 18
+# To the end of the line: with blanks of its own around the value, a line of nothing but blanks would take it seconds.
+LENGTH = re.compile(rb"(?im)^content-length[ \t]*:([^\n]*)")
 OF_UNKNOWN_LENGTH = re.compile(rb"(?im)^(?:transfer-encoding|expect)[ \t]*:")
 
 
@@ -39,25 +42,35 @@ class State(Enum):
     TOO_LARGE = auto()
 
 
-def state_of(received: bytes) -> State:
-    """Tell whether to wait for more; what the request means, the parser decides."""
+def state_of(received: bytes) -> tuple[State, int]:
+    """Tell whether to wait for more, and with how many bytes the request is whole: 0 for as long as nobody knows.
+
+    What the request means, the parser decides, and it refuses a length that is no number.
+    """
     head, end, body = received.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if not end:
-        return State.PART if len(received) < MOST_COLLECTED else State.TOO_LARGE
+        return (State.PART if len(received) < MOST_COLLECTED else State.TOO_LARGE), 0
     # Who sends `Expect` wants to be answered before the body.
     if OF_UNKNOWN_LENGTH.search(head):
-        return State.LARGE
-    length = LENGTH.search(head.replace(b"\r", b""))
-    if length is None or (length[1].isdigit() and len(body) >= int(length[1])):
-        return State.WHOLE
-    return State.PART if length[1].isdigit() and int(length[1]) <= MOST_COLLECTED else State.LARGE
+        return State.LARGE, 0
+    length = 0
+    if announced := LENGTH.search(head):
+        digits = announced[1].strip(b" \t\r")
+        if not digits.isdigit() or len(digits) > MOST_DIGITS:
+            return State.LARGE, 0
+        length = int(digits)
+    enough = len(received) - len(body) + length
+    if len(received) >= enough:
+        return State.WHOLE, enough
+    return (State.PART if length <= MOST_COLLECTED else State.LARGE), enough
 
 
 @dataclass
 class Arriving:
-    """What has come of a request so far, and until when the rest is waited for."""
+    """What has come of a request so far, how many bytes it has if that is known, and until when it is waited for."""
 
     received: bytes
+    enough: int = 0
     until: float = field(default_factory=lambda: time.monotonic() + PATIENCE_SECONDS)
 
 
@@ -122,7 +135,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         request = self.arriving[conn]
         new = _read(conn)
         request.received += new or b""
-        state = state_of(request.received)
+        if new != b"" and len(request.received) < request.enough:
+            return
+        state, request.enough = state_of(request.received)
         if state is State.TOO_LARGE:
             self._refuse(conn, b"431 Request Header Fields Too Large")
         elif state is not State.PART:
