@@ -11,21 +11,28 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from gunicorn.http.wsgi import FileWrapper
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from backend.metrics.requests import waiting
+
 MOST_COLLECTED = 64 * 1024
-# For a request that is collected to be whole, and for a client that is read or written to, to go on.
+# For a request that is collected to be whole, and for a client to send something or to take a piece of its answer.
 PATIENCE_SECONDS = 30.0
+PIECE = 64 * 1024
+# For a large request to get a thread.
+LONGEST_WAIT_SECONDS = 60.0
 # What a client still sends is taken for so long before its connection is closed, or it might lose the answer.
 CLOSING_SECONDS = 2.0
 SPARE_THREADS = 2
+UNAVAILABLE = b"503 Service Unavailable"
 # A length with more digits is nobody's, and Python refuses to read one of thousands.
 MOST_DIGITS = 18
 # To the end of the line: with blanks of its own around the value, a line of nothing but blanks would take it seconds.
@@ -74,16 +81,48 @@ class Arriving:
     until: float = field(default_factory=lambda: time.monotonic() + PATIENCE_SECONDS)
 
 
+class Pieces:
+    """An answer, cut so small that a client which goes on taking it has the time for each piece."""
+
+    def __init__(self, answer: Iterable[bytes]) -> None:
+        self.answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the pieces."""
+        for part in self.answer:
+            for start in range(0, len(part), PIECE):
+                yield part[start : start + PIECE]
+
+    def close(self) -> None:
+        """End the answer."""
+        if close := getattr(self.answer, "close", None):
+            close()
+
+
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
     """Named in gunicorn.conf.py. Everything but `handle_request` runs in the loop."""
+
+    wsgi: Callable[..., Iterable[bytes]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.arriving: dict[TConn, Arriving] = {}
         self.large: set[TConn] = set()
-        self.waiting: deque[TConn] = deque()
+        # With the time until which each waits.
+        self.waiting: deque[tuple[TConn, float]] = deque()
         self.closing: dict[TConn, float] = {}
         self.most_large = max(1, self.cfg.threads - SPARE_THREADS)
+
+    def load_wsgi(self) -> None:
+        """Load the application, and have its answers cut into pieces; a file is sent piece by piece already."""
+        super().load_wsgi()
+        application = self.wsgi
+
+        def in_pieces(*request: Any) -> Iterable[bytes]:
+            answer = application(*request)
+            return answer if isinstance(answer, FileWrapper) else Pieces(answer)
+
+        self.wsgi = in_pieces
 
     def enqueue_req(self, conn: TConn) -> None:
         """Collect the next request of a connection."""
@@ -101,14 +140,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         self._begin_large()
         if fs.cancelled() or fs.exception() or fs.result() or self.cfg.is_ssl:
             super().finish_request(conn, fs)
-            return
-        try:
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:  # the client was faster
-            self._close(conn)
-            return
-        self.closing[conn] = time.monotonic() + CLOSING_SECONDS
-        self._watch(conn, self._drain)
+        else:
+            self._close_when_read(conn)
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer a request, and give up a client that is silent in the middle of it."""
@@ -116,7 +149,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         return super().handle_request(req, conn)
 
     def murder_pending(self) -> None:
-        """Give up requests that do not become whole, and when the server stops, connections without any."""
+        """Give up requests that do not become whole or wait in vain, and when the server stops, idle connections."""
         super().murder_pending()
         now = time.monotonic()
         for conn, request in list(self.arriving.items()):
@@ -124,8 +157,15 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
                 self._refuse(conn)
             elif request.until < now:
                 self._refuse(conn, b"408 Request Timeout")
+        while self.waiting and self.waiting[0][1] < now:
+            conn, _ = self.waiting.popleft()
+            _send(conn, UNAVAILABLE)
+            self._close_when_read(conn)
         for conn in [conn for conn, until in self.closing.items() if until < now]:
             self._end(conn)
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+        waiting().set(len(self.waiting))
 
     def _watch(self, conn: TConn, callback: Callable[[TConn], None]) -> None:
         conn.sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
@@ -152,14 +192,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         conn.init()
         conn.parser.unreader.unread(request.received)
         if is_large:
-            self.waiting.append(conn)
+            self.waiting.append((conn, time.monotonic() + LONGEST_WAIT_SECONDS))
             self._begin_large()
         else:
             super().enqueue_req(conn)
 
     def _begin_large(self) -> None:
         while self.waiting and len(self.large) < self.most_large:
-            conn = self.waiting.popleft()
+            conn, _ = self.waiting.popleft()
             self.large.add(conn)
             super().enqueue_req(conn)
 
@@ -167,9 +207,33 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         self.poller.unregister(conn.sock)
         del self.arriving[conn]
         if status:
-            with suppress(OSError):
-                conn.sock.send(b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
+            _send(conn, status)
         self._close(conn)
+
+    def _make_room(self) -> None:
+        """End the connection that has been without a whole request for longest.
+
+        gunicorn accepts nobody while it has as many connections as it may, and then a probe fails, too. The last one
+        that has sent nothing may be a probe.
+        """
+        if len(self.arriving) > 1:
+            self._refuse(next(iter(self.arriving)))
+        elif self.keepalived_conns:
+            self.keepalived_conns[0].timeout = 0
+            self.murder_keepalived()
+        elif self.waiting:
+            conn, _ = self.waiting.popleft()
+            _send(conn, UNAVAILABLE)
+            self._close(conn)
+
+    def _close_when_read(self, conn: TConn) -> None:
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client was faster
+            self._close(conn)
+            return
+        self.closing[conn] = time.monotonic() + CLOSING_SECONDS
+        self._watch(conn, self._drain)
 
     def _drain(self, conn: TConn) -> None:
         if _read(conn) == b"":
@@ -183,6 +247,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
     def _close(self, conn: TConn) -> None:
         self.nr_conns -= 1
         conn.close()
+
+
+def _send(conn: TConn, status: bytes) -> None:
+    """Answer at once, or not at all."""
+    conn.sock.setblocking(False)  # noqa: FBT003
+    with suppress(OSError):
+        conn.sock.send(b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
 
 
 def _read(conn: TConn) -> bytes | None:
