@@ -33,9 +33,9 @@ LONGEST_WAIT_SECONDS = 60.0
 CLOSING_SECONDS = 2.0
 SPARE_THREADS = 2
 UNAVAILABLE = b"503 Service Unavailable"
-# A length with more digits is nobody's, and Python refuses to read one of thousands.
+# A longer number is no length, and for thousands of digits int() raises an error.
 MOST_DIGITS = 18
-# To the end of the line: with blanks of its own around the value, a line of nothing but blanks would take it seconds.
+# It takes blanks together with the value: a pattern that tells them apart takes seconds for a line of 60,000 blanks.
 LENGTH = re.compile(rb"(?im)^content-length[ \t]*:([^\n]*)")
 OF_UNKNOWN_LENGTH = re.compile(rb"(?im)^(?:transfer-encoding|expect)[ \t]*:")
 
@@ -159,6 +159,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
                 self._refuse(conn, b"408 Request Timeout")
         while self.waiting and self.waiting[0][1] < now:
             conn, _ = self.waiting.popleft()
+            self.log.warning("A large request has waited for a thread too long, and is answered with 503.")
             _send(conn, UNAVAILABLE)
             self._close_when_read(conn)
         for conn in [conn for conn, until in self.closing.items() if until < now]:
@@ -211,10 +212,10 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         self._close(conn)
 
     def _make_room(self) -> None:
-        """End the connection that has been without a whole request for longest.
+        """End the oldest connection that has not sent a whole request.
 
-        gunicorn accepts nobody while it has as many connections as it may, and then a probe fails, too. The last one
-        that has sent nothing may be a probe.
+        With as many connections as it may have, gunicorn accepts nobody, not even a probe. The newest one is spared:
+        it may be a probe whose request is on its way.
         """
         if len(self.arriving) > 1:
             self._refuse(next(iter(self.arriving)))
