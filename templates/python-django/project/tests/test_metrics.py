@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 from unittest.mock import patch
 
@@ -27,6 +28,7 @@ from tests.conftest import CSV, Api
 MONITORING = PROJECT / "monitoring"
 # Of PostgreSQL's pool; SQLite's threads have a connection each.
 POOLED = {"database_connections", "database_connections_max", "database_connections_waiting"}
+ASKING = rows.Asking
 KIND = 'kind="tests.test_metrics.sometimes"'
 
 
@@ -48,9 +50,21 @@ def offered() -> Iterator[port.Server]:
     server.server_close()
 
 
+class Here(rows.Asking):
+    """Asks at once, with the connection of the test, whose rows nobody else sees."""
+
+    def start(self) -> None:
+        """Ask."""
+        Thread.run(self)
+
+    def join(self, timeout: float | None = None) -> None:
+        """It is done."""
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_kept(monkeypatch: pytest.MonkeyPatch, offered: port.Server) -> None:
     monkeypatch.setattr(rows, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(rows, "Asking", Here)
 
 
 def samples() -> dict[str, float]:
@@ -152,6 +166,24 @@ def test_the_database_is_asked_once_for_all_who_want_to_know_within_seconds() ->
     with patch.object(rows, "KEPT_SECONDS", 60):
         once()
         once()
+    assert asked == [1]
+
+
+def test_what_does_not_come_in_time_is_left_out_and_not_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "Asking", ASKING)
+    monkeypatch.setattr(rows, "WAIT_SECONDS", 0.05)
+    thawed, asked = Event(), []
+
+    def ask() -> list[rows.Told]:
+        asked.append(1)
+        thawed.wait(10)
+        return [rows.Told("some", "Some.", (), {(): 1.0})]
+
+    frozen = rows.Rows(ask)
+    assert frozen() == frozen() == []
+    monkeypatch.setattr(rows, "WAIT_SECONDS", 60)
+    thawed.set()
+    assert [told.name for told in frozen()] == ["some"]
     assert asked == [1]
 
 

@@ -7,7 +7,6 @@ from socket import socket
 
 import structlog
 from django.conf import settings
-from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
 from backend.metrics import registry, shared
@@ -27,10 +26,7 @@ class Answer(BaseHTTPRequestHandler):
         if self.path != "/metrics":
             self.send_error(404)
             return
-        try:
-            text = registry.scrape()
-        finally:
-            connections.close_all()
+        text = registry.scrape()
         self.send_response(200)
         self.send_header("Content-Type", registry.CONTENT_TYPE)
         self.send_header("Content-Length", str(len(text)))
@@ -52,7 +48,10 @@ class Server(HTTPServer):
 
     def service_actions(self) -> None:
         """Note how the process is."""
-        self.process.note()
+        try:
+            self.process.note()
+        except Exception:  # it would end the thread, and nobody would notice
+            log.exception("the process could not be noted")
 
     def handle_error(self, *_: object) -> None:
         """Log it, which the base class would print."""

@@ -35,7 +35,8 @@ def begin(host: str, port: int) -> None:
     global listener, folder  # noqa: PLW0603 - gunicorn has its hooks called as functions
     listener = listen(host, port)
     # prometheus_client has no other way to be told.
-    folder = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-")))
+    folder = Path(tempfile.mkdtemp(prefix="metrics-"))
+    os.environ.update(PROMETHEUS_MULTIPROC_DIR=str(folder))
 
 
 def free_place(taken: Iterable[int]) -> int:
