@@ -116,6 +116,13 @@ CLOSE = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 LARGE = post(b" 5", more=b"Expect: 100-continue\r\nConnection: close\r\n")
 
 
+def test_a_length_that_is_none_is_refused_and_the_next_request_answered() -> None:
+    with running(answer_its_body) as loop:
+        for name in ("no length", "less than nothing", "thousands of digits", "thousands of blanks"):
+            assert received(loop.connect(STATES[name][0]))[9:12] in {b"400", b"431"}, name
+        assert received(loop.connect(CLOSE)).startswith(b"HTTP/1.1 200")
+
+
 def test_a_large_request_that_waits_too_long_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "LONGEST_WAIT_SECONDS", 0.2)
     with running(answer_its_body) as loop:
