@@ -114,6 +114,7 @@ DJANGO: list[Panel] = [
         "short",
         [("sum(http_requests_in_flight)", "busy with a request"), ("sum(http_requests_max)", "possible")],
     ),
+    ("Large requests that wait for a thread", "short", [("sum(http_requests_waiting)", "requests")]),
     WAITING_CALLERS,
     *QUEUE,
     ("Data sets, by state", "short", [("max by (state) (datasets)", "{{state}}")]),

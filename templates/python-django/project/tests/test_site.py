@@ -203,6 +203,23 @@ def test_an_unexpected_error_is_a_problem_without_details(
     assert "unexpected error" in caplog.text
 
 
+class Silent(io.BytesIO):
+    """The body of a client that sends nothing any more."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        raise TimeoutError
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/_allauth/app/v1/auth/login", "/accounts/login/"])
+def test_a_client_that_goes_silent_in_its_body_is_no_error(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    kind = "application/x-www-form-urlencoded" if path.startswith("/accounts/") else "application/json"
+    body: dict[str, Any] = {"wsgi.input": Silent(), "CONTENT_LENGTH": "100000"}
+    answer = Client().post(path, content_type=kind, **body)
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 def test_a_missing_database_is_a_problem_that_says_when_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: Any) -> None:
         raise OperationalError

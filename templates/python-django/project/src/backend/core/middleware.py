@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 
 from backend.core import telemetry
@@ -101,6 +101,9 @@ class ApiProblems:
         """Log the errors of views outside the API, too, and answer 503 while the database is gone."""
         if isinstance(error, EXPECTED):
             return None
+        # The client went silent in the middle of its body, or has gone: no fault of the server's.
+        if isinstance(error, UnreadablePostError):
+            return problem(request, 400, "The request cannot be read.")
         response = unexpected(request, error)
         return response if request.path.startswith("/api/") or response.status_code == 503 else None
 

@@ -11,22 +11,32 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from gunicorn.http.wsgi import FileWrapper
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from backend.metrics.requests import waiting
+
 MOST_COLLECTED = 64 * 1024
-# For a request that is collected to be whole, and for a client that is read or written to, to go on.
+# For a request that is collected to be whole, and for a client to send something or to take a piece of its answer.
 PATIENCE_SECONDS = 30.0
+PIECE = 64 * 1024
+# For a large request to get a thread.
+LONGEST_WAIT_SECONDS = 60.0
 # What a client still sends is taken for so long before its connection is closed, or it might lose the answer.
 CLOSING_SECONDS = 2.0
 SPARE_THREADS = 2
-LENGTH = re.compile(rb"(?im)^content-length[ \t]*:[ \t]*(.*?)[ \t]*$")
+UNAVAILABLE = b"503 Service Unavailable"
+# A longer number is no length, and for thousands of digits int() raises an error.
+MOST_DIGITS = 18
+# It takes blanks together with the value: a pattern that tells them apart takes seconds for a line of 60,000 blanks.
+LENGTH = re.compile(rb"(?im)^content-length[ \t]*:([^\n]*)")
 OF_UNKNOWN_LENGTH = re.compile(rb"(?im)^(?:transfer-encoding|expect)[ \t]*:")
 
 
@@ -39,38 +49,80 @@ class State(Enum):
     TOO_LARGE = auto()
 
 
-def state_of(received: bytes) -> State:
-    """Tell whether to wait for more; what the request means, the parser decides."""
+def state_of(received: bytes) -> tuple[State, int]:
+    """Tell whether to wait for more, and with how many bytes the request is whole: 0 for as long as nobody knows.
+
+    What the request means, the parser decides, and it refuses a length that is no number.
+    """
     head, end, body = received.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if not end:
-        return State.PART if len(received) < MOST_COLLECTED else State.TOO_LARGE
+        return (State.PART if len(received) < MOST_COLLECTED else State.TOO_LARGE), 0
     # Who sends `Expect` wants to be answered before the body.
     if OF_UNKNOWN_LENGTH.search(head):
-        return State.LARGE
-    length = LENGTH.search(head.replace(b"\r", b""))
-    if length is None or (length[1].isdigit() and len(body) >= int(length[1])):
-        return State.WHOLE
-    return State.PART if length[1].isdigit() and int(length[1]) <= MOST_COLLECTED else State.LARGE
+        return State.LARGE, 0
+    length = 0
+    if announced := LENGTH.search(head):
+        digits = announced[1].strip(b" \t\r")
+        if not digits.isdigit() or len(digits) > MOST_DIGITS:
+            return State.LARGE, 0
+        length = int(digits)
+    enough = len(received) - len(body) + length
+    if len(received) >= enough:
+        return State.WHOLE, enough
+    return (State.PART if length <= MOST_COLLECTED else State.LARGE), enough
 
 
 @dataclass
 class Arriving:
-    """What has come of a request so far, and until when the rest is waited for."""
+    """What has come of a request so far, how many bytes it has if that is known, and until when it is waited for."""
 
     received: bytes
+    enough: int = 0
     until: float = field(default_factory=lambda: time.monotonic() + PATIENCE_SECONDS)
+
+
+class Pieces:
+    """An answer, cut so small that a client which goes on taking it has the time for each piece."""
+
+    def __init__(self, answer: Iterable[bytes]) -> None:
+        self.answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the pieces."""
+        for part in self.answer:
+            for start in range(0, len(part), PIECE):
+                yield part[start : start + PIECE]
+
+    def close(self) -> None:
+        """End the answer."""
+        if close := getattr(self.answer, "close", None):
+            close()
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
     """Named in gunicorn.conf.py. Everything but `handle_request` runs in the loop."""
 
+    wsgi: Callable[..., Iterable[bytes]]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.arriving: dict[TConn, Arriving] = {}
         self.large: set[TConn] = set()
-        self.waiting: deque[TConn] = deque()
+        # With the time until which each waits.
+        self.waiting: deque[tuple[TConn, float]] = deque()
         self.closing: dict[TConn, float] = {}
         self.most_large = max(1, self.cfg.threads - SPARE_THREADS)
+
+    def load_wsgi(self) -> None:
+        """Load the application, and have its answers cut into pieces; a file is sent piece by piece already."""
+        super().load_wsgi()
+        application = self.wsgi
+
+        def in_pieces(*request: Any) -> Iterable[bytes]:
+            answer = application(*request)
+            return answer if isinstance(answer, FileWrapper) else Pieces(answer)
+
+        self.wsgi = in_pieces
 
     def enqueue_req(self, conn: TConn) -> None:
         """Collect the next request of a connection."""
@@ -88,14 +140,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         self._begin_large()
         if fs.cancelled() or fs.exception() or fs.result() or self.cfg.is_ssl:
             super().finish_request(conn, fs)
-            return
-        try:
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:  # the client was faster
-            self._close(conn)
-            return
-        self.closing[conn] = time.monotonic() + CLOSING_SECONDS
-        self._watch(conn, self._drain)
+        else:
+            self._close_when_read(conn)
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer a request, and give up a client that is silent in the middle of it."""
@@ -103,7 +149,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         return super().handle_request(req, conn)
 
     def murder_pending(self) -> None:
-        """Give up requests that do not become whole, and when the server stops, connections without any."""
+        """Give up requests that do not become whole or wait in vain, and when the server stops, idle connections."""
         super().murder_pending()
         now = time.monotonic()
         for conn, request in list(self.arriving.items()):
@@ -111,8 +157,16 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
                 self._refuse(conn)
             elif request.until < now:
                 self._refuse(conn, b"408 Request Timeout")
+        while self.waiting and self.waiting[0][1] < now:
+            conn, _ = self.waiting.popleft()
+            self.log.warning("A large request has waited for a thread too long, and is answered with 503.")
+            _send(conn, UNAVAILABLE)
+            self._close_when_read(conn)
         for conn in [conn for conn, until in self.closing.items() if until < now]:
             self._end(conn)
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+        waiting().set(len(self.waiting))
 
     def _watch(self, conn: TConn, callback: Callable[[TConn], None]) -> None:
         conn.sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
@@ -122,7 +176,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         request = self.arriving[conn]
         new = _read(conn)
         request.received += new or b""
-        state = state_of(request.received)
+        if new != b"" and len(request.received) < request.enough:
+            return
+        state, request.enough = state_of(request.received)
         if state is State.TOO_LARGE:
             self._refuse(conn, b"431 Request Header Fields Too Large")
         elif state is not State.PART:
@@ -137,14 +193,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         conn.init()
         conn.parser.unreader.unread(request.received)
         if is_large:
-            self.waiting.append(conn)
+            self.waiting.append((conn, time.monotonic() + LONGEST_WAIT_SECONDS))
             self._begin_large()
         else:
             super().enqueue_req(conn)
 
     def _begin_large(self) -> None:
         while self.waiting and len(self.large) < self.most_large:
-            conn = self.waiting.popleft()
+            conn, _ = self.waiting.popleft()
             self.large.add(conn)
             super().enqueue_req(conn)
 
@@ -152,9 +208,33 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
         self.poller.unregister(conn.sock)
         del self.arriving[conn]
         if status:
-            with suppress(OSError):
-                conn.sock.send(b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
+            _send(conn, status)
         self._close(conn)
+
+    def _make_room(self) -> None:
+        """End the oldest connection that has not sent a whole request.
+
+        With as many connections as it may have, gunicorn accepts nobody, not even a probe. The newest one is spared:
+        it may be a probe whose request is on its way.
+        """
+        if len(self.arriving) > 1:
+            self._refuse(next(iter(self.arriving)))
+        elif self.keepalived_conns:
+            self.keepalived_conns[0].timeout = 0
+            self.murder_keepalived()
+        elif self.waiting:
+            conn, _ = self.waiting.popleft()
+            _send(conn, UNAVAILABLE)
+            self._close(conn)
+
+    def _close_when_read(self, conn: TConn) -> None:
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client was faster
+            self._close(conn)
+            return
+        self.closing[conn] = time.monotonic() + CLOSING_SECONDS
+        self._watch(conn, self._drain)
 
     def _drain(self, conn: TConn) -> None:
         if _read(conn) == b"":
@@ -168,6 +248,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
     def _close(self, conn: TConn) -> None:
         self.nr_conns -= 1
         conn.close()
+
+
+def _send(conn: TConn, status: bytes) -> None:
+    """Answer at once, or not at all."""
+    conn.sock.setblocking(False)  # noqa: FBT003
+    with suppress(OSError):
+        conn.sock.send(b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
 
 
 def _read(conn: TConn) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
@@ -11,6 +12,9 @@ from django.http.response import HttpResponseBase
 
 from backend.core.health import PROBES
 from backend.metrics import registry
+
+if TYPE_CHECKING:
+    from prometheus_client import Gauge
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -29,6 +33,7 @@ class RequestMetrics:
         # From its first line to the last byte of the answer, which may be a long file.
         request_started.connect(lambda **_: under_way.inc(), weak=False, dispatch_uid="a request begins")
         request_finished.connect(lambda **_: under_way.dec(), weak=False, dispatch_uid="a request ends")
+        waiting().set(0)
         registry.gauge("http_requests_max", "Requests that may be under way at once.").set(settings.WEB_THREADS)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -40,6 +45,11 @@ class RequestMetrics:
             time.perf_counter() - started
         )
         return response
+
+
+def waiting() -> "Gauge | registry.Nothing":
+    """Give what notes how many large requests the server keeps waiting (backend/core/server.py)."""
+    return registry.gauge("http_requests_waiting", "Large requests that wait for a thread.")
 
 
 def _route(request: HttpRequest, response: HttpResponseBase) -> str:
