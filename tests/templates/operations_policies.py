@@ -21,7 +21,7 @@ SECRET = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|glpat-[\w-]{20}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|sk_live_[0-9A-Za-z]{16,}|xox[abp]-[\w-]{10,}"
 )
-LITERAL_PASSWORD = re.compile(r"^\s*-?\s*[\w]*(PASSWORD|SECRET|TOKEN)[\w]*\s*[:=]\s*[\"']?[^\s\"'$#{]", re.MULTILINE)
+LITERAL_PASSWORD = re.compile(r"^\s*-?\s*[\w]*(PASSWORD|SECRET|TOKEN)[\w]*\s*[:=][ \t]*[\"']?[^\s\"'$#{]", re.MULTILINE)
 
 
 def workflow(text: str) -> Iterator[str]:
