@@ -222,7 +222,10 @@ def test_a_plan_that_does_not_fit_leaves_nothing(
 def test_an_interrupted_run_removes_what_it_wrote_and_nothing_else(
     toy: Repository, plan: Plan, place: Path, number: signal.Signals
 ) -> None:
-    toy.commit({f"templates/demo/project/file-{index}.txt.jinja": "[= name =]\n" for index in range(400)})
+    files = {f"templates/demo/project/file-{index}.txt.jinja": "[= name =]\n" for index in range(400)}
+    # However busy the machine is, the signal comes before the end.
+    slow = "[=% for _ in range(9999) %=][=% for _ in range(9999) %=][=% endfor %=][=% endfor %=]"
+    toy.commit({**files, "templates/demo/project/slow.txt.jinja": slow})
     (place / "mine.txt").write_text("mine")
     process = subprocess.Popen(
         [sys.executable, "-c", GENERATE, plan.source, str(plan.destination)],
