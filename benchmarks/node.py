@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
@@ -234,6 +234,19 @@ def database(action: str, project: Path, server: str, name: str) -> None:
     subprocess.run(command, cwd=project, check=True, timeout=60)
 
 
+@contextmanager
+def prepared(project: Path | None, server: str) -> Iterator[tuple[Path, str]]:
+    """Give a project with its packages, generated unless one is named, and the URL of an empty database of its own."""
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        if project is None:
+            project = generate("node-ts", Path(temporary) / "project")
+            npm_install(project)
+        name = f"bench_{secrets.token_hex(4)}"
+        database("create", project, server, name)
+        stack.callback(database, "drop", project, server, name)
+        yield project, f"{server.rpartition('/')[0]}/{name}"
+
+
 def main() -> int:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -247,16 +260,8 @@ def main() -> int:
     if not chosen.database_url:
         parser.error("name a PostgreSQL server by --database-url or STACKGEN_POSTGRES_URL")
     print(subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout.strip())
-    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as temporary, prepared(chosen.project, chosen.database_url) as (project, url):
         folder = Path(temporary)
-        project = chosen.project
-        if project is None:
-            project = generate("node-ts", folder / "project")
-            npm_install(project)
-        name = f"bench_{secrets.token_hex(4)}"
-        database("create", project, chosen.database_url, name)
-        stack.callback(database, "drop", project, chosen.database_url, name)
-        url = chosen.database_url.rpartition("/")[0] + f"/{name}"
         before = None
         if chosen.before:
             before = generate("node-ts", folder / "before", chosen.before)

@@ -9,18 +9,15 @@ hear.
 import argparse
 import asyncio
 import os
-import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from node import LIST, ORIGIN, call, database, prepare, service
-from servers import HERE, Program, Server, allow_many_connections, computed, generate, npm_install, resident_kb, running
+from node import LIST, ORIGIN, call, prepare, prepared, service
+from servers import HERE, Program, Server, allow_many_connections, computed, resident_kb, running
 
 STREAMS = 10_000
 AT_ONCE = 50
@@ -102,15 +99,8 @@ def main() -> None:
     if not chosen.database_url:
         parser.error("name a PostgreSQL server by --database-url or STACKGEN_POSTGRES_URL")
     allow_many_connections()
-    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
-        project = chosen.project
-        if project is None:
-            project = generate("node-ts", Path(temporary) / "project")
-            npm_install(project)
-        name = f"bench_{secrets.token_hex(4)}"
-        database("create", project, chosen.database_url, name)
-        stack.callback(database, "drop", project, chosen.database_url, name)
-        compare(project, chosen.database_url.rpartition("/")[0] + f"/{name}", chosen.streams)
+    with prepared(chosen.project, chosen.database_url) as (project, url):
+        compare(project, url, chosen.streams)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,13 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from node import CONNECTIONS, database, prepare, service
-from servers import HERE, Program, Server, computed, generate, npm_install, running
+from node import CONNECTIONS, prepare, prepared, service
+from servers import HERE, Program, Server, computed, running
 
 ROUNDS = 12
 EVENTS = 400
@@ -122,15 +120,8 @@ def main() -> int:
     chosen = parser.parse_args()
     if not chosen.database_url:
         parser.error("name a PostgreSQL server by --database-url or STACKGEN_POSTGRES_URL")
-    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
-        project = chosen.project
-        if project is None:
-            project = generate("node-ts", Path(temporary) / "project")
-            npm_install(project)
-        name = f"bench_{secrets.token_hex(4)}"
-        database("create", project, chosen.database_url, name)
-        stack.callback(database, "drop", project, chosen.database_url, name)
-        return int(compare(project, chosen.database_url.rpartition("/")[0] + f"/{name}") > 0)
+    with prepared(chosen.project, chosen.database_url) as (project, url):
+        return int(compare(project, url) > 0)
 
 
 if __name__ == "__main__":
