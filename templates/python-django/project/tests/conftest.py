@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django_tasks_db.models import DBTaskResult
 from backend.accounts.models import ApiKey, User
 from backend.audit import triggers
 from backend.datasets.models import Dataset
+from backend.metrics import rows
 from backend.tasks import attempts
 from backend.teams.models import Membership, Role, Team
 
@@ -65,6 +67,23 @@ class Browser:
 def _person(email: str) -> tuple[User, Api]:
     user = User.objects.create_user(email, PASSWORD)
     return user, Api(ApiKey.issue(user, "tests")[1])
+
+
+class Here(rows.Asking):
+    """Asks at once."""
+
+    def start(self) -> None:
+        """Ask."""
+        Thread.run(self)
+
+    def join(self, timeout: float | None = None) -> None:
+        """It is done."""
+
+
+@pytest.fixture
+def ask_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read metrics with the connection of the test, whose rows no other sees; SQLite's in memory is never closed."""
+    monkeypatch.setattr(rows, "Asking", Here)
 
 
 @pytest.fixture(autouse=True)

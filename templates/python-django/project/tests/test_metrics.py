@@ -50,21 +50,9 @@ def offered() -> Iterator[port.Server]:
     server.server_close()
 
 
-class Here(rows.Asking):
-    """Asks at once, with the connection of the test, whose rows nobody else sees."""
-
-    def start(self) -> None:
-        """Ask."""
-        Thread.run(self)
-
-    def join(self, timeout: float | None = None) -> None:
-        """It is done."""
-
-
 @pytest.fixture(autouse=True)
-def _nothing_is_kept(monkeypatch: pytest.MonkeyPatch, offered: port.Server) -> None:
+def _nothing_is_kept(monkeypatch: pytest.MonkeyPatch, offered: port.Server, ask_here: None) -> None:
     monkeypatch.setattr(rows, "KEPT_SECONDS", 0)
-    monkeypatch.setattr(rows, "Asking", Here)
 
 
 def samples() -> dict[str, float]:

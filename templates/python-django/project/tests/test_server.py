@@ -138,6 +138,7 @@ def test_a_large_request_that_waits_too_long_is_turned_away(monkeypatch: pytest.
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("ask_here")
 def test_large_requests_that_wait_are_told_to_operators() -> None:
     def until(told: str) -> None:
         deadline = time.monotonic() + 30

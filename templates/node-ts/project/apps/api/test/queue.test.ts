@@ -225,14 +225,18 @@ describe('a worker', () => {
 
   it('runs what is scheduled once, however many there are', async () => {
     const daily = defineJob({ name: 'test.tick', payload: z.object({}), schedule: '* * * * *' });
-    const ticks: number[] = [];
-    const tick = handle(daily, async () => void ticks.push(Math.floor(Date.now() / 60_000)));
+    const minute = () => Math.floor(Date.now() / 60_000);
+    const first = minute();
+    let ticks = 0;
+    const tick = handle(daily, async () => {
+      ticks += 1;
+    });
     await Promise.all([start(tick), start(tick), start(tick)]);
-    await expect.poll(() => ticks.length, PATIENCE).toBeGreaterThan(0);
+    await expect.poll(() => ticks, PATIENCE).toBeGreaterThan(0);
     // Every worker has looked again meanwhile.
     await expect.poll(passes, PATIENCE).toBeGreaterThan(2);
-    const minutes = new Set([...ticks, Math.floor(Date.now() / 60_000)]);
-    expect(ticks.length).toBeLessThanOrEqual(minutes.size);
+    // One for each minute that has begun since, though what was due in one may have run in the next.
+    expect(ticks).toBeLessThanOrEqual(1 + minute() - first);
   });
 
   it('forgets a schedule that the code no longer has', async () => {
