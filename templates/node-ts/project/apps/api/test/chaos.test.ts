@@ -279,6 +279,57 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
       }
     });
 
+    it('that is told to stop in the middle of a job ends, though the database never answers', async () => {
+      const own = new DatabaseProxy((await direct()).url);
+      const stopping = new ServerProcess('test/support/job-server.ts', {
+        ...LIMITS,
+        DATABASE_URL: await own.start(),
+        CORS_ORIGINS: ORIGIN,
+        DATABASE_STATEMENT_TIMEOUT_MS: '0',
+        DATABASE_ANSWER_TIMEOUT_MS: '60000',
+        SHUTDOWN_TIMEOUT_MS: '5000',
+        HANG: 'true',
+      });
+      try {
+        const address = await stopping.address();
+        expect(await request(address.port, '/work/1', client.cookie, {})).toBe(202);
+        await stopping.waitFor(/work 1 begun/);
+        own.freeze();
+        stopping.child.kill('SIGTERM');
+        expect(await stopping.exit()).toBe(0);
+      } finally {
+        await stopping.kill();
+        await own.stop();
+      }
+    });
+
+    it('that is told to stop while it cannot hear of events again, it ends', async () => {
+      const own = new DatabaseProxy((await direct()).url);
+      const stopping = new ServerProcess('test/support/notes-server.ts', {
+        ...LIMITS,
+        DATABASE_URL: await own.start(),
+        DATABASE_CONNECT_TIMEOUT_MS: '60000',
+        SHUTDOWN_TIMEOUT_MS: '5000',
+      });
+      try {
+        const { url } = await stopping.address();
+        const stream = await fetch(`${url}/api/v1/organizations/steady/events`, {
+          headers: { cookie: client.cookie },
+        });
+        expect(stream.status).toBe(200);
+        own.freeze();
+        own.cutAll();
+        await stopping.waitFor(/the connection that hears of live events was lost/);
+        await sleep(1_000);
+        stopping.child.kill('SIGTERM');
+        expect(await stopping.exit()).toBe(0);
+        await stream.body?.cancel();
+      } finally {
+        await stopping.kill();
+        await own.stop();
+      }
+    });
+
     it('whose clients hang up, it keeps its connections', async () => {
       for (let time = 0; time < 5 * CONNECTIONS; time += 1) {
         const socket = connect(port, '127.0.0.1');

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NodePgDatabase, NodePgSession, NodePgTransaction } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { PgDialect, type PgTransactionConfig } from 'drizzle-orm/pg-core';
@@ -34,7 +35,8 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
     inUse: () => pool.totalCount - pool.idleCount,
     mostConnections: settings.DATABASE_POOL_MAX,
     withMigrationLock: (work) => withMigrationLock(url, settings, work),
-    close: () => pool.end(),
+    // A connection that is still tried when nobody needs it any more holds nobody up.
+    close: () => Promise.race([pool.end(), sleep(GRACE_MS, undefined, { ref: false })]),
   };
 }
 

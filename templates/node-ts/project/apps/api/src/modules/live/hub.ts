@@ -120,10 +120,9 @@ export class Hub {
     setTimeout(() => {
       for (const stream of this.#streams) stream.cut();
     }, GOODBYE_MS).unref();
-    await this.#listener.stop();
     // A database that does not answer finds out by itself, later.
-    const written = this.#options.presence?.stop().catch(() => undefined);
-    await Promise.race([written, sleep(GOODBYE_MS, undefined, { ref: false })]);
+    const told = Promise.allSettled([this.#listener.stop(), this.#options.presence?.stop()]);
+    await Promise.race([told, sleep(GOODBYE_MS, undefined, { ref: false })]);
   }
 
   #newFeed(organizationId: string): Feed {
