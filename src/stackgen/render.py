@@ -50,7 +50,7 @@ def generate(plan: "Plan", expected: str | None = None) -> Generated:
         made = place / plan.destination.name
         _copy(plan, made)
         kept = destination.adopt(made, plan.destination)
-        if expected and (found := _digest(plan, made)) != expected:
+        if expected is not None and (found := _digest(plan, made)) != expected:
             message = f"the plan is out of date: the project would be {found[:12]} now, not {expected[:12]}"
             raise DestinationError(message, "look at it again with --plan, then pass the new digest to --apply")
         files = _files(made)
