@@ -32,7 +32,8 @@ class How:
 
     def refuse_several(self, wish: Wish) -> None:
         """Refuse flags that exclude each other."""
-        flags = {"--plan": self.plan, "--apply": self.apply, "--continue": self.go_on, "--abort": self.abort}
+        apply = self.apply is not None
+        flags = {"--plan": self.plan, "--apply": apply, "--continue": self.go_on, "--abort": self.abort}
         given = [flag for flag, value in {**flags, "--check": self.check}.items() if value]
         if len(given) > 1 or ((self.go_on or self.abort) and wish != Wish({})):
             asked = " and ".join(given) if len(given) > 1 else f"{given[0]} and a change"
@@ -61,7 +62,7 @@ def carry(path: Path, wish: Wish, how: How, tell: Tell = _no_page) -> Outcome:
         return _plan_update(path, wish, how)
     here = project.read(path)
     tried, digest = trial.attempt(here, wish, os.environ, tell, how.skip) if how.verify else ((), None)
-    done = updating.carry(here, wish, os.environ, how.apply or digest)
+    done = updating.carry(here, wish, os.environ, digest if how.apply is None else how.apply)
     verified = {"verified": [each.data() for each in tried]} if how.verify else {}
     return Outcome(
         data=lambda: {**report.data(done), **verified},
