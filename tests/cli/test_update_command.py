@@ -213,7 +213,13 @@ def test_a_users_own_settings_for_copier_answer_no_question(
 
 
 @pytest.mark.parametrize(
-    "flags", [("--plan", "--abort"), ("--continue", "--data", "colour=blue"), ("--check", "--apply", "x"), ("--plan", "--apply", "")]
+    "flags",
+    [
+        ("--plan", "--abort"),
+        ("--continue", "--data", "colour=blue"),
+        ("--check", "--apply", "x"),
+        ("--plan", "--apply", ""),
+    ],
 )
 def test_flags_that_exclude_each_other_are_refused(stackgen: Stackgen, project: Path, flags: tuple[str, ...]) -> None:
     assert stackgen("update", str(project), *flags).code == 2
