@@ -42,7 +42,8 @@ class Target:
 def generate(plan: "Plan", expected: str | None = None) -> Generated:
     """Write the project, whole or not at all, and make it a git repository with a first commit.
 
-    With `expected`, only if it is what a preview with that digest has shown.
+    With `expected`, only if it is what a preview with that digest has shown. Raises `DestinationError` where it is not,
+    or where the project cannot go there.
     """
     destination.check(plan.destination)
     beside = plan.destination if plan.destination.is_dir() else plan.destination.parent
