@@ -225,6 +225,13 @@ def test_flags_that_exclude_each_other_are_refused(stackgen: Stackgen, project: 
     assert stackgen("update", str(project), *flags).code == 2
 
 
+@pytest.mark.parametrize("flag", ["--to", "--template"])
+def test_an_empty_value_is_refused_instead_of_taken_for_none(stackgen: Stackgen, project: Path, flag: str) -> None:
+    refused = stackgen("update", str(project), flag, "")
+    assert (refused.code, f"{flag} is empty" in refused.err) == (2, True)
+    assert museum.git(project, "status", "--porcelain") == ""
+
+
 def test_status_says_what_is_whose(stackgen: Stackgen, project: Path) -> None:
     (project / "readme.txt").write_text("mine\n")
     (project / "dropped.txt").unlink()

@@ -30,8 +30,11 @@ class How:
     verify: bool = False
     skip: tuple[str, ...] = ()
 
-    def refuse_several(self, wish: Wish) -> None:
-        """Refuse flags that exclude each other."""
+    def refuse_nonsense(self, wish: Wish) -> None:
+        """Refuse flags that exclude each other, and empty ones: a script's variable that was never set."""
+        for flag, value in (("--to", wish.version), ("--template", wish.template)):
+            if value == "":
+                raise UsageError(f"{flag} is empty", "leave it out, or say which")
         apply = self.apply is not None
         flags = {"--plan": self.plan, "--apply": apply, "--continue": self.go_on, "--abort": self.abort}
         given = [flag for flag, value in {**flags, "--check": self.check}.items() if value]
@@ -53,7 +56,7 @@ def carry(path: Path, wish: Wish, how: How, tell: Tell = _no_page) -> Outcome:
 
     Before an update that is to be verified, `tell` is given the table of steps whenever one has ended.
     """
-    how.refuse_several(wish)
+    how.refuse_nonsense(wish)
     if how.go_on or how.abort:
         return _end_update(path, back=how.abort)
     if how.check:
