@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-PASS, CHANGE = "What must pass", "What goes with a change"
+PASS, CHANGE = TITLES = "What must pass", "What goes with a change"
 TOOLS = ("npm", "npx", "node", "uv", "python", "make", "go", "git", "docker", "stackgen", "copier")
 
 
@@ -17,6 +17,17 @@ def commands(project: Path, title: str) -> list[str]:
 def page(project: Path) -> str:
     """Give the page."""
     return (project / "AGENTS.md").read_text(encoding="utf-8")
+
+
+def blocks(project: Path) -> list[str]:
+    """Give the titles under which commands stand, each as often as it has a block of them."""
+    title, found = "", []
+    for line in page(project).splitlines():
+        if line.startswith("#"):
+            title = line.lstrip("# ")
+        elif line.lstrip().startswith("```") and line.strip() != "```":
+            found.append(title)
+    return found
 
 
 def loose_commands(project: Path) -> list[str]:

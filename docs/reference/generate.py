@@ -14,18 +14,19 @@ import yaml
 
 from stackgen import choices, questions, stacks
 from stackgen.article import DISCLOSURE
-from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, STACKS, Choices
+from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, Choices, spoken
 from stackgen.cli import app
 from stackgen.conditions import ABSENT, Cases
-from stackgen.notes import CAUTIONS, REASONS
+from stackgen.notes import REASONS
 from stackgen.questionnaire import options
 from stackgen.questions import Question, Questions
 from stackgen.recommend import Recommendation, recommend
-from stackgen.rules import ANSWERS, PARTS, RULES, Condition, Note
+from stackgen.rules import ANSWERS, PARTS, Condition, Note, Rule
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 OURS = stacks.own()
+COMPANY = "(the company's)"
 NOTE = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 
 
@@ -98,7 +99,7 @@ def _decides(found: Cases, key: str) -> bool:
 
 
 def _either(values: Iterable[object]) -> str:
-    return " or ".join(f"`{value}`" for value in dict.fromkeys(values) if value is not ABSENT)
+    return " or ".join(f"`{spoken(value)}`" for value in dict.fromkeys(values) if value is not ABSENT)
 
 
 def _question(question: Question) -> str:
@@ -107,13 +108,16 @@ def _question(question: Question) -> str:
         lines += [*_values((o.value, o.label, o.explanation) for o in options(question.choices)), ""]
     if question.type == "bool":
         lines += ["`true` or `false`.\n"]
-    lines += ["Required.\n" if question.required else f"Default: `{_shown(question.default)}`.\n"]
+    lines += ["Required.\n" if question.required else _default(question)]
     return "\n".join(lines)
 
 
+def _default(question: Question) -> str:
+    return "Default: empty.\n" if question.default == "" else f"Default: `{_shown(question.default)}`.\n"
+
+
 def _shown(default: object) -> str:
-    text = str(default).lower() if isinstance(default, bool) else str(default)
-    return " ".join(text.replace("[=", "{").replace("=]", "}").split())
+    return " ".join(spoken(default).replace("[=", "{").replace("=]", "}").split())
 
 
 def _values(rows: Iterable[tuple[object, str, str]]) -> Iterator[str]:
@@ -127,13 +131,15 @@ def _rules() -> Iterator[str]:
     yield "The first rule whose condition holds names the stack; the last one always holds. `--stack` overrides it.\n"
     yield " ".join(DISCLOSURE) + "\n"
     yield "| rule | when | stack | section of the article |\n|---|---|---|---|"
-    for rule in RULES:
-        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack}` | {rule.section or '(ours)'} |"
+    for rule in OURS.rules:
+        yield f"| `{rule.id}` | {_condition(rule.when)} | `{rule.stack}` | {rule.section or _whose(rule)} |"
     yield "\n## Reasons\n"
-    for rule in RULES:
-        yield f"### `{rule.id}`\n\n" + "\n".join(f"- {reason}" for reason in rule.reasons) + "\n"
+    for rule in OURS.rules:
+        yield f"### `{rule.id}`\n"
+        yield from (f"- {reason}{f' {COMPANY}' if rule.company else ''}" for reason in rule.reasons)
+        yield ""
     yield from _noted("More reasons", REASONS)
-    yield from _noted("Cautions", CAUTIONS)
+    yield from _noted("Cautions", OURS.cautions)
     yield "## Answers that follow from choices\n"
     yield "They stand in for the default of a question, where the choices were said and not assumed.\n"
     yield "| stack | when | answer | why |\n|---|---|---|---|"
@@ -145,17 +151,21 @@ def _rules() -> Iterator[str]:
         yield f"- `{part.stack}`, {_condition(part.when)}: {part.text}"
     yield "\n## The stack, and another\n"
     yield "| stack | instead | |\n|---|---|---|"
-    for stack, other in itertools.permutations(STACKS, 2):
+    for stack, other in itertools.permutations(OURS.records, 2):
         yield f"| `{stack}` | `{other}` | {OURS.take_if(stack, other)} |"
+
+
+def _whose(entry: Rule | Note) -> str:
+    return COMPANY if entry.company else "(ours)"
 
 
 def _noted(title: str, notes: Iterable[Note]) -> Iterator[str]:
     yield f"## {title}\n"
-    for stack in STACKS:
+    for stack in OURS.records:
         yield f"### `{stack}`: {OURS.title(stack)}\n"
         for note in notes:
             if not note.stacks or stack in note.stacks:
-                yield f"- {_condition(note.when)}: {note.text}{'' if note.section else ' (ours)'}"
+                yield f"- {_condition(note.when)}: {note.text}{'' if note.section else f' {_whose(note)}'}"
         yield ""
 
 

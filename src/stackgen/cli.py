@@ -74,8 +74,9 @@ def new(
 ) -> None:
     """Recommend a stack and generate a project."""
     from stackgen import intake, request
-    from stackgen.commands.new import generate, preview
+    from stackgen.commands.new import generate, preview, refuse_both
 
+    refuse_both(dry_run=dry_run, apply=apply)
     here = name == "."
     named = None if here else name
     given = intake.gather(

@@ -14,7 +14,10 @@ _HINT = "choose another name or another --output-dir"
 
 
 def name_here(folder: Path) -> str:
-    """Give the name that a project in `folder` itself has: the folder's."""
+    """Give the name that a project in `folder` itself has: the folder's.
+
+    Raises `DestinationError` where the folder is gone.
+    """
     try:
         return folder.resolve().name
     except OSError as error:
@@ -69,7 +72,10 @@ def adopt(made: Path, destination: Path) -> tuple[str, ...]:
 
 
 def place(made: Path, destination: Path) -> None:
-    """Put the project where it goes, whole or not at all; a folder that is there already stays the same folder."""
+    """Put the project where it goes, whole or not at all; a folder that is there already stays the same folder.
+
+    Raises `DestinationError` where it cannot be written.
+    """
     try:
         if destination.is_dir():
             _fill(made, destination)

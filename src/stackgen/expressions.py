@@ -85,7 +85,10 @@ class Expressions:
         return not question.computed and any(self.applies(question, context, {question.key: value}) for value in values)
 
     def default(self, question: Question, context: Mapping[str, Any]) -> Any:
-        """Give a question's default as its type, unchecked; `MISSING` where it has none."""
+        """Give a question's default as its type, unchecked; `MISSING` where it has none.
+
+        Raises `SourceError` where the template's default is none.
+        """
         if question.default is MISSING:
             return MISSING
         rendered = self.value(question.default, {"UNSET": _UNSET, **context})
@@ -122,7 +125,10 @@ class Expressions:
         return values.truth(self.value(expression, context))
 
     def value(self, value: Any, context: Mapping[str, Any]) -> Any:
-        """Evaluate a text, or every text of a list; anything else is what it is."""
+        """Evaluate a text, or every text of a list; anything else is what it is.
+
+        Raises `SourceError` for what cannot be evaluated, `UnsettledError` for what rests on an unknown answer.
+        """
         if isinstance(value, list):
             return [self.value(item, context) for item in value]
         if not isinstance(value, str) or not self._is_expression(value):

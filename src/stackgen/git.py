@@ -24,7 +24,10 @@ Done: TypeAlias = subprocess.CompletedProcess[bytes]
 
 
 def attempt(*arguments: str, stdin: bytes = b"", also: Mapping[str, str] | None = None, inherit: bool = False) -> Done:
-    """Run git, whatever comes of it; `inherit` keeps the settings that the environment holds."""
+    """Run git, whatever comes of it; `inherit` keeps the settings that the environment holds.
+
+    Raises `SourceError` where git cannot be started.
+    """
     environment = {key: value for key, value in os.environ.items() if not _LOCAL.fullmatch(key)}
     if not inherit:
         environment = {key: value for key, value in environment.items() if not _SETTINGS.fullmatch(key)}

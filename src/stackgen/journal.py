@@ -54,7 +54,10 @@ def root_of(repository: Repository) -> Path:
 
 @contextmanager
 def locked(repository: Repository) -> Iterator[None]:
-    """Hold the repository for one update; the lock goes with the process, however that ends."""
+    """Hold the repository for one update; the lock goes with the process, however that ends.
+
+    Raises `DestinationError` where another update holds it, or no lock can be made.
+    """
     from filelock import FileLock, Timeout
 
     folder = repository.private / "stackgen"

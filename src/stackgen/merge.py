@@ -55,7 +55,10 @@ class Store:
     def git(
         self, *arguments: str, stdin: bytes = b"", folder: Path | None = None, index: str = "", status: int = 0
     ) -> bytes:
-        """Run git in the store, `folder` being its work tree; an exit code up to `status` is no failure."""
+        """Run git in the store, `folder` being its work tree; an exit code up to `status` is no failure.
+
+        Raises `SourceError` for any other.
+        """
         also = {**_isolated(), "GIT_DIR": str(self.path), "GIT_INDEX_FILE": str(self.path / (index or "index"))}
         also |= {"GIT_WORK_TREE": str(folder)} if folder else {}
         done = repository.attempt(folder or self.path, *arguments, stdin=stdin, also=also)

@@ -32,7 +32,10 @@ class Project:
 
 
 def read(path: Path) -> Project:
-    """Read the project in the folder `path`."""
+    """Read the project in the folder `path`.
+
+    Raises `DestinationError` where there is none that stackgen made.
+    """
     recorded = _load(path)
     answers = {key: value for key, value in recorded.items() if not key.startswith("_")}
     stack, version, source = answers.get("stack"), recorded.get("_commit"), recorded.get("_src_path")

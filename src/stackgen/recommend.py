@@ -119,7 +119,7 @@ def recommend(
 
 def words(pair: PairOfFlips) -> str:
     """Give two changes as a person reads them."""
-    return " and ".join(f"{key} = {' or '.join(values)}" for key, values in (pair.first, pair.second))
+    return ", and ".join(f"{key} = {' or '.join(values)}" for key, values in (pair.first, pair.second))
 
 
 def because(answer: Answer, r: Recommendation) -> str:

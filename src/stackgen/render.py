@@ -42,7 +42,8 @@ class Target:
 def generate(plan: "Plan", expected: str | None = None) -> Generated:
     """Write the project, whole or not at all, and make it a git repository with a first commit.
 
-    With `expected`, only if it is what a preview with that digest has shown.
+    With `expected`, only if it is what a preview with that digest has shown. Raises `DestinationError` where it is not,
+    or where the project cannot go there.
     """
     destination.check(plan.destination)
     beside = plan.destination if plan.destination.is_dir() else plan.destination.parent
@@ -50,7 +51,7 @@ def generate(plan: "Plan", expected: str | None = None) -> Generated:
         made = place / plan.destination.name
         _copy(plan, made)
         kept = destination.adopt(made, plan.destination)
-        if expected and (found := _digest(plan, made)) != expected:
+        if expected is not None and (found := _digest(plan, made)) != expected:
             message = f"the plan is out of date: the project would be {found[:12]} now, not {expected[:12]}"
             raise DestinationError(message, "look at it again with --plan, then pass the new digest to --apply")
         files = _files(made)

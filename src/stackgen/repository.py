@@ -136,7 +136,10 @@ class Repository:
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, str] | None = None) -> bytes:
-    """Run git in `folder` and give what it says; its failure becomes ours."""
+    """Run git in `folder` and give what it says; its failure becomes ours.
+
+    Raises `DestinationError`.
+    """
     done = attempt(folder, *arguments, stdin=stdin, also=also)
     if done.returncode:
         complaint = os.fsdecode(done.stderr)

@@ -58,8 +58,8 @@ def attempt(
 ) -> tuple[tuple[Trial, ...], str | None]:
     """Verify copies of the project before and after the update; give the steps, and the digest of what was tried.
 
-    Raises `CheckError` for what passed before and does not after, and for what could be run neither before nor after:
-    then nothing has been written.
+    Raises `CheckError` for what passed before and does not after, and for what could be run neither before nor after,
+    and `ConflictError` where there would be conflicts: then nothing has been written.
     """
     proving.require_posix()
     seen, _ = update.look(here, wish, environment)

@@ -83,7 +83,10 @@ def look(project: Project, wish: Wish, environment: Mapping[str, str], *, diff: 
 
 
 def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected: str | None = None) -> Report:
-    """Update a project; with `expected`, only if the plan is still the one that has this digest."""
+    """Update a project; with `expected`, only if the plan is still the one that has this digest.
+
+    Raises `DestinationError` where it is another by now, or the project is not ready for an update.
+    """
     with _planned(project, wish, environment) as plan:
         if plan is None:
             return Report(project.path, project.version, project.version)
@@ -185,7 +188,10 @@ class Ended:
 
 
 def end(path: Path) -> Ended:
-    """End an update that was interrupted."""
+    """End an update that was interrupted.
+
+    Raises `DestinationError` where none was, or where it was being taken back.
+    """
     with _journal(path) as (home, unfinished):
         if not unfinished or unfinished.phase != journal.WRITING:
             raise DestinationError(f"no update of {path} was interrupted", "start one with `stackgen update`")
@@ -198,7 +204,10 @@ def end(path: Path) -> Ended:
 
 
 def take_back(path: Path) -> Ended:
-    """Take an update back that was interrupted, or not committed yet."""
+    """Take an update back that was interrupted, or not committed yet.
+
+    Raises `DestinationError` where there is none.
+    """
     with _journal(path) as (home, last):
         if not last or (last.phase == journal.DONE and last.head != home.head):
             message = f"there is no update of {path} to take back"

@@ -72,7 +72,10 @@ def _require_shallow(text: str) -> None:
 
 
 def cast_list(kind: str, value: object, own: Callable[[str, object], object] = cast) -> list[object]:
-    """Give several values of the type, from a list or from a text such as `[a, b]`."""
+    """Give several values of the type, from a list or from a text such as `[a, b]`.
+
+    Raises `RefusedError` for anything else.
+    """
     items = _items(value) if isinstance(value, str) else value
     if not isinstance(items, list):
         raise RefusedError("is not a list", "give a list, as in [a, b]")

@@ -9,6 +9,7 @@ from typing import Any
 
 import processes
 import pytest
+import working_page
 import yaml
 from sizes import is_release, seed
 
@@ -25,6 +26,8 @@ ELSEWHERE = {
 }
 # The hybrid has its API's tests from node-ts, whose first push runs all of them: a third, by the run's seed, will do.
 PART = {("hybrid-node-python-ml", "npm test"): f"npm test -- --shard={1 + seed() % 3}/3"}
+# Stacks whose tests of what must pass (AGENTS.md) are `repeated`, since it is run here.
+BORN_GREEN = ("node-ts", "hybrid-node-python-ml")
 # What a job installs into its container, and these tests not into the machine that they run on.
 OF_THE_MACHINE = re.compile(r"/opt/uv|\bapt-get ")
 UV = re.compile(r"\buv==(?P<version>[\d.]+|\$UV_VERSION)")
@@ -122,6 +125,8 @@ def test_the_first_push_is_green(render: Callable[..., Path], cold: dict[str, st
     of_pipelines = (".git", ".copier-answers.yml", "docs/decisions/", "docs/updating.md")
     assert all(name.startswith(of_pipelines) for name in differing), differing
     asked = [*commands(github), *commands(gitlab)]
+    if stack in BORN_GREEN:
+        assert {*working_page.commands(github, working_page.PASS)} <= {line for _, line in asked}
     ran: list[str] = []
     for settings, line in asked:
         if UV.search(line):

@@ -58,6 +58,13 @@ def test_a_plan_is_applied_as_it_was_shown_or_not_at_all(stackgen: Stackgen, tmp
         refused = stackgen(*flags, *changed, "--apply", planned["digest"])
         assert (refused.code, refused.json["error"]["code"]) == (3, "destination")
         assert "out of date" in refused.json["error"]["message"]
+    assert stackgen(*flags, "--apply", "").code == 3
+    assert stackgen(*flags, "--plan", "--apply", planned["digest"]).code == 2
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/README.md").write_text("Of somebody else.\n")
+    assert stackgen(*flags, "--apply", planned["digest"]).code == 3
+    (tmp_path / "shop/README.md").unlink()
+    (tmp_path / "shop").rmdir()
     (template / "templates/node-ts/project/added.txt").write_text("added\n")
     museum.git(template, "add", "--all")
     museum.git(template, "commit", "--quiet", "--message", "Add a file")

@@ -92,7 +92,7 @@ def test_where_a_recommendation_comes_from_is_disclosed(stackgen: Stackgen) -> N
 
 def test_two_changes_are_told_where_no_single_one_leads_to_a_stack(stackgen: Stackgen) -> None:
     out = " ".join(stackgen("recommend", "--ai", "core").out.split())
-    assert "ai = none or feature and bottleneck = cpu → go" in out
+    assert "ai = none or feature, and bottleneck = cpu → go" in out
     pairs = stackgen("recommend", "--ai", "core", "--json").json["result"]["pairs"]
     changes = [{"key": "ai", "to": ["none", "feature"]}, {"key": "bottleneck", "to": ["cpu"]}]
     assert {"changes": changes, "stack": "go"} in pairs

@@ -147,10 +147,11 @@ def test_a_plan_that_is_out_of_date_is_not_applied(stackgen: Stackgen, project: 
     digest = stackgen("update", str(project), "--plan", "--json").json["result"]["digest"]
     (project / "readme.txt").write_text("mine\n")
     commit(project)
-    run = stackgen("update", str(project), "--apply", digest)
-    assert run.code == 3
-    assert "out of date" in run.err
-    assert museum.git(project, "status", "--porcelain") == ""
+    for said in (digest, ""):
+        run = stackgen("update", str(project), "--apply", said)
+        assert run.code == 3
+        assert "out of date" in run.err
+        assert museum.git(project, "status", "--porcelain") == ""
 
 
 def test_a_pipeline_learns_by_exit_code_7_that_there_is_something_to_do(stackgen: Stackgen, project: Path) -> None:
@@ -212,10 +213,23 @@ def test_a_users_own_settings_for_copier_answer_no_question(
 
 
 @pytest.mark.parametrize(
-    "flags", [("--plan", "--abort"), ("--continue", "--data", "colour=blue"), ("--check", "--apply", "x")]
+    "flags",
+    [
+        ("--plan", "--abort"),
+        ("--continue", "--data", "colour=blue"),
+        ("--check", "--apply", "x"),
+        ("--plan", "--apply", ""),
+    ],
 )
 def test_flags_that_exclude_each_other_are_refused(stackgen: Stackgen, project: Path, flags: tuple[str, ...]) -> None:
     assert stackgen("update", str(project), *flags).code == 2
+
+
+@pytest.mark.parametrize("flag", ["--to", "--template"])
+def test_an_empty_value_is_refused_instead_of_taken_for_none(stackgen: Stackgen, project: Path, flag: str) -> None:
+    refused = stackgen("update", str(project), flag, "")
+    assert (refused.code, f"{flag} is empty" in refused.err) == (2, True)
+    assert museum.git(project, "status", "--porcelain") == ""
 
 
 def test_status_says_what_is_whose(stackgen: Stackgen, project: Path) -> None:

@@ -268,6 +268,7 @@ def check_working_page(project: Path) -> None:
     assert len(page.splitlines()) <= 40
     assert working_page.commands(project, working_page.PASS)
     assert working_page.loose_commands(project) == []
+    assert working_page.blocks(project) == [title for title in working_page.TITLES if f"## {title}\n" in page]
     links = re.findall(r"\]\(([^)]+)\)", page)
     named = [word for word in re.findall(r"`([^`\n]+)`", page) if "/" in word or word.endswith(".md")]
     assert len(links) > 3

@@ -49,6 +49,33 @@ def expected_stack(choices: Choices) -> str:
     return Stack.DJANGO if choices.product == "internal" else Stack.NODE
 
 
+def expected_answers(stack: str, product: str) -> dict[str, str | bool]:
+    """What follows for a stack's own questions, in words."""
+    if stack == Stack.GO:
+        kinds = {"devops-tool": "cli", "microservice": "service", "ingest": "service"}
+        return {"kind": kinds[product]} if product in kinds else {}
+    if stack == Stack.DJANGO:
+        tools = {"data-science": True} | dict.fromkeys(("internal", "saas", "web", "mobile", "api"), False)
+        return {"data_tools": tools[product]} if product in tools else {}
+    return {}
+
+
+def expected_runner_up(choices: Choices) -> str:
+    """Which stack comes second in words: what the team knows, where it is another and no half of the first one."""
+    first = expected_stack(choices)
+    homes = {"typescript": Stack.NODE, "python": Stack.DJANGO, "go": Stack.GO, "mixed": None}
+    home = homes[choices.team.rpartition("-")[2]]
+    if home and home != first and (first, home) != (Stack.HYBRID, Stack.NODE):
+        return home
+    if first == Stack.HYBRID:
+        return Stack.DJANGO
+    if first == Stack.DJANGO:
+        return Stack.HYBRID if choices.product == "data-science" else Stack.NODE
+    if first == Stack.GO:
+        return Stack.NODE
+    return Stack.DJANGO if is_the_exception(choices) else Stack.GO
+
+
 def test_every_combination_of_choices_gets_the_stack_that_the_article_would_pick() -> None:
     assert len(EVERY_CHOICE) == 10 * 3 * 3 * 10
     for choices in EVERY_CHOICE:
@@ -62,6 +89,15 @@ def test_the_team_never_decides_the_stack_but_in_the_one_exception() -> None:
             found[replace(choices, team=team)] for team in Team if not is_the_exception(replace(choices, team=team))
         }
         assert len(stacks) == 1, choices
+
+
+def test_the_runner_up_and_the_exceptions_reason_are_those_in_words() -> None:
+    for choices in EVERY_CHOICE:
+        result = recommend(choices)
+        assert result.runner_up == expected_runner_up(choices), choices
+        follows_the_team = result.rule.startswith(("small-team-", "code-that-stays-"))
+        earlier = expected_stack(choices) == Stack.HYBRID
+        assert follows_the_team == (is_the_exception(choices) and not earlier), choices
 
 
 def seen(choices: Choices) -> str:
@@ -103,6 +139,10 @@ def test_answers_follow_from_what_was_said_and_from_nothing_that_was_assumed() -
     assert [(a.key, a.value) for a in recommend(tool, said=("product",)).answers] == [("kind", "cli")]
     assert recommend(tool, said=("team",)).answers == ()
     assert recommend(tool, Stack.NODE).answers == ()
+    for choices in EVERY_CHOICE:
+        for stack in STACKS:
+            answers = {a.key: a.value for a in recommend(choices, stack).answers}
+            assert answers == expected_answers(stack, choices.product), (choices, stack)
     data = recommend(Choices(product=Product.DATA_SCIENCE))
     assert [(a.key, a.value) for a in data.answers] == [("data_tools", True)]
     assert decision(data)["answers"] == [

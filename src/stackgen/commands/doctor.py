@@ -13,7 +13,10 @@ from stackgen.toolchain import Tool
 
 
 def examine(path: Path, stack: str | None, template: str | None = None) -> Outcome:
-    """Show the tools of one stack, of the project in `path`, or where that holds none, of all stacks."""
+    """Show the tools of one stack, of the project in `path`, or where that holds none, of all stacks.
+
+    Its outcome raises `CheckError` where one of them is missing or too old.
+    """
     records = _records(path, stack, template)
     tools = {tool: [each.title for each in records if tool in toolchain.tools(each)] for tool in _all(records)}
     data: dict[str, object] = {"tools": [_data(tool, titles) for tool, titles in tools.items()]}

@@ -1,8 +1,15 @@
 """`stackgen new`: a settled request, shown or generated."""
 
 from stackgen import advice, console, layout, render, toolchain
+from stackgen.errors import UsageError
 from stackgen.outcome import Outcome
 from stackgen.request import Request
+
+
+def refuse_both(*, dry_run: bool, apply: str | None) -> None:
+    """Refuse to show and to write at the same time."""
+    if dry_run and apply is not None:
+        raise UsageError("--plan and --apply cannot go together", "see stackgen new --help")
 
 
 def preview(request: Request) -> Outcome:

@@ -30,9 +30,13 @@ class How:
     verify: bool = False
     skip: tuple[str, ...] = ()
 
-    def refuse_several(self, wish: Wish) -> None:
-        """Refuse flags that exclude each other."""
-        flags = {"--plan": self.plan, "--apply": self.apply, "--continue": self.go_on, "--abort": self.abort}
+    def refuse_nonsense(self, wish: Wish) -> None:
+        """Refuse flags that exclude each other, and empty ones: a script's variable that was never set."""
+        for flag, value in (("--to", wish.version), ("--template", wish.template)):
+            if value == "":
+                raise UsageError(f"{flag} is empty", "leave it out, or say which")
+        apply = self.apply is not None
+        flags = {"--plan": self.plan, "--apply": apply, "--continue": self.go_on, "--abort": self.abort}
         given = [flag for flag, value in {**flags, "--check": self.check}.items() if value]
         if len(given) > 1 or ((self.go_on or self.abort) and wish != Wish({})):
             asked = " and ".join(given) if len(given) > 1 else f"{given[0]} and a change"
@@ -52,7 +56,7 @@ def carry(path: Path, wish: Wish, how: How, tell: Tell = _no_page) -> Outcome:
 
     Before an update that is to be verified, `tell` is given the table of steps whenever one has ended.
     """
-    how.refuse_several(wish)
+    how.refuse_nonsense(wish)
     if how.go_on or how.abort:
         return _end_update(path, back=how.abort)
     if how.check:
@@ -61,7 +65,7 @@ def carry(path: Path, wish: Wish, how: How, tell: Tell = _no_page) -> Outcome:
         return _plan_update(path, wish, how)
     here = project.read(path)
     tried, digest = trial.attempt(here, wish, os.environ, tell, how.skip) if how.verify else ((), None)
-    done = updating.carry(here, wish, os.environ, how.apply or digest)
+    done = updating.carry(here, wish, os.environ, digest if how.apply is None else how.apply)
     verified = {"verified": [each.data() for each in tried]} if how.verify else {}
     return Outcome(
         data=lambda: {**report.data(done), **verified},

@@ -13,7 +13,10 @@ from stackgen.verify import Result, State
 
 
 def prove(path: Path, skip: Sequence[str], tell: Tell, *, keep_logs: bool) -> Outcome:
-    """Put the project in `path` through its steps; `tell` is given the table of them whenever one has ended."""
+    """Put the project in `path` through its steps; `tell` is given the table of them whenever one has ended.
+
+    Raises `UsageError` for a step that there is not, `SourceError` where the release does not say how it is verified.
+    """
     proving.require_posix()
     found = project.read(path)
     record = provenance.record(found)
