@@ -7,6 +7,7 @@ What Grafana exports has hundreds of lines for each panel, and almost all of the
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -14,97 +15,110 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 # A row of Grafana's grid has 24 columns.
 WIDTH, HEIGHT, COLUMNS = 8, 8, 3
 
+# Stands in each expression for the deployments that are chosen. A label that is not there is empty, which "All"
+# takes too; as expressions keep `namespace`, each deployment has lines of its own.
+CHOSEN = 'namespace=~"$namespace"'
+
 Panel = tuple[str, str, list[tuple[str, str]]]
 
+
+def slowest(metric: str, window: str, *labels: str) -> str:
+    """Give the expression for the slowest hundredth of what a histogram has seen."""
+    kept = ", ".join(["namespace", "le", *labels])
+    return f"histogram_quantile(0.99, sum by ({kept}) (rate({metric}_bucket{{CHOSEN}}[{window}])))"
+
+
 FAILING = (
-    'sum(rate(http_request_duration_seconds_count{status=~"5.."}[5m]))'
-    " / sum(rate(http_request_duration_seconds_count[5m]))"
+    'sum by (namespace) (rate(http_request_duration_seconds_count{CHOSEN,status=~"5.."}[5m]))'
+    " / sum by (namespace) (rate(http_request_duration_seconds_count{CHOSEN}[5m]))"
 )
 REQUESTS: list[Panel] = [
     (
         "Requests, by status",
         "reqps",
-        [("sum by (status) (rate(http_request_duration_seconds_count[5m]))", "{{status}}")],
+        [("sum by (namespace, status) (rate(http_request_duration_seconds_count{CHOSEN}[5m]))", "{{status}}")],
     ),
     (
         "Share of requests that fail",
         "percentunit",
-        [
-            (
-                FAILING,
-                "5xx",
-            )
-        ],
+        [(FAILING, "5xx")],
     ),
     (
         "Slowest hundredth, by route",
         "s",
-        [
-            (
-                "histogram_quantile(0.99, sum by (le, route) (rate(http_request_duration_seconds_bucket[5m])))",
-                "{{route}}",
-            )
-        ],
+        [(slowest("http_request_duration_seconds", "5m", "route"), "{{route}}")],
     ),
 ]
 CONNECTIONS: Panel = (
     "Connections to the database",
     "short",
     [
-        ("sum(database_connections)", "in use"),
-        ("sum(database_connections_max)", "possible"),
+        ("sum by (namespace) (database_connections{CHOSEN})", "in use"),
+        ("sum by (namespace) (database_connections_max{CHOSEN})", "possible"),
     ],
 )
 PROCESS: list[Panel] = [
-    ("CPU", "short", [("rate(process_cpu_seconds_total[5m])", "{{pod}}{{instance}}")]),
-    ("Memory", "bytes", [("process_resident_memory_bytes", "{{pod}}{{instance}}")]),
+    ("CPU", "short", [("rate(process_cpu_seconds_total{CHOSEN}[5m])", "{{pod}}{{instance}}")]),
+    ("Memory", "bytes", [("process_resident_memory_bytes{CHOSEN}", "{{pod}}{{instance}}")]),
 ]
 JOBS: list[Panel] = [
-    ("Jobs, by outcome", "ops", [("sum by (outcome) (rate(jobs_total[5m]))", "{{outcome}}")]),
+    ("Jobs, by outcome", "ops", [("sum by (namespace, outcome) (rate(jobs_total{CHOSEN}[5m]))", "{{outcome}}")]),
     (
         "Slowest hundredth of jobs, by kind",
         "s",
-        [("histogram_quantile(0.99, sum by (le, kind) (rate(job_duration_seconds_bucket[15m])))", "{{kind}}")],
+        [(slowest("job_duration_seconds", "15m", "kind"), "{{kind}}")],
     ),
 ]
 WAITING_CALLERS: Panel = (
     CONNECTIONS[0],
     CONNECTIONS[1],
-    [*CONNECTIONS[2], ("sum(database_connections_waiting)", "callers waiting")],
+    [*CONNECTIONS[2], ("sum by (namespace) (database_connections_waiting{CHOSEN})", "callers waiting")],
 )
 QUEUE: list[Panel] = [
-    ("Oldest job that is due", "s", [("max by (kind) (queue_oldest_waiting_seconds)", "{{kind}}")]),
-    ("Jobs that wait", "short", [('max by (kind) (queue_jobs{state="waiting"})', "{{kind}}")]),
-    ("Jobs that have failed for good", "short", [("max by (kind) (queue_dead_letters)", "{{kind}}")]),
+    ("Oldest job that is due", "s", [("max by (namespace, kind) (queue_oldest_waiting_seconds{CHOSEN})", "{{kind}}")]),
+    ("Jobs that wait", "short", [('max by (namespace, kind) (queue_jobs{CHOSEN,state="waiting"})', "{{kind}}")]),
+    (
+        "Jobs that have failed for good",
+        "short",
+        [("max by (namespace, kind) (queue_dead_letters{CHOSEN})", "{{kind}}")],
+    ),
     *JOBS,
 ]
 NODE: list[Panel] = [
     *REQUESTS,
-    ("Event loop: the latest hundredth", "s", [("nodejs_eventloop_lag_p99_seconds", "{{pod}}{{instance}}")]),
+    ("Event loop: the latest hundredth", "s", [("nodejs_eventloop_lag_p99_seconds{CHOSEN}", "{{pod}}{{instance}}")]),
     WAITING_CALLERS,
-    ("Requests turned away", "reqps", [("sum by (reason) (rate(http_requests_shed_total[5m]))", "{{reason}}")]),
+    (
+        "Requests turned away",
+        "reqps",
+        [("sum by (namespace, reason) (rate(http_requests_shed_total{CHOSEN}[5m]))", "{{reason}}")],
+    ),
     *QUEUE,
-    ("Mails", "ops", [("sum by (outcome) (rate(mails_total[15m]))", "{{outcome}}")]),
-    ("Webhooks", "ops", [("sum by (outcome) (rate(webhook_deliveries_total[15m]))", "{{outcome}}")]),
-    ("Open streams", "short", [("sum(live_streams_open)", "streams")]),
+    ("Mails", "ops", [("sum by (namespace, outcome) (rate(mails_total{CHOSEN}[15m]))", "{{outcome}}")]),
+    ("Webhooks", "ops", [("sum by (namespace, outcome) (rate(webhook_deliveries_total{CHOSEN}[15m]))", "{{outcome}}")]),
+    ("Open streams", "short", [("sum by (namespace) (live_streams_open{CHOSEN})", "streams")]),
     *PROCESS,
 ]
 GO: list[Panel] = [
     *REQUESTS,
-    ("Requests under way", "short", [("sum(http_requests_in_flight)", "requests")]),
+    ("Requests under way", "short", [("sum by (namespace) (http_requests_in_flight{CHOSEN})", "requests")]),
     CONNECTIONS,
-    ("Alerts, by outcome", "ops", [("sum by (outcome) (rate(alerts_total[15m]))", "{{outcome}}")]),
+    ("Alerts, by outcome", "ops", [("sum by (namespace, outcome) (rate(alerts_total{CHOSEN}[15m]))", "{{outcome}}")]),
     (
         "Probes, by result",
         "ops",
-        [("sum by (healthy) (rate(probe_duration_seconds_count[5m]))", "healthy: {{healthy}}")],
+        [("sum by (namespace, healthy) (rate(probe_duration_seconds_count{CHOSEN}[5m]))", "healthy: {{healthy}}")],
     ),
     (
         "Slowest hundredth of probes",
         "s",
-        [("histogram_quantile(0.99, sum by (le) (rate(probe_duration_seconds_bucket[15m])))", "probes")],
+        [(slowest("probe_duration_seconds", "15m"), "probes")],
     ),
-    ("Targets that are down", "short", [("count(max by (name) (target_up) == 0) or vector(0)", "targets")]),
+    (
+        "Targets that are down",
+        "short",
+        [("sum by (namespace) (max by (namespace, name) (target_up{CHOSEN}) == bool 0)", "targets")],
+    ),
     *PROCESS,
 ]
 DJANGO: list[Panel] = [
@@ -112,40 +126,54 @@ DJANGO: list[Panel] = [
     (
         "Threads",
         "short",
-        [("sum(http_requests_in_flight)", "busy with a request"), ("sum(http_requests_max)", "possible")],
+        [
+            ("sum by (namespace) (http_requests_in_flight{CHOSEN})", "busy with a request"),
+            ("sum by (namespace) (http_requests_max{CHOSEN})", "possible"),
+        ],
     ),
-    ("Large requests that wait for a thread", "short", [("sum(http_requests_waiting)", "requests")]),
+    (
+        "Large requests that wait for a thread",
+        "short",
+        [("sum by (namespace) (http_requests_waiting{CHOSEN})", "requests")],
+    ),
     WAITING_CALLERS,
     *QUEUE,
-    ("Data sets, by state", "short", [("max by (state) (datasets)", "{{state}}")]),
-    ("Files of data sets", "bytes", [("max(datasets_bytes)", "files")]),
+    ("Data sets, by state", "short", [("max by (namespace, state) (datasets{CHOSEN})", "{{state}}")]),
+    ("Files of data sets", "bytes", [("max by (namespace) (datasets_bytes{CHOSEN})", "files")]),
     *PROCESS,
 ]
 ML: list[Panel] = [
     (
         "Predictions, by status",
         "reqps",
-        [("sum by (status) (rate(ml_http_request_duration_seconds_count[5m]))", "{{status}}")],
+        [("sum by (namespace, status) (rate(ml_http_request_duration_seconds_count{CHOSEN}[5m]))", "{{status}}")],
     ),
     (
         "Slowest hundredth, by route",
         "s",
-        [
-            (
-                "histogram_quantile(0.99, sum by (le, route) (rate(ml_http_request_duration_seconds_bucket[5m])))",
-                "{{route}}",
-            )
-        ],
+        [(slowest("ml_http_request_duration_seconds", "5m", "route"), "{{route}}")],
     ),
-    ("Refused, by reason", "reqps", [("sum by (reason) (rate(ml_refused_total[5m]))", "{{reason}}")]),
-    ("Rows that wait for a batch", "short", [("sum(ml_queue_rows)", "rows")]),
+    (
+        "Refused, by reason",
+        "reqps",
+        [("sum by (namespace, reason) (rate(ml_refused_total{CHOSEN}[5m]))", "{{reason}}")],
+    ),
+    ("Rows that wait for a batch", "short", [("sum by (namespace) (ml_queue_rows{CHOSEN})", "rows")]),
     (
         "Slowest hundredth of batches",
         "s",
-        [("histogram_quantile(0.99, sum by (le) (rate(ml_batch_duration_seconds_bucket[5m])))", "batches")],
+        [(slowest("ml_batch_duration_seconds", "5m"), "batches")],
     ),
-    ("How far requests are from the training data", "short", [("max by (signal) (ml_drift_psi)", "{{signal}}")]),
-    ("Model in service", "short", [("sum by (name, version) (ml_model_info)", "{{name}} {{version}}")]),
+    (
+        "How far requests are from the training data",
+        "short",
+        [("max by (namespace, signal) (ml_drift_psi{CHOSEN})", "{{signal}}")],
+    ),
+    (
+        "Model in service",
+        "short",
+        [("sum by (namespace, name, version) (ml_model_info{CHOSEN})", "{{name}} {{version}}")],
+    ),
 ]
 GO_MONITORING = "go/project/[=% if serves %=]monitoring[=% endif %=]"
 DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
@@ -155,6 +183,23 @@ DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     "python-django/project/monitoring/dashboard.json": ("Site", DJANGO),
     "hybrid-node-python-ml/project/monitoring/dashboard-ml.json": ("Machine learning service", ML),
 }
+
+
+def namespaces(panels: list[Panel]) -> dict[str, object]:
+    """Give the choice among the deployments that offer the first panel's metric."""
+    metric = re.findall(r"(\w+)\{CHOSEN", panels[0][2][0][0])[0]
+    return {
+        "name": "namespace",
+        "label": "Namespace",
+        "type": "query",
+        "datasource": {"type": "prometheus", "uid": "${source}"},
+        "query": f"label_values({metric}, namespace)",
+        "refresh": 2,
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".*",
+        "current": {"text": ["All"], "value": ["$__all"]},
+    }
 
 
 def dashboard(title: str, panels: list[Panel]) -> str:
@@ -168,7 +213,12 @@ def dashboard(title: str, panels: list[Panel]) -> str:
             "gridPos": {"h": HEIGHT, "w": WIDTH, "x": index % COLUMNS * WIDTH, "y": index // COLUMNS * HEIGHT},
             "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
             "targets": [
-                {"datasource": source, "expr": expression, "legendFormat": legend, "refId": chr(ord("A") + number)}
+                {
+                    "datasource": source,
+                    "expr": expression.replace("{CHOSEN", "{" + CHOSEN),
+                    "legendFormat": "{{namespace}} " + legend,
+                    "refId": chr(ord("A") + number),
+                }
                 for number, (expression, legend) in enumerate(expressions)
             ],
         }
@@ -180,7 +230,10 @@ def dashboard(title: str, panels: list[Panel]) -> str:
         "time": {"from": "now-6h", "to": "now"},
         "refresh": "1m",
         "templating": {
-            "list": [{"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
+            "list": [
+                {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"},
+                namespaces(panels),
+            ]
         },
         "panels": drawn,
     }

@@ -18,7 +18,6 @@ GO_MODULES = {
     "kustomize": "sigs.k8s.io/kustomize/kustomize/v5@v5.8.1",
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
 }
-COMPOSE_CONFIG = Path(__file__).with_name("compose_config")
 BUILD_SECONDS = 1800
 RUN_SECONDS = 900
 
@@ -67,8 +66,14 @@ def go_tool(name: str) -> Path:
 
 def compose_config() -> Path:
     """Give the command that loads a compose file as `docker compose config` does, without Docker."""
-    sources = b"".join(path.read_bytes() for path in sorted(COMPOSE_CONFIG.iterdir()))
-    return _built("compose_config", sources, ["install", "."], COMPOSE_CONFIG)
+    return go_program("compose_config")
+
+
+def go_program(name: str) -> Path:
+    """Give a command built from the Go module of that name beside this file."""
+    folder = _here(name)
+    sources = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    return _built(name, sources, ["install", "."], folder)
 
 
 def _built(name: str, sources: bytes, command: list[str], cwd: Path | None) -> Path:

@@ -42,11 +42,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.full
 @pytest.mark.parametrize("stack", sorted({ident(path) for path in ALERTS}))
+@pytest.mark.parametrize("overlay_name", ["production", "staging"])
 def test_the_component_fits_the_overlay_and_scrapes_ports_that_pods_have(
-    template: Path, tmp_path: Path, stack: str
+    template: Path, tmp_path: Path, stack: str, overlay_name: str
 ) -> None:
     project = render(template, tmp_path / "project", stack=stack, deploy="kubernetes", jobs=True)
-    overlay = project / "deploy/kustomize/overlays/production"
+    overlay = project / "deploy/kustomize/overlays" / overlay_name
     with (overlay / "kustomization.yaml").open("a", encoding="utf-8") as kustomization:
         kustomization.write("components: [../../../../monitoring]\n")
     result = run([go_tool("kustomize"), "build", overlay])
