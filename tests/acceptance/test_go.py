@@ -18,6 +18,7 @@ import pytest
 import verifying
 import working_page
 from processes import Answer, closed_to_others, free_port
+from sizes import is_release, seed
 
 import hatch_build
 from stackgen.errors import UsageError
@@ -133,6 +134,24 @@ def test_generated_files_are_what_their_generators_write(
     project = generate(answers)
     sh("make generate", project, go)  # buf and sqlc are compiled first
     sh("git diff --exit-code", project, go)
+
+
+DEADCODE = "go run golang.org/x/tools/cmd/deadcode@v0.52.0"
+FOR_TESTS = "internal/store/storetest/"  # what the tests of both engines share
+
+
+KINDS = (SERVICE, BOTH, CLI, JOBS, {"kind": "service", "jobs": True})
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("answers", KINDS if is_release() else [KINDS[seed() % len(KINDS)]], ids=label)
+def test_none_of_its_functions_is_unreachable(
+    answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
+) -> None:
+    project = generate(answers)
+    without_tests = sh(f"{DEADCODE} ./...", project, go).stdout.splitlines()
+    assert [line for line in without_tests if not line.startswith(FOR_TESTS)] == []
+    assert sh(f"{DEADCODE} -test ./...", project, go).stdout == ""
 
 
 GUIDE = "docs/adding-a-feature.md"
