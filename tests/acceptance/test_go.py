@@ -154,6 +154,27 @@ def test_none_of_its_functions_is_unreachable(
     assert sh(f"{DEADCODE} -test ./...", project, go).stdout == ""
 
 
+RECORD = ROOT / "docs/decisions/0005-go-size-and-speed.md"
+NEARLY = 0.01
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("answers", KINDS if is_release() else [KINDS[seed() % len(KINDS)]], ids=label)
+def test_its_size_is_what_the_record_says(
+    answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
+) -> None:
+    project = generate(answers)
+    sh("make build", project, go)
+    options = ["`jobs`"] * bool(answers.get("jobs")) + ["`rpc: connect`"] * ("rpc" in answers)
+    row = ", ".join([f"`kind: {answers['kind']}`", *options])
+    record = RECORD.read_text(encoding="utf-8")
+    [told] = re.findall(rf"^\| {re.escape(row)} \| ([\d,]+) \|$", record, re.MULTILINE)
+    assert (project / "bin" / NAME).stat().st_size == pytest.approx(int(told.replace(",", "")), rel=NEARLY)
+    [limit] = re.findall(r"maxBinarySize = (\d+) << 20", next(project.glob("cmd/*/size_test.go")).read_text("utf-8"))
+    words = "with jobs to {} MiB" if answers.get("jobs") else "held to {} MiB"
+    assert words.format(limit) in record
+
+
 GUIDE = "docs/adding-a-feature.md"
 FILES_BY_HAND = 8
 
