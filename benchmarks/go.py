@@ -37,12 +37,23 @@ STARTS = 7
 CONNECTIONS = 10_000
 
 
-def create_target(server: Server) -> str:
+def create_target(server: Server, name: str) -> str:
     """Add a target that is never probed; gives its path."""
-    body = json.dumps({"name": "x", "url": "https://example.com", "enabled": False}).encode()
+    body = json.dumps({"name": name, "url": "https://example.com", "enabled": False}).encode()
     request = urllib.request.Request(f"{server.base}/v1/targets", body, {"Content-Type": "application/json"})  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own server
         return str(answer.headers["Location"])
+
+
+def assert_same_list(bare: Server, service: Server) -> None:
+    """Fail if the two lists of targets differ in anything but their values, or by more than a tenth in length."""
+    texts = []
+    for server in (bare, service):
+        with urllib.request.urlopen(f"{server.base}/v1/targets", timeout=5) as answer:  # noqa: S310 - our own server
+            texts.append(answer.read())
+    fields = [[list(item) for item in json.loads(text)["items"]] for text in texts]
+    assert fields[0] == fields[1], fields
+    assert 0.9 < len(texts[0]) / len(texts[1]) < 1.1, texts  # noqa: PLR2004 - a tenth
 
 
 @dataclass(frozen=True)
@@ -70,11 +81,12 @@ def pair(generator: Path, bare: tuple[Server, str], other: tuple[Server, str]) -
 
 
 def requests(generator: Path, cases: dict[str, tuple[Server, str]], beside: dict[str, tuple[Server, str]]) -> int:
-    """Print what a request costs, each beside the bare server's request of the same kind."""
+    """Print what a request costs, each beside the bare server's request of the kind that its name holds."""
     pairs: dict[str, list[Pair]] = {name: [] for name in cases}
     for _ in range(ROUNDS):
         for name, case in cases.items():
-            pairs[name].append(pair(generator, beside["list" if "list" in name else "one word"], case))
+            kind = next((each for each in beside if each in name), "one word")
+            pairs[name].append(pair(generator, beside[kind], case))
     for name, seen in pairs.items():
         low, middle, high = quantiles([one.of_cpu for one in seen], n=4)
         print(f"{name:34} {min(one.cpu for one in seen):7.1f} us CPU at least; ", end="")
@@ -140,19 +152,27 @@ def main() -> int:
             with running(held) as server:
                 failed += connections(holder, name, server)
         bare, service = stack.enter_context(running(plain)), stack.enter_context(running(program))
-        beside = {"one word": (bare, "/livez"), "list": (bare, "/claims/json")}
+        beside = {
+            "one word": (bare, "/livez"),
+            "list of 20": (bare, "/claims/json"),
+            "list of targets": (bare, "/v1/targets"),
+        }
+        row, *_ = [create_target(service, f"target {number}") for number in range(20)]
+        assert_same_list(bare, service)
         cases = {
             "bare net/http, one word": beside["one word"],
             "service, one word": (service, "/livez"),
-            "bare net/http, list of 20": beside["list"],
+            "bare net/http, list of 20": beside["list of 20"],
             "service, list of 20": (service, "/claims/json"),
-            "service, read from SQLite": (service, create_target(service)),
+            "service, read from SQLite": (service, row),
+            "bare, list of targets": beside["list of targets"],
+            "SQLite, list of targets": (service, "/v1/targets"),
         }
         if url:
             migrated = replace(program, environment={**program.environment, "DATABASE_URL": url})
             subprocess.run([program.command[0], "migrate", "up"], env=dict(migrated.environment), check=True)
             on_postgres = stack.enter_context(running(migrated))
-            cases["service, read from PostgreSQL"] = (on_postgres, create_target(on_postgres))
+            cases["service, read from PostgreSQL"] = (on_postgres, create_target(on_postgres, "target"))
         failed += requests(generator, cases, beside)
         failed += beside_computing(generator, service)
     return int(failed > 0)

@@ -18,6 +18,7 @@ import pytest
 import verifying
 import working_page
 from processes import Answer, closed_to_others, free_port
+from sizes import is_release, seed
 
 import hatch_build
 from stackgen.errors import UsageError
@@ -133,6 +134,45 @@ def test_generated_files_are_what_their_generators_write(
     project = generate(answers)
     sh("make generate", project, go)  # buf and sqlc are compiled first
     sh("git diff --exit-code", project, go)
+
+
+DEADCODE = "go run golang.org/x/tools/cmd/deadcode@v0.52.0"
+FOR_TESTS = "internal/store/storetest/"  # what the tests of both engines share
+
+
+KINDS = (SERVICE, BOTH, CLI, JOBS, {"kind": "service", "jobs": True})
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("answers", KINDS if is_release() else [KINDS[seed() % len(KINDS)]], ids=label)
+def test_none_of_its_functions_is_unreachable(
+    answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
+) -> None:
+    project = generate(answers)
+    without_tests = sh(f"{DEADCODE} ./...", project, go).stdout.splitlines()
+    assert [line for line in without_tests if not line.startswith(FOR_TESTS)] == []
+    assert sh(f"{DEADCODE} -test ./...", project, go).stdout == ""
+
+
+RECORD = ROOT / "docs/decisions/0005-go-size-and-speed.md"
+NEARLY = 0.01
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("answers", KINDS if is_release() else [KINDS[seed() % len(KINDS)]], ids=label)
+def test_its_size_is_what_the_record_says(
+    answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
+) -> None:
+    project = generate(answers)
+    sh("make build", project, go)
+    options = ["`jobs`"] * bool(answers.get("jobs")) + ["`rpc: connect`"] * ("rpc" in answers)
+    row = ", ".join([f"`kind: {answers['kind']}`", *options])
+    record = RECORD.read_text(encoding="utf-8")
+    [told] = re.findall(rf"^\| {re.escape(row)} \| ([\d,]+) \|$", record, re.MULTILINE)
+    assert (project / "bin" / NAME).stat().st_size == pytest.approx(int(told.replace(",", "")), rel=NEARLY)
+    [limit] = re.findall(r"maxBinarySize = (\d+) << 20", next(project.glob("cmd/*/size_test.go")).read_text("utf-8"))
+    words = "with jobs to {} MiB" if answers.get("jobs") else "held to {} MiB"
+    assert words.format(limit) in record
 
 
 GUIDE = "docs/adding-a-feature.md"

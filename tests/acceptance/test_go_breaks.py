@@ -85,7 +85,7 @@ BREAKS = (
     ),
     Break(
         "only as many alerts as there are slots are sent",
-        f"{MONITOR}/alert.go",
+        f"{MONITOR}/tool.go",
         "if err != nil || !waiting {",
         "if _ = waiting; true {",
         "TestEveryAlertThatIsDueIsSent",
@@ -280,8 +280,8 @@ BREAKS = (
 
 @pytest.fixture(scope="module")
 def project(render: Callable[..., Path], tools: Environment) -> Path:
-    """A fresh project with its modules downloaded."""
-    made = render("go", "uptime")
+    """A fresh project with its modules downloaded, of the kind that has everything but options."""
+    made = render("go", "uptime", kind="both")
     processes.sh("go mod download", made, tools)
     return made
 
