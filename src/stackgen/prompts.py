@@ -66,7 +66,9 @@ class Talk:
             answers[key] = self._ask(key, MEANINGS[key], left, make, default, as_said=LABELS.__getitem__)
         return answers
 
-    def ask_stack(self, recommendation: Recommendation, offered: tuple[str, ...], text: str) -> str | None:
+    def ask_stack(
+        self, recommendation: Recommendation, offered: tuple[str, ...], text: str, instead: Mapping[str, object]
+    ) -> str | None:
         """Show the recommendation, and give the stack insisted on instead of it, None to follow it."""
         pick, catalogue = recommendation.stack, recommendation.catalogue
         records = [
@@ -75,7 +77,7 @@ class Talk:
         options = [_choice(_title(r, pick), r.name, self.style, r.strength) for r in records]
         if _STACK not in self._said:
             self._show(f"\n{text}\n\n{self._holdings(records)}\n")
-        left = self._expected(pick)
+        left = self._expected(pick, instead)
         make = lambda default, **k: _select(options, default, **k)  # noqa: E731
         titles = {r.name: f"{r.name}: {r.title}" for r in records}
         chosen = str(

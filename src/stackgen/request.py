@@ -83,7 +83,7 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
         talk.know(asked, rest)
     recommendation = intake.advise(given, catalogue, talk)
     if talk and override is None:
-        recommendation = _ask_stack(recommendation, asked, talk)
+        recommendation = _ask_stack(recommendation, asked, talk, plan.following(asked, recommendation, rest))
     instead = plan.following(asked, recommendation, rest)
     if talk:
         rest = talk.ask_answers(asked, recommendation.stack, rest, instead)
@@ -122,9 +122,11 @@ def _name_here(asked: Questions, folder: Path) -> str:
     return name
 
 
-def _ask_stack(recommendation: Recommendation, asked: Questions, talk: "Talk") -> Recommendation:
+def _ask_stack(
+    recommendation: Recommendation, asked: Questions, talk: "Talk", instead: Mapping[str, object]
+) -> Recommendation:
     text = advice.text(recommendation, talk.style)
-    override = talk.ask_stack(recommendation, asked.stacks(), text)
+    override = talk.ask_stack(recommendation, asked.stacks(), text, instead)
     return recommend.recommend(recommendation.choices, override, recommendation.said, recommendation.catalogue)
 
 
