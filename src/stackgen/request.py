@@ -12,6 +12,7 @@ from stackgen import (
     console,
     destination,
     intake,
+    keys,
     plan,
     questions,
     recommend,
@@ -64,10 +65,11 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool, review:
     from stackgen import prompts  # questionary is slow to import
 
     talk = prompts.Talk()
-    while True:
-        request = talk.hold(lambda: _settle(given, options, talk))
-        if not review or not talk.asked or talk.approves(_review(request)):
-            return request
+    with keys.kept():
+        while True:
+            request = talk.hold(lambda: _settle(given, options, talk))
+            if not review or not talk.asked or talk.approves(_review(request)):
+                return request
 
 
 def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") -> Request:

@@ -9,7 +9,7 @@ import pytest
 import stackgen
 
 ROOMS = (
-    "errors", "endings", "workshop", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks",
+    "errors", "endings", "keys", "workshop", "reading", "choices", "article", "rules", "notes", "shapes", "steps", "stacks",
     "recommend", "decision", "values", "questionnaire", "expressions", "walk", "conditions", "questions", "limits",
     "schema", "plan", "git", "source", "project", "provenance",
     "repository", "destination", "trim", "render", "releases",
