@@ -34,8 +34,9 @@ def test_keys_are_kept_as_they_are_and_not_shown(person: int) -> None:
         os.read(person, 100)
 
 
+@pytest.mark.usefixtures("person")
 @pytest.mark.parametrize("end", [None, KeyboardInterrupt, OSError])
-def test_the_terminal_is_as_it_was_however_it_ends(person: int, end: type[BaseException] | None) -> None:
+def test_the_terminal_is_as_it_was_however_it_ends(end: type[BaseException] | None) -> None:
     before = settings()
     try:
         with keys.kept():
