@@ -89,7 +89,7 @@ def generated_text(
     lines += [f"{style.bold('Created')} {destination}", *(f"  ! {warning}" for warning in warnings)]
     lines += [f"  Kept as it was: {', '.join(kept)}"] if kept else []
     where = _short(destination)
-    lines += ["", style.bold("Next"), *([] if where == "." else [f"  cd {shlex.quote(where)}"])]
+    lines += ["", style.bold("Next"), *([] if where == "." else [command(f"cd {shlex.quote(where)}", style)])]
     lines += [*(command(each, style) for each in commands), ""]
     lines += [style.bold("The same again, without a question"), *again]
     return page(lines, style)

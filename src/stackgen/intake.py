@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stackgen import choices, reading, stacks
+from stackgen import choices, keys, reading, stacks
 from stackgen.errors import UsageError
 from stackgen.recommend import Recommendation, recommend
 from stackgen.stacks import Catalogue
@@ -75,4 +75,5 @@ def converse(given: Mapping[str, object], catalogue: Catalogue) -> Recommendatio
     from stackgen import prompts  # questionary is slow to import
 
     talk = prompts.Talk()
-    return talk.hold(lambda: advise(given, catalogue, talk))
+    with keys.kept():
+        return talk.hold(lambda: advise(given, catalogue, talk))

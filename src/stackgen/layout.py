@@ -13,7 +13,14 @@ MOST_READABLE = 89
 NARROWEST_TABLE = 70
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
 _START = re.compile(r" *(?:[-+~!>·] )?")
+_FLAG = re.compile(r"--[\w-]+")
 _WORDS = re.compile(r"""(?:--[\w-]+ (?!-))?(?:[^\s"']|"[^"]*"|'[^']*')+""")  # a flag stays beside its value
+
+
+class Verbatim(str):
+    """Lines to be copied as they stand, however narrow the terminal is: a line break more would change them."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,11 @@ def style_of(stream: object) -> Style:
 
 def page(lines: Iterable[str], style: Style) -> str:
     """Give lines as one text; what is too long for the terminal goes on below where it begins."""
-    whole = "\n".join(lines)
-    return "\n".join(_fitted(line, style) for line in whole.split("\n")) if style.terminal else whole
+    return "\n".join(part if isinstance(part, Verbatim) else _fit(part, style) for part in lines)
+
+
+def _fit(text: str, style: Style) -> str:
+    return "\n".join(_fitted(line, style) for line in text.split("\n")) if style.terminal else text
 
 
 def _fitted(line: str, style: Style) -> str:
@@ -64,13 +74,20 @@ def _fitted(line: str, style: Style) -> str:
 def command(text: str, style: Style) -> str:
     """Give a command to be copied; where the terminal is too narrow, as lines that a shell takes for one."""
     if not style.terminal or len(text) + 2 <= style.width:
-        return f"  {text}"
+        return Verbatim(f"  {text}")
     lines = ["  "]
-    for word in _WORDS.findall(text):
+    for word in _words(text, style.width - 6):
         if lines[-1].strip() and len(lines[-1]) + len(word) + 2 > style.width:
             lines.append("    ")
         lines[-1] += f"{word} "
-    return "\\\n".join(lines).rstrip()
+    return Verbatim("\\\n".join(lines).rstrip())
+
+
+def _words(text: str, most: int) -> Iterator[str]:
+    for word in _WORDS.findall(text):
+        flag, _, value = word.partition(" ")
+        apart = len(value) <= most < len(word) and _FLAG.fullmatch(flag)
+        yield from (flag, value) if apart else (word,)
 
 
 def bullets(lines: Iterable[str], style: Style, mark: str = "-") -> Iterator[str]:

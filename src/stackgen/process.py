@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 from typer.exceptions import TyperException
 
-from stackgen import endings
+from stackgen import endings, keys
 
 if TYPE_CHECKING:
     from stackgen.errors import StackgenError
@@ -63,7 +63,7 @@ def spinner(message: str, *, show: bool) -> Iterator[None]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(message):
+    with keys.kept(), Console(stderr=True).status(message):
         yield
 
 

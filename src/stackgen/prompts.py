@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import questionary
+from prompt_toolkit.application import get_app_session
 from prompt_toolkit.filters import to_filter
+from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 
-from stackgen import endings, wording
+from stackgen import endings, keys, wording
 from stackgen.choices import DOMAINS, EXPLANATIONS, LABELS, MEANINGS, Choices
 from stackgen.errors import UsageError
 from stackgen.expressions import Step
@@ -66,7 +68,9 @@ class Talk:
             answers[key] = self._ask(key, MEANINGS[key], left, make, default, as_said=LABELS.__getitem__)
         return answers
 
-    def ask_stack(self, recommendation: Recommendation, offered: tuple[str, ...], text: str) -> str | None:
+    def ask_stack(
+        self, recommendation: Recommendation, offered: tuple[str, ...], text: str, instead: Mapping[str, object]
+    ) -> str | None:
         """Show the recommendation, and give the stack insisted on instead of it, None to follow it."""
         pick, catalogue = recommendation.stack, recommendation.catalogue
         records = [
@@ -74,8 +78,8 @@ class Talk:
         ]
         options = [_choice(_title(r, pick), r.name, self.style, r.strength) for r in records]
         if _STACK not in self._said:
-            self._show(f"\n{text}\n\n{self._holdings(records)}\n")
-        left = self._expected(pick)
+            self._present(f"\n{text}\n\n{self._holdings(records)}\n")
+        left = self._expected(pick, instead)
         make = lambda default, **k: _select(options, default, **k)  # noqa: E731
         titles = {r.name: f"{r.name}: {r.title}" for r in records}
         chosen = str(
@@ -107,7 +111,7 @@ class Talk:
 
     def approves(self, page: Callable[[Style], str]) -> bool:
         """Show what is going to be made; False after a change of mind. To quit raises `KeyboardInterrupt`."""
-        self._show(f"\n{page(self.style)}\n")
+        self._present(f"\n{page(self.style)}\n")
         options = [questionary.Choice(label, value) for label, value in _REVIEW.items()]
         answer = _answer(_select(options, "create", message="Shall it be created?"))
         if answer == "quit":
@@ -165,6 +169,12 @@ class Talk:
     def _holdings(self, records: list[Record]) -> str:
         lines = ((r.name, wrapped(f"{r.name}: {(*r.contents, r.title)[0]}", self.style)) for r in records)
         return "\n".join(line.replace(name, self.style.accent(name), 1) for name, line in lines)
+
+    def _present(self, text: str) -> None:
+        """Show what is to be read before the next answer: a key that was typed before does not give it."""
+        keys.forget()
+        clear_typeahead(get_app_session().input)
+        self._show(text)
 
     def _show(self, text: str) -> None:
         questionary.print(text) if not self.style.color else _print_formatted(text)
@@ -241,15 +251,15 @@ def _choice(label: str, value: Any, style: Style, explanation: str = "", **words
 
 
 def _with_a_way_back(question: questionary.Question) -> questionary.Question:
-    keys = KeyBindings()
+    bindings = KeyBindings()
 
-    @keys.add("s-tab", eager=True)
+    @bindings.add("s-tab", eager=True)
     def back(event: KeyPressEvent) -> None:
         event.app.exit(exception=BackError())
 
     application = question.application
     own = [application.key_bindings] if application.key_bindings else []
-    application.key_bindings = merge_key_bindings([*own, keys])
+    application.key_bindings = merge_key_bindings([*own, bindings])
     return question
 
 

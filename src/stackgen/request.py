@@ -12,6 +12,7 @@ from stackgen import (
     console,
     destination,
     intake,
+    keys,
     plan,
     questions,
     recommend,
@@ -64,10 +65,11 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool, review:
     from stackgen import prompts  # questionary is slow to import
 
     talk = prompts.Talk()
-    while True:
-        request = talk.hold(lambda: _settle(given, options, talk))
-        if not review or not talk.asked or talk.approves(_review(request)):
-            return request
+    with keys.kept():
+        while True:
+            request = talk.hold(lambda: _settle(given, options, talk))
+            if not review or not talk.asked or talk.approves(_review(request)):
+                return request
 
 
 def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") -> Request:
@@ -83,7 +85,7 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
         talk.know(asked, rest)
     recommendation = intake.advise(given, catalogue, talk)
     if talk and override is None:
-        recommendation = _ask_stack(recommendation, asked, talk)
+        recommendation = _ask_stack(recommendation, asked, talk, plan.following(asked, recommendation, rest))
     instead = plan.following(asked, recommendation, rest)
     if talk:
         rest = talk.ask_answers(asked, recommendation.stack, rest, instead)
@@ -122,9 +124,11 @@ def _name_here(asked: Questions, folder: Path) -> str:
     return name
 
 
-def _ask_stack(recommendation: Recommendation, asked: Questions, talk: "Talk") -> Recommendation:
+def _ask_stack(
+    recommendation: Recommendation, asked: Questions, talk: "Talk", instead: Mapping[str, object]
+) -> Recommendation:
     text = advice.text(recommendation, talk.style)
-    override = talk.ask_stack(recommendation, asked.stacks(), text)
+    override = talk.ask_stack(recommendation, asked.stacks(), text, instead)
     return recommend.recommend(recommendation.choices, override, recommendation.said, recommendation.catalogue)
 
 

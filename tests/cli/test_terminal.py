@@ -3,20 +3,19 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pexpect
 import pytest
 import templating
 import terminals
 import yaml
 from terminals import CODES, DOWN, ENTER, finish, in_whole_words
-
-if TYPE_CHECKING:
-    import pexpect
 
 Spawn = Callable[..., "pexpect.spawn[str]"]
 
@@ -255,6 +254,51 @@ def test_at_the_end_an_answer_can_be_changed_and_only_it_is_asked_again(terminal
     out = finish(child)
     assert child.exitstatus == 0, out
     assert yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())["license"] == "mit"
+
+
+TYPED = ["--product", "web", "--stack", "node-ts", "-d", "deploy=docker"]
+
+
+def test_what_is_typed_before_the_last_page_is_not_shown_and_creates_nothing(terminal: Spawn, tmp_path: Path) -> None:
+    child = terminal("new", "my-shop", *GIVEN, *TYPED)
+    answer(child, "Under which licence?", ENTER + ENTER)
+    child.expect_exact("Proprietary, all rights reserved")
+    child.expect_exact("Proprietary, all rights reserved")
+    child.send("zzz" + ENTER)
+    child.expect_exact("Shall it be created?")
+    assert "zzz" not in str(child.before)
+    assert list(tmp_path.iterdir()) == []
+    child.send("\x03")
+    finish(child)
+    assert child.exitstatus == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, None])
+def test_the_terminal_is_given_back_as_it_was(terminal: Spawn, how: signal.Signals | None) -> None:
+    child = terminal("new", "my-shop", *GIVEN, *TYPED, "--plan")
+    answer(child, "Under which licence?")
+    child.expect_exact("Proprietary, all rights reserved")
+    child.expect_exact("Proprietary, all rights reserved")
+    if how:
+        child.kill(how)
+    assert child.expect(["Would write", "interrupted", pexpect.EOF]) == (1 if how else 0)
+    child.expect(pexpect.EOF)
+    incoming, _, _, local, *_ = termios.tcgetattr(child.child_fd)
+    assert incoming & termios.ICRNL
+    assert local & termios.ECHO
+    assert local & termios.ICANON
+
+
+def test_questions_that_follow_from_a_choice_are_counted(terminal: Spawn, tmp_path: Path) -> None:
+    template = str(templating.questions_alone(tmp_path / "ours"))
+    flags = ["--product", "devops-tool", "--ai", "none", "--bottleneck", "io", "--team", "go"]
+    child = terminal("new", *flags, "--template", template)
+    child.expect_exact("1 of 9")
+    answer(child, "Which stack shall it be?")
+    child.expect_exact("2 of 9")
+    child.send("\x03")
+    finish(child)
 
 
 def test_to_quit_at_the_end_writes_nothing(terminal: Spawn, tmp_path: Path) -> None:

@@ -38,6 +38,21 @@ def test_a_command_that_is_too_long_is_broken_as_a_shell_reads_it() -> None:
     assert command(COMMAND, narrow(200)) == command(COMMAND, Style(width=40)) == f"  {COMMAND}"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "uv pip sync --python .venv --require-hashes requirements-dev.txt && uv pip install --no-deps --editable .",
+        "stackgen new my-shop --yes --data 'description=A shop of the things that nobody else has to sell'",
+        "cd '/home/somebody/a folder with a name that goes on and on'",
+    ],
+)
+def test_a_page_leaves_the_command_on_it_as_a_shell_reads_it(line: str) -> None:
+    for width in (40, 60, 80):
+        lines = page(["Next", command(line, narrow(width))], narrow(width)).splitlines()[1:]
+        assert shlex.split("".join(part.removesuffix("\\") for part in lines)) == shlex.split(line)
+        assert all(part.endswith(" \\") for part in lines[:-1])
+
+
 def test_an_answer_stands_beside_its_question_or_below_it() -> None:
     assert wording.told("1 of 2", "Does it use AI?", "no AI", narrow(40)) == "1 of 2 Does it use AI? no AI"
     assert wording.told("1 of 2", "Does it use AI?", "a model of our own is the product", narrow(40)).splitlines() == [
