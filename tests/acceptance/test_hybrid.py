@@ -160,6 +160,7 @@ def test_stackgen_verifies_it_with_both_halves(project: Path, environment: Envir
     verifying.assert_proven(project, environment, "install", "tests")
 
 
+@pytest.mark.full
 def test_both_halves_survive_chaos_and_stop_together(project: Path, environment: Environment) -> None:
     processes.sh("npm run test:e2e", project, environment)
 

@@ -28,6 +28,8 @@ ELSEWHERE = {
     "vulnerabilities": "asks a data base outside",
 }
 DATABASE = re.compile(r"postgresql://postgres@[\w.]+(?::5432)?/postgres")
+# GitLab's container beside the job, which wants an engine: the database is there already.
+SERVICE = re.compile(r"^  services:\n    - name: postgres:.*\n      alias: postgres\n", re.MULTILINE)
 ACTION = """\
 name: stand-in
 description: What it would bring is there.
@@ -78,7 +80,7 @@ def clone(project: Path, to: Path, database: str, pipeline: str, stand_ins: str)
     file = to / pipeline
     text, count = DATABASE.subn(database, file.read_text(encoding="utf-8"))
     assert count == 1, "the tests on PostgreSQL have another address"
-    text = text.replace("/opt/uv", f"{stand_ins}/uv").replace("ln -s ", "ln -sf ")
+    text = SERVICE.sub("", text).replace("/opt/uv", f"{stand_ins}/uv").replace("ln -s ", "ln -sf ")
     file.write_text(text.replace("/usr/local/bin/uv", f"{stand_ins}/bin/uv"), encoding="utf-8")
     commit = ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--all", "--message=Here"]
     subprocess.run(["git", "-C", str(to), *commit], check=True)

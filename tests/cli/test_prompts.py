@@ -67,8 +67,8 @@ def rows(stack: str) -> Iterator[dict[str, object]]:
 
 
 def is_quick(stack: str, place: int) -> bool:
-    """Every option of Go, which has the conditions, and one project of each other stack."""
-    return stack == "go" or place == 0
+    """Two projects of Go, which has the conditions, and one of each other stack."""
+    return place < (2 if stack == "go" else 1)
 
 
 WIDTHS = (40, 80, 160)

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from unittest.mock import patch
 
