@@ -17,6 +17,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     person, terminal = pty.openpty()
     with os.fdopen(terminal, closefd=True) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(keys, "_in_background", lambda: False)  # whoever started the tests may be
         yield person
     os.close(person)
 
@@ -60,3 +61,26 @@ def test_where_there_is_no_terminal_nothing_happens(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdin", None)
     with keys.kept():
         keys.forget()
+
+
+BACKGROUND = """
+import os, signal, sys, time
+from stackgen import keys
+if os.fork():
+    ended = os.WIFEXITED(os.wait3(os.WUNTRACED)[1])
+    os._exit(0 if ended else 1)
+os.setpgid(0, 0)
+with keys.kept():
+    pass
+"""
+
+
+def test_in_the_background_it_goes_on() -> None:
+    """Whoever sets a terminal from the background is stopped, as by `stackgen new --yes &`."""
+    child, person = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", BACKGROUND])  # noqa: S606
+    try:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        os.close(person)

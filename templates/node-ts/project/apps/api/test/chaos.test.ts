@@ -287,7 +287,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
         CORS_ORIGINS: ORIGIN,
         DATABASE_STATEMENT_TIMEOUT_MS: '0',
         DATABASE_ANSWER_TIMEOUT_MS: '60000',
-        SHUTDOWN_TIMEOUT_MS: '5000',
+        SHUTDOWN_TIMEOUT_MS: '20000',
         HANG: 'true',
       });
       try {
@@ -309,7 +309,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
         ...LIMITS,
         DATABASE_URL: await own.start(),
         DATABASE_CONNECT_TIMEOUT_MS: '60000',
-        SHUTDOWN_TIMEOUT_MS: '5000',
+        SHUTDOWN_TIMEOUT_MS: '20000',
       });
       try {
         const { url } = await stopping.address();

@@ -10,6 +10,8 @@ import { createBoss } from './boss.ts';
 import { HopelessJobError, type JobHandler } from './job.ts';
 
 const LOOK_AGAIN_MS = 1_000;
+/** pg-boss gives jobs no less. */
+const LEAST_GRACE_MS = 1_000;
 /** How long beyond the grace the database may take to be told of what is left. */
 const LAST_WORDS_MS = 1_000;
 /** For what PostgreSQL does not tell: that a job's time has come, or its retry. */
@@ -71,10 +73,11 @@ export class JobWorker {
   /** Takes no more jobs; those still running after the grace are tried again later. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping.abort();
+    const patience = Math.max(graceMs, LEAST_GRACE_MS) + LAST_WORDS_MS;
     const stopped = this.#begun?.then(() => this.#boss?.stop({ timeout: graceMs }));
     // pg-boss asks a database that does not answer one thing after the other. Who takes up its jobs
     // can do without: they are taken for lost once their worker is not heard of any more.
-    await Promise.race([stopped, sleep(graceMs + LAST_WORDS_MS, undefined, { ref: false })]);
+    await Promise.race([stopped, sleep(patience, undefined, { ref: false })]);
   }
 
   async #begin(): Promise<void> {
