@@ -122,6 +122,9 @@ function registerJobs(app: App, handlers: readonly JobHandler[], options: AppOpt
   app.addHook('preClose', () => worker.stop(config.SHUTDOWN_TIMEOUT_MS / 2));
 }
 
+/** How long a plugin may take to register. */
+const START_LIMIT_MS = 10_000;
+
 function createServer({ config, logStream }: AppOptions): App {
   const logger = loggerOptions(config);
   const app = fastify<Server>({
@@ -130,6 +133,8 @@ function createServer({ config, logStream }: AppOptions): App {
     genReqId: requestId,
     trustProxy: config.TRUST_PROXY,
     bodyLimit: config.BODY_LIMIT,
+    // Also of hooks that run at the end, which has a limit of its own.
+    pluginTimeout: START_LIMIT_MS + config.SHUTDOWN_TIMEOUT_MS,
     // Longer than what contracts allow, so that they say what is wrong.
     routerOptions: { maxParamLength: 1_000 },
     ...connectionOptions(config),
