@@ -84,6 +84,7 @@ class Here(rows.Asking):
 def ask_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read metrics with the connection of the test, whose rows no other sees; SQLite's in memory is never closed."""
     monkeypatch.setattr(rows, "Asking", Here)
+    monkeypatch.setattr(rows, "KEPT_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)

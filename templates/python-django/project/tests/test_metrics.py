@@ -30,6 +30,7 @@ MONITORING = PROJECT / "monitoring"
 POOLED = {"database_connections", "database_connections_max", "database_connections_waiting"}
 ASKING = rows.Asking
 KIND = 'kind="tests.test_metrics.sometimes"'
+pytestmark = pytest.mark.usefixtures("offered", "ask_here")
 
 
 @task(max_attempts=2, backoff_seconds=0)
@@ -48,11 +49,6 @@ def offered() -> Iterator[port.Server]:
     yield server
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_kept(monkeypatch: pytest.MonkeyPatch, offered: port.Server, ask_here: None) -> None:
-    monkeypatch.setattr(rows, "KEPT_SECONDS", 0)
 
 
 def samples() -> dict[str, float]:
