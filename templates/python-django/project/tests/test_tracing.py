@@ -19,7 +19,7 @@ def test_a_failure_is_told_without_what_it_says() -> None:
         raise ValueError("Key (email)=(ada@example.com) already exists.")
     (span,) = told.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
-    assert "ada" not in span.to_json()
+    assert "example.com" not in span.to_json()
 
 
 @pytest.mark.parametrize("name", ["http.target", "http.url", "url.query"])
