@@ -151,6 +151,13 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
     }
   });
 
+  /** How many processes hear of live events. */
+  async function listeners(): Promise<number> {
+    const { rows } = await database.db.execute(sql`select pid from pg_stat_activity
+      where datname = current_database() and state = 'idle' and query = 'listen live_events'`);
+    return rows.length;
+  }
+
   async function direct(): Promise<{ url: string }> {
     const { rows } = await database.db.execute<{ name: string }>(
       sql`select current_database() as name`,
@@ -318,9 +325,10 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
           headers: { cookie: client.cookie },
         });
         expect(stream.status).toBe(200);
+        await expect.poll(listeners, { timeout: 60_000 }).toBe(1);
         own.freeze();
         own.cutAll();
-        // Lost, or cut while it was being made: from here on it is tried again.
+        // The other one where the server had not read yet that it listens.
         await stopping.waitFor(/hears of live events was lost|live events cannot be heard of yet/);
         await sleep(1_000);
         stopping.child.kill('SIGTERM');
