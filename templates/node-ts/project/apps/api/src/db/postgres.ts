@@ -25,6 +25,14 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
   pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('connect', traceStatements);
 
+  let held = 0;
+  pool.on('acquire', () => {
+    held += 1;
+  });
+  pool.on('release', () => {
+    held -= 1;
+  });
+
   const dialect = new PgDialect();
   const session = new PooledSession(pool, dialect, undefined);
   return {
@@ -35,8 +43,12 @@ export function openPostgres(url: string, settings: DatabaseSettings): Database 
     inUse: () => pool.totalCount - pool.idleCount,
     mostConnections: settings.DATABASE_POOL_MAX,
     withMigrationLock: (work) => withMigrationLock(url, settings, work),
-    // A connection that is still tried when nobody needs it any more holds nobody up.
-    close: () => Promise.race([pool.end(), sleep(GRACE_MS, undefined, { ref: false })]),
+    // What holds a connection is waited for; one that is still tried when nobody needs it is not.
+    close: async () => {
+      const ended = pool.end();
+      await Promise.race([ended, sleep(GRACE_MS, undefined, { ref: false })]);
+      if (held > 0) await ended;
+    },
   };
 }
 
