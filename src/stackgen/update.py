@@ -91,7 +91,8 @@ def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected
         if plan is None:
             return Report(project.path, project.version, project.version)
         if expected not in {None, plan.digest}:
-            message = f"the plan {expected} is out of date: the update would now be {plan.digest}"
+            old = expected or "that had nothing to do"
+            message = f"the plan {old} is out of date: the update would now be {plan.digest}"
             raise DestinationError(message, "look at the new one with `stackgen update --plan`")
         apply(plan)
         return report(plan)
