@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import templating
 from running import Run
 
-from stackgen import errors, intake, process
+from stackgen import errors, intake, process, toolchain
 
 Stackgen = Callable[..., Run]
 COMMANDS = [["recommend"], ["compare"], ["stacks"], ["schema"], ["new", "my-shop", "--dry-run"], ["new", "my-shop"]]
@@ -215,6 +216,23 @@ def test_an_interrupt_is_exit_code_130(stackgen: Stackgen, monkeypatch: pytest.M
     run = stackgen("recommend")
     assert (run.code, run.out) == (130, "")
     assert len(run.err.splitlines()) == 1
+
+
+def test_an_interrupt_after_the_project_is_written_says_where_it_is(
+    stackgen: Stackgen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(toolchain, "problems", interrupted)
+    template = templating.every_kind(tmp_path / "template")
+    run = stackgen("new", "shop", "--yes", "--template", str(template))
+    assert (run.code, run.out) == (130, "")
+    assert run.err == f"stackgen: interrupted, but the project is in {tmp_path / 'shop'}\n"
+    assert (tmp_path / "shop/.copier-answers.yml").exists()
+    assert stackgen("schema", "--stack", "nosuch").code == 2
+    monkeypatch.setattr(intake, "advise", interrupted)
+    assert stackgen("recommend").err == "stackgen: interrupted, nothing was left behind\n"
 
 
 def test_quiet_prints_nothing(stackgen: Stackgen, tmp_path: Path) -> None:
