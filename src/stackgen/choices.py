@@ -254,5 +254,10 @@ def suggest(word: str, known: Iterable[str], key: str = "") -> str:
     if len(family) > 1:
         return f"did you mean {', '.join(family[:-1])} or {family[-1]}?"
     meant = [value for value, names in OTHER_NAMES.get(key, {}).items() if word in names.split()]
-    near = meant or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else ""
+    near = meant[0] if meant else nearest(word, known)
+    return f"did you mean {near!r}?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give the known word that is most like another one, an empty string where none is."""
+    return next(iter(difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)), "")

@@ -5,6 +5,7 @@ Everything but typer is imported where it is used, so that help, completion and 
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -15,6 +16,7 @@ from stackgen.flags import (
     AiFlag,
     AnswersFlag,
     BottleneckFlag,
+    Command,
     DataFlag,
     JsonFlag,
     OneStackFlag,
@@ -34,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_command = partial(app.command, cls=Command)
 
 
 def _version(wanted: bool) -> None:
@@ -49,7 +52,7 @@ def _root(
     """Recommends a backend stack, generates the project and keeps it up to date."""
 
 
-@app.command()
+@_command()
 def new(
     name: Annotated[str | None, typer.Argument(help="The project's name and its folder's; . for this folder.")] = None,
     product: ProductFlag = None,
@@ -74,9 +77,9 @@ def new(
 ) -> None:
     """Recommend a stack and generate a project."""
     from stackgen import intake, request
-    from stackgen.commands.new import generate, preview, refuse_both
+    from stackgen.commands.new import generate, preview, refuse_nonsense
 
-    refuse_both(dry_run=dry_run, apply=apply)
+    refuse_nonsense(dry_run=dry_run, apply=apply)
     here = name == "."
     named = None if here else name
     given = intake.gather(
@@ -91,7 +94,7 @@ def new(
     process.say("new", outcome, json=json, quiet=quiet)
 
 
-@app.command()
+@_command()
 def recommend(
     product: ProductFlag = None,
     ai: AiFlag = None,
@@ -112,7 +115,7 @@ def recommend(
     process.say("recommend", advise(given, template, ask=process.may_ask(yes=yes or json)), json=json)
 
 
-@app.command()
+@_command()
 def compare(template: TemplateFlag = None, json: JsonFlag = False) -> None:
     """Compare the three languages, and what each stack holds."""
     from stackgen.commands.compare import show
@@ -120,7 +123,7 @@ def compare(template: TemplateFlag = None, json: JsonFlag = False) -> None:
     process.say("compare", show(template), json=json)
 
 
-@app.command()
+@_command()
 def stacks(template: TemplateFlag = None, json: JsonFlag = False) -> None:
     """List the stacks."""
     from stackgen.commands.stacks import show
@@ -128,7 +131,7 @@ def stacks(template: TemplateFlag = None, json: JsonFlag = False) -> None:
     process.say("stacks", show(template), json=json)
 
 
-@app.command()
+@_command()
 def schema(stack: OneStackFlag = None, template: TemplateFlag = None, json: JsonFlag = False) -> None:
     """Print the JSON Schema of everything that `new` accepts."""
     from stackgen.commands.schema import show
@@ -136,7 +139,7 @@ def schema(stack: OneStackFlag = None, template: TemplateFlag = None, json: Json
     process.say("schema", show(template, stack), json=json)
 
 
-@app.command(short_help="Bring a project to its template's newest release.")
+@_command(short_help="Bring a project to its template's newest release.")
 def update(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     data: DataFlag = None,
@@ -181,13 +184,13 @@ PathArgument = Annotated[Path, typer.Argument(help="The project's folder.")]
 PlanFlag = Annotated[bool, typer.Option("--plan", help="Show what would be done, and touch nothing.")]
 
 
-@app.command()
+@_command()
 def add(feature: FeatureArgument, path: PathArgument = Path(), plan: PlanFlag = False, json: JsonFlag = False) -> None:
     """Add a feature to a project, at the release that it has."""
     _switch("add", feature, path, plan=plan, json=json)
 
 
-@app.command(short_help="Remove a feature, keeping what you changed of it.")
+@_command(short_help="Remove a feature, keeping what you changed of it.")
 def remove(
     feature: FeatureArgument, path: PathArgument = Path(), plan: PlanFlag = False, json: JsonFlag = False
 ) -> None:
@@ -205,7 +208,7 @@ def _switch(command: str, feature: str, path: Path, *, plan: bool, json: bool) -
     process.say(command, outcome, json=json)
 
 
-@app.command()
+@_command()
 def status(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(), json: JsonFlag = False
 ) -> None:
@@ -215,7 +218,7 @@ def status(
     process.say("status", show(path.absolute()), json=json)
 
 
-@app.command()
+@_command()
 def verify(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     skip: SkipFlag = None,
@@ -229,7 +232,7 @@ def verify(
     process.say("verify", outcome, json=json)
 
 
-@app.command()
+@_command()
 def doctor(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
     stack: OneStackFlag = None,

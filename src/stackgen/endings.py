@@ -14,6 +14,7 @@ HUNG_UP = 129
 _received: list[int] = []
 _at_a_prompt: list[Callable[[], None]] = []
 _shelters: list[int] = []
+_finished: list[str] = []
 _OUTPUT_GONE = 128 + 13  # as if SIGPIPE had ended it
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _SMALL_FILE = 1 << 16
@@ -89,6 +90,21 @@ def told_to(stop: Callable[[], None]) -> Iterator[None]:
 def _raise_if_received() -> None:
     if _received:
         raise KeyboardInterrupt
+
+
+def begin() -> None:
+    """Forget what an earlier run in this process has finished."""
+    _finished.clear()
+
+
+def finish(what: str) -> None:
+    """Remember, as a sentence, what stays as it is even if the run cannot tell of it any more."""
+    _finished.append(what)
+
+
+def finished() -> str:
+    """Give what this run has finished, an empty string where it is nothing."""
+    return "; ".join(_finished)
 
 
 def code_of_interrupt() -> int:

@@ -1,7 +1,17 @@
 """Everything that can go wrong on purpose. Each class carries the exit code that users script against."""
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
+
+_LONG_WORD = re.compile(r"\S{161,}")
+_LONGEST = 2000
+
+
+def cut(text: str) -> str:
+    """Give a text that repeats what somebody said, without the middle of what is longer than it can be read."""
+    text = _LONG_WORD.sub(lambda found: f"{found[0][:100]}…{found[0][-40:]}", text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 200]} … {text[-200:]}"
 
 
 class StackgenError(Exception):
@@ -17,8 +27,8 @@ class StackgenError(Exception):
     def __init__(self, message: str, hint: str = "", details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.details = details
-        self.message = message
-        self.hint = hint
+        self.message = cut(message)
+        self.hint = cut(hint)
 
 
 class LossError(StackgenError):

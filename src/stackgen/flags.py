@@ -3,11 +3,69 @@
 Like `cli`, it imports everything but typer where it is used.
 """
 
+import os
+import shlex
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typer.exceptions import TyperException
 from typer.models import OptionInfo
+
+_MAY_BE_EMPTY = "apply"  # the digest of a plan without a change is
+
+
+class Command(TyperCommand):
+    """A command that takes nothing empty, a script's variable that was never set, and knows a question's name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer keeps the type to itself
+        """Refuse what is empty and what is unknown, then go on as ever."""
+        if not ctx.resilient_parsing:
+            try:
+                said: dict[str, object] = self.make_parser(ctx).parse_args(list(args))[0]
+            except TyperException as error:
+                self._refuse_a_question(error, args)
+                raise
+            for param in self.params:
+                if said.get(str(param.name)) == "" and param.name != _MAY_BE_EMPTY:
+                    shown = max(param.opts, key=len) if param.param_type_name == "option" else str(param.name).upper()
+                    raise _refusal(f"{shown} is empty", "leave it out, or say which")
+        return super().parse_args(ctx, args)
+
+    def _refuse_a_question(self, error: TyperException, args: list[str]) -> None:
+        """Refuse a question's name that was written as a flag with what was meant."""
+        taken = {param.name for param in self.params} & {"data", "feature"}
+        if type(error).__name__ != "NoSuchOption" or not taken:
+            return
+        from stackgen import choices, questions, source
+
+        option = str(getattr(error, "option_name", ""))
+        ours = {**os.environ, "STACKGEN_TEMPLATE": ""}  # nothing is fetched for a slip of the pen
+        types = {each.key: each.type for each in questions.read(source.find(None, ours).questions).items}
+        written = option.lstrip("-").replace("-", "_")
+        key = choices.nearest(written, types)
+        if not key or (key != written and getattr(error, "possibilities", None)):
+            return
+        answer = f"{key}={_value(option, args) or ('yes' if types[key] == 'bool' else 'VALUE')}"
+        meant = f"stackgen {self.name} {key}" if "feature" in taken else f"-d {shlex.quote(answer)}"
+        raise _refusal(f"No such option: {option}", f"did you mean {meant}?") from error
+
+
+def _refusal(message: str, hint: str) -> Exception:
+    from stackgen.errors import UsageError
+
+    return UsageError(message, hint)
+
+
+def _value(option: str, args: list[str]) -> str:
+    """Give the value that was said behind an option, an empty string where none was."""
+    for word, following in zip(args, [*args[1:], "-"], strict=True):
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+        if word == option:
+            return "" if following.startswith("-") else following
+    return ""
 
 
 def _complete(key: str) -> Callable[[str], list[str]]:

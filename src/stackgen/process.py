@@ -6,7 +6,7 @@ Everything but typer is imported where it is used, so that help, completion and 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -50,9 +50,33 @@ def say(command: str, outcome: "Outcome", *, json: bool, quiet: bool = False) ->
         form = voice.data if json or outcome.is_data else voice.text
         try:
             typer.echo(form(said, _encoding(sys.stdout)))
-        except BrokenPipeError:
-            raise typer.Exit(endings.output_gone()) from None
+        except OSError as error:
+            _unheard(error)
     outcome.settle()
+
+
+def _unheard(error: OSError) -> NoReturn:
+    """End a run whose output nobody gets: what it has finished is told on the other stream."""
+    from stackgen.errors import DestinationError
+
+    finished = endings.finished()
+    if isinstance(error, BrokenPipeError):
+        if finished:
+            _tell(f"stackgen: {finished}; whoever read the output stopped reading")
+        raise typer.Exit(endings.output_gone()) from None
+    if not finished:
+        raise error
+    message = f"{finished}, but the output cannot be written: {error.strerror}"
+    raise DestinationError(message, "all else is done: go on from there") from error
+
+
+def _tell(line: str) -> None:
+    """Print a line for people, if there is anywhere to print it."""
+    from stackgen import layout, voice
+
+    with suppress(OSError):  # the terminal may be gone
+        said = layout.page([line], layout.style_of(sys.stderr))
+        typer.echo(voice.text(said, _encoding(sys.stderr)), err=True)
 
 
 @contextmanager
@@ -85,6 +109,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command and give its exit code; an expected failure is one line, a bug a log file."""
     from stackgen.errors import StackgenError, UsageError
 
+    endings.begin()
     try:
         code = app(args=list(arguments), prog_name="stackgen", standalone_mode=False) or 0
     except StackgenError as error:
@@ -102,11 +127,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         return _bug(error, arguments)
     if code == endings.INTERRUPTED:
         code = endings.code_of_interrupt()
-        from stackgen import layout
-
-        with suppress(OSError):  # the terminal may be gone
-            said = layout.page(["stackgen: interrupted, nothing was left behind"], layout.style_of(sys.stderr))
-            typer.echo(said, err=True)
+        _tell(f"stackgen: interrupted, {f'but {done}' if (done := endings.finished()) else 'nothing was left behind'}")
     return int(code)
 
 

@@ -22,7 +22,7 @@ from stackgen.stacks import Record
 from stackgen.walk import NOTHING
 
 T = TypeVar("T")
-_HELP = "Enter takes what is marked; Shift-Tab goes back to the question before."
+_HELP = "Enter takes what is marked or written, Ctrl-U empties the line, Shift-Tab goes back to the question before."
 _STACK = "stack"
 _POINTER, _DESCRIPTION = " » ", "  Description: "  # questionary's own
 _REVIEW = {"Create it": "create", "Change an answer": "change", "Quit, and write nothing": "quit"}

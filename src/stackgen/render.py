@@ -61,6 +61,7 @@ def generate(plan: "Plan", expected: str | None = None) -> Generated:
             repository.start(made)
         with endings.undisturbed():
             destination.place(made, plan.destination)
+            endings.finish(f"the project is in {plan.destination.absolute()}")
     return Generated(project, files, started, kept)
 
 

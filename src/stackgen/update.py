@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackgen import journal, proof, repository, revision, workshop
+from stackgen import endings, journal, proof, repository, revision, workshop
 from stackgen.errors import DestinationError, LossError
 from stackgen.journal import Journal
 from stackgen.migrations import Met
@@ -91,7 +91,8 @@ def carry(project: Project, wish: Wish, environment: Mapping[str, str], expected
         if plan is None:
             return Report(project.path, project.version, project.version)
         if expected not in {None, plan.digest}:
-            message = f"the plan {expected} is out of date: the update would now be {plan.digest}"
+            old = expected or "that had nothing to do"
+            message = f"the plan {old} is out of date: the update would now be {plan.digest}"
             raise DestinationError(message, "look at the new one with `stackgen update --plan`")
         apply(plan)
         return report(plan)
@@ -129,6 +130,8 @@ def apply(plan: Revision) -> None:
     except BaseException:
         journal.take_back(home, written)
         raise
+    left = f", with conflicts in {len(plan.conflicts)} file(s)" if plan.conflicts else ""
+    endings.finish(f"{plan.project.path} was updated to {plan.to_version}{left}")
 
 
 def _prove(before: proof.Proof, after: Path, plan: Revision) -> None:
@@ -200,6 +203,7 @@ def end(path: Path) -> Ended:
             raise DestinationError(message, "run `stackgen update --abort`")
         aside = journal.go_on(home, unfinished)
         journal.finish(home, unfinished)
+        endings.finish(f"the update of {path} was ended")
         return Ended(path, unfinished.before, unfinished.after, aside, tuple(sorted(unfinished.stages)))
 
 
@@ -212,7 +216,9 @@ def take_back(path: Path) -> Ended:
         if not last or (last.phase == journal.DONE and last.head != home.head):
             message = f"there is no update of {path} to take back"
             raise DestinationError(message, "one that was committed is taken back with `git revert`")
-        return Ended(path, last.before, last.after, journal.take_back(home, last))
+        aside = journal.take_back(home, last)
+        endings.finish(f"the update of {path} was taken back")
+        return Ended(path, last.before, last.after, aside)
 
 
 @contextmanager

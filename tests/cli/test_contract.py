@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import templating
 from running import Run
 
-from stackgen import errors, intake, process
+from stackgen import errors, intake, process, toolchain
 
 Stackgen = Callable[..., Run]
 COMMANDS = [["recommend"], ["compare"], ["stacks"], ["schema"], ["new", "my-shop", "--dry-run"], ["new", "my-shop"]]
@@ -59,6 +60,101 @@ def test_wrong_usage_is_one_line_and_exit_code_2(stackgen: Stackgen, command: li
     assert run.out == ""
     assert len(run.err.splitlines()) <= 2
     assert run.err.startswith("stackgen: ")
+
+
+TAKES_NOTHING_EMPTY = {
+    "new": ["NAME", "--answers", "--output-dir", "--template", "--stack", "--product"],
+    "recommend": ["--answers", "--template", "--team"],
+    "compare": ["--template"],
+    "stacks": ["--template"],
+    "schema": ["--stack", "--template"],
+    "update": ["PATH", "--to", "--template", "--stack"],
+    "add": ["FEATURE"],
+    "remove": ["FEATURE"],
+    "status": ["PATH"],
+    "verify": ["PATH"],
+    "doctor": ["PATH", "--stack", "--template"],
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "place"), [(command, place) for command, places in TAKES_NOTHING_EMPTY.items() for place in places]
+)
+def test_an_empty_value_is_refused_instead_of_taken_for_none(
+    stackgen: Stackgen, tmp_path: Path, command: str, place: str
+) -> None:
+    flags = [place] if place.startswith("--") else []
+    name = ["shop"] if command == "new" and flags else []
+    for given in ([*flags, ""], [f"{place}="] if flags else [""]):
+        refused = stackgen(command, *name, *given)
+        assert (refused.code, refused.err.splitlines()[0]) == (2, f"stackgen: {place} is empty")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["new", "shop", "--owner", "Ann Lee"], "-d 'owner=Ann Lee'"),
+        (["new", "shop", "--owner=Ann"], "-d owner=Ann"),
+        (["new", "shop", "--jobs"], "-d jobs=yes"),
+        (["new", "shop", "--ci"], "-d ci=VALUE"),
+        (["recommend", "--licence", "mit"], "-d license=mit"),
+        (["update", "--ml-training", "torch", "--plan"], "-d ml_training=torch"),
+        (["add", "--jobs"], "stackgen add jobs"),
+    ],
+    ids=" ".join,
+)
+def test_a_question_that_is_taken_for_a_flag_says_how_it_is_answered(
+    stackgen: Stackgen, arguments: list[str], meant: str
+) -> None:
+    refused = stackgen(*arguments)
+    assert (refused.code, refused.err.splitlines()[1]) == (2, f"  did you mean {meant}?")
+
+
+def test_a_flag_that_is_nearly_one_is_told_so(stackgen: Stackgen) -> None:
+    assert "--output-dir" in stackgen("new", "shop", "--ouput-dir", "x").err
+    assert "-d" not in stackgen("compare", "--owner", "x").err
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [LONG],
+        ["verify", LONG],
+        ["verify", "x/" * 2000],
+        ["verify", "x " * 20000],
+        ["status", LONG],
+        ["update", LONG],
+        ["update", "--to", LONG],
+        ["doctor", "--stack", LONG],
+        ["schema", "--stack", LONG],
+        ["new", "shop", LONG],
+        ["new", "shop", "--yes", "--output-dir", LONG],
+        ["new", "shop", "--yes", "--output-dir", "x/" * 400],
+        ["new", "shop", "--yes", "--template", LONG],
+        ["new", "shop", "--yes", "--template", "x/" * 400],
+        ["new", "shop", "--yes", "--answers", LONG],
+        ["new", "shop", "--yes", "--apply", LONG],
+        ["new", "shop", f"--{LONG}"],
+        ["new", "shop", "--owner", LONG],
+        ["new", "shop", "-d", LONG],
+        ["new", "shop", "-d", f"{LONG}=1"],
+        ["new", "shop", "-d", f"ci={LONG}"],
+        ["add", LONG],
+        ["recommend", "--team", LONG],
+    ],
+    ids=lambda arguments: " ".join(word[:20] for word in arguments),
+)
+def test_what_was_said_is_never_repeated_at_full_length(stackgen: Stackgen, arguments: list[str]) -> None:
+    refused = stackgen(*arguments)
+    assert refused.code in {2, 3, 4}
+    assert "x" * 200 not in refused.err
+    assert "x/" * 200 not in refused.err
+    assert len(refused.err) < 2500
+    assert len(stackgen(*arguments, "--json").json["error"]["message"]) < 2100
 
 
 def test_a_missing_name_names_the_argument_the_flag_and_the_key(stackgen: Stackgen) -> None:
@@ -120,6 +216,23 @@ def test_an_interrupt_is_exit_code_130(stackgen: Stackgen, monkeypatch: pytest.M
     run = stackgen("recommend")
     assert (run.code, run.out) == (130, "")
     assert len(run.err.splitlines()) == 1
+
+
+def test_an_interrupt_after_the_project_is_written_says_where_it_is(
+    stackgen: Stackgen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(toolchain, "problems", interrupted)
+    template = templating.every_kind(tmp_path / "template")
+    run = stackgen("new", "shop", "--yes", "--template", str(template))
+    assert (run.code, run.out) == (130, "")
+    assert run.err == f"stackgen: interrupted, but the project is in {tmp_path / 'shop'}\n"
+    assert (tmp_path / "shop/.copier-answers.yml").exists()
+    assert stackgen("schema", "--stack", "nosuch").code == 2
+    monkeypatch.setattr(intake, "advise", interrupted)
+    assert stackgen("recommend").err == "stackgen: interrupted, nothing was left behind\n"
 
 
 def test_quiet_prints_nothing(stackgen: Stackgen, tmp_path: Path) -> None:

@@ -171,6 +171,43 @@ def test_streams_that_are_closed_or_full_are_no_traceback(tmp_path: Path) -> Non
         assert "it is a device" in refusal(run(tmp_path, "recommend", "--answers", device), 2)
 
 
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_a_project_that_nobody_can_be_told_of_stays_and_is_named_on_the_other_stream(
+    tmp_path: Path, template: Path, form: str
+) -> None:
+    new = ["new", "shop", "--yes", "--template", str(template), *form.split()]
+    told = refusal(run(tmp_path, *new, redirect="> /dev/full"), 3)
+    assert f"the project is in {tmp_path}/shop, but the output cannot be written: No space left on device" in told
+    assert museum.git(tmp_path / "shop", "status", "--porcelain") == ""
+    update = ["update", "shop", "-d", "replicas=5", *form.split()]
+    assert "/shop was updated to" in refusal(run(tmp_path, *update, redirect="> /dev/full"), 3)
+    assert "replicas: 5" in (tmp_path / "shop/.copier-answers.yml").read_text()
+    abort = ["update", "shop", "--abort", *form.split()]
+    assert "/shop was taken back" in refusal(run(tmp_path, *abort, redirect="> /dev/full"), 3)
+    assert museum.git(tmp_path / "shop", "status", "--porcelain") == ""
+    silent = run(tmp_path, *new[:1], "other", *new[2:], "--quiet", redirect="> /dev/full")
+    assert (silent.returncode, silent.stderr) == (0, b"")
+
+
+def test_a_reader_who_goes_away_is_told_what_was_done_and_nothing_where_nothing_was(
+    tmp_path: Path, template: Path
+) -> None:
+    for arguments, told in (
+        (["new", "shop", "--yes", "--template", str(template)], f"the project is in {tmp_path}/shop; whoever read"),
+        (["compare"], ""),
+        (["schema"], ""),
+        (["recommend", "--yes", "--json"], ""),
+    ):
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [sys.executable, "-m", "stackgen", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+        assert done.returncode == 141, arguments
+        assert done.stderr.decode().startswith(f"stackgen: {told}" if told else ""), arguments
+        assert len(done.stderr.splitlines()) == bool(told), done.stderr
+
+
 def test_a_name_that_no_file_can_have_is_refused_wherever_it_is_given(tmp_path: Path) -> None:
     for code, arguments in (
         (2, ["new", "x" * 300]),
@@ -263,7 +300,7 @@ def test_a_full_folder_of_temporary_files_is_named(tmp_path: Path, template: Pat
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_it_is_starting_ends_it_without_a_traceback(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_signal_while_it_is_starting_is_a_documented_end(tmp_path: Path, how: signal.Signals) -> None:
     (tmp_path / "typer.py").write_text(f"import os, time\nos.kill(os.getpid(), {int(how)})\ntime.sleep(60)\n")
     done = subprocess.run(
         [sys.executable, "-m", "stackgen", "--version"],
@@ -272,7 +309,8 @@ def test_a_signal_while_it_is_starting_ends_it_without_a_traceback(tmp_path: Pat
         check=False,
         preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)] and None,
     )
-    assert (done.returncode, done.stderr) == (-how, b"")
+    code = 129 if how is signal.SIGHUP else 130
+    assert (done.returncode, done.stderr) == (code, b"stackgen: interrupted, nothing was left behind\n")
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 130), (signal.SIGHUP, 129)])

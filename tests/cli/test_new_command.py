@@ -58,7 +58,9 @@ def test_a_plan_is_applied_as_it_was_shown_or_not_at_all(stackgen: Stackgen, tmp
         refused = stackgen(*flags, *changed, "--apply", planned["digest"])
         assert (refused.code, refused.json["error"]["code"]) == (3, "destination")
         assert "out of date" in refused.json["error"]["message"]
-    assert stackgen(*flags, "--apply", "").code == 3
+    for wrong in ("", "x", planned["digest"][:12], planned["digest"] + "0"):
+        refused = stackgen(*flags, "--apply", wrong)
+        assert (refused.code, refused.json["error"]["message"].startswith("--apply")) == (2, True), wrong
     assert stackgen(*flags, "--plan", "--apply", planned["digest"]).code == 2
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/README.md").write_text("Of somebody else.\n")

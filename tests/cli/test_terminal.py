@@ -180,7 +180,8 @@ def test_in_40_columns_questions_and_options_are_whole_and_each_option_is_explai
     given = ["--bottleneck", "io", "--team", "mixed", "--stack", "node-ts", "-d", "description=x", "-d", "ci=none"]
     child = terminals.spawn(tmp_path, "new", "my-shop", *given, size=(50, 40))
     for text, keys in (
-        ("Enter takes what is marked; Shift-Tab goes back to the question before.", ""),
+        ("Enter takes what is marked or written, Ctrl-U empties the line,", ""),
+        ("Shift-Tab goes back to the question before.", ""),
         ("a real-time application: chat, dashboards, collaboration", ""),
         ("Customers with accounts of their own, who must never see each other's rows.", DOWN),
         ("Pages and forms for people; the front end and the API belong together.", ENTER),

@@ -1,15 +1,22 @@
 """`stackgen new`: a settled request, shown or generated."""
 
-from stackgen import advice, console, layout, render, toolchain
+import re
+
+from stackgen import advice, console, layout, render, toolchain, values
 from stackgen.errors import UsageError
 from stackgen.outcome import Outcome
 from stackgen.request import Request
 
+_DIGEST = "[0-9a-f]{64}"
 
-def refuse_both(*, dry_run: bool, apply: str | None) -> None:
-    """Refuse to show and to write at the same time."""
+
+def refuse_nonsense(*, dry_run: bool, apply: str | None) -> None:
+    """Refuse to show and to write at the same time, and what is no digest."""
     if dry_run and apply is not None:
         raise UsageError("--plan and --apply cannot go together", "see stackgen new --help")
+    if apply is not None and not re.fullmatch(_DIGEST, apply):
+        message = f"--apply: {values.shown(apply)} is not the digest of a plan" if apply else "--apply is empty"
+        raise UsageError(message, "--plan shows it, 64 digits and letters")
 
 
 def preview(request: Request) -> Outcome:

@@ -1,11 +1,12 @@
 """`stackgen update`: carry a project to another release, or show, end or take back an update."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackgen import project, report, standing, trial
+from stackgen import project, report, standing, trial, values
 from stackgen import update as updating
 from stackgen.errors import ConflictError, FoundError, UsageError
 from stackgen.outcome import Outcome
@@ -15,6 +16,8 @@ from stackgen.revision import Wish
 from stackgen.trial import Trial
 from stackgen.update import Report
 from stackgen.verify import State
+
+_DIGEST = "[0-9a-f]{16}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,9 @@ class How:
     skip: tuple[str, ...] = ()
 
     def refuse_nonsense(self, wish: Wish) -> None:
-        """Refuse flags that exclude each other, and empty ones: a script's variable that was never set."""
-        for flag, value in (("--to", wish.version), ("--template", wish.template)):
-            if value == "":
-                raise UsageError(f"{flag} is empty", "leave it out, or say which")
+        """Refuse flags that exclude each other, and what is no digest."""
+        if self.apply and not re.fullmatch(_DIGEST, self.apply):
+            raise UsageError(f"--apply: {values.shown(self.apply)} is not the digest of a plan", "--plan shows it")
         apply = self.apply is not None
         flags = {"--plan": self.plan, "--apply": apply, "--continue": self.go_on, "--abort": self.abort}
         given = [flag for flag, value in {**flags, "--check": self.check}.items() if value]
