@@ -26,7 +26,6 @@ const (
 type Client interface {
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
-	StopAndCancel(ctx context.Context) error
 }
 
 // Options are what a process decides about the jobs that it works.
@@ -37,8 +36,9 @@ type Options struct {
 	Periodic []*river.PeriodicJob
 	// Parallel is how many jobs run at once.
 	Parallel int
-	// StopTimeout is what running jobs get to finish.
-	StopTimeout time.Duration
+	// FinishTimeout is what running jobs get to finish; then they are cut off, to be retried. StopTimeout is what stopping
+	// may take in all.
+	FinishTimeout, StopTimeout time.Duration
 	// Kinds are those of the jobs.
 	Kinds []string
 }
@@ -87,13 +87,13 @@ func (r *Runner) start(ctx context.Context) (Client, error) {
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: r.options.Parallel}},
 		JobTimeout:           Timeout,
 		RescueStuckJobsAfter: rescueAfter,
+		SoftStopTimeout:      r.options.FinishTimeout, // running jobs outlive ctx
 		Plugins:              []rivertype.Plugin{&meter{set: r.options.Metrics}},
 	})
 	if err != nil {
 		return nil, err
 	}
-	// Running jobs outlive ctx: Stop lets them finish.
-	return client, client.Start(context.WithoutCancel(ctx))
+	return client, client.Start(ctx)
 }
 
 // Ready fails until jobs are worked.
@@ -104,17 +104,11 @@ func (r *Runner) Ready(context.Context) error {
 	return nil
 }
 
-// stop cuts off the jobs that do not finish in time; they are retried.
+// stop waits for the jobs that finish.
 func (r *Runner) stop(ctx context.Context, client Client) {
-	soft, cancelSoft := context.WithTimeout(ctx, r.options.StopTimeout)
-	defer cancelSoft()
-	err := client.Stop(soft)
-	if errors.Is(err, context.DeadlineExceeded) {
-		hard, cancelHard := context.WithTimeout(ctx, r.options.StopTimeout)
-		defer cancelHard()
-		err = client.StopAndCancel(hard)
-	}
-	if err != nil {
+	limit, cancel := context.WithTimeout(ctx, r.options.StopTimeout)
+	defer cancel()
+	if err := client.Stop(limit); err != nil {
 		r.options.Log.ErrorContext(ctx, "could not stop the jobs cleanly; they will be retried", "error", err)
 	}
 }

@@ -128,11 +128,23 @@ func (d *DB) Connections() (used, most int) {
 	return int(stat.AcquiredConns()), int(stat.MaxConns())
 }
 
+// closeTime is what closing may take: the pool waits much longer for a server that does not answer, and needs nothing of it.
+const closeTime = time.Second
+
 // Close closes the pool.
 func (d *DB) Close() error {
-	err := d.db.Close()
-	d.pool.Close()
-	return err
+	closed := make(chan error, 1)
+	go func() {
+		err := d.db.Close()
+		d.pool.Close()
+		closed <- err
+	}()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(closeTime):
+		return nil
+	}
 }
 
 func isUnique(err error) bool { return hasCode(err, uniqueViolation) }

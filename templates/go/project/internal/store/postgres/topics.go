@@ -32,14 +32,11 @@ func (s Store) Listen(ctx context.Context, topic string, ready func(), each func
 }
 
 func listen(ctx context.Context, config *pgx.ConnConfig, quiet time.Duration, topic string, ready func(), each func(string)) error {
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := beginListening(ctx, config, quiet, topic)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{topic}.Sanitize()); err != nil {
-		return err
-	}
 	ready()
 	for {
 		notification, err := waitFor(ctx, conn, quiet)
@@ -54,6 +51,19 @@ func listen(ctx context.Context, config *pgx.ConnConfig, quiet time.Duration, to
 			}
 		}
 	}
+}
+
+func beginListening(ctx context.Context, config *pgx.ConnConfig, limit time.Duration, topic string) (*pgx.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(limited, config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(limited, "LISTEN "+pgx.Identifier{topic}.Sanitize()); err != nil {
+		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+	}
+	return conn, nil
 }
 
 func waitFor(ctx context.Context, conn *pgx.Conn, limit time.Duration) (*pgconn.Notification, error) {

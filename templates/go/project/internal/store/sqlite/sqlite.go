@@ -47,6 +47,7 @@ func Open(path string, log *slog.Logger) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), writer.Close())
 	}
 	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers) // or two are closed whenever all are idle, and what they prepared is lost
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, errors.Join(err, reader.Close(), writer.Close())
