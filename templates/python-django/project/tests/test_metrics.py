@@ -183,10 +183,11 @@ def test_each_metric_says_what_it_is() -> None:
 
 
 @pytest.mark.django_db
-def test_dashboard_and_alerts_ask_for_what_there_is(run_tasks: Callable[[], int]) -> None:
+def test_dashboard_and_alerts_ask_for_what_there_is(offered: port.Server, run_tasks: Callable[[], int]) -> None:
     Client().get("/livez")
     sometimes.enqueue("done")
     run_tasks()
+    offered.process.note()
     panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
     asked = [target["expr"] for panel in panels for target in panel["targets"]]
     alerts = (MONITORING / "alerts.yaml").read_text()

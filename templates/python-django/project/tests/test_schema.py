@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from schemathesis import checks
@@ -56,3 +56,14 @@ def test_every_answer_is_one_that_is_announced(label: str, ada: User, dataset: D
         case.call_and_validate(headers=headers, checks=CHECKS)
 
     ask()
+
+
+@pytest.mark.django_db
+def test_the_tests_leave_alone_the_database_that_they_are_told_of() -> None:
+    # Here, since the application is there before Django makes the database of the tests.
+    if connection.vendor == "sqlite":
+        assert connection.settings_dict["NAME"].startswith("file:memorydb")
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("select current_database()")
+        assert cursor.fetchone()[0].startswith("test_")

@@ -149,7 +149,8 @@ def test_any_process_of_a_server_tells_the_sum_of_all_and_a_killed_one_is_follow
             b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         )
         assert held.recv(64).startswith(b"HTTP/1.1 100")
-        assert watched.scrape()["http_requests_in_flight"] == 1
+        # The server says "100" a moment before the request begins.
+        wait_for(lambda: watched.scrape()["http_requests_in_flight"] == 1)
         for pid in re.findall(r"Booting worker with pid: (\d+)", watched.server.log.read_text()):
             os.kill(int(pid), signal.SIGKILL)
         wait_for(lambda: watched.server.log.read_text().count("metrics are offered") == 4)

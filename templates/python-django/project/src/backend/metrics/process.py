@@ -24,10 +24,6 @@ class Process:
         self.cpu = counter("process_cpu_seconds_total", "Seconds of CPU that processes took.")
         if MEMORY.exists():
             self.memory = gauge("process_resident_memory_bytes", "Memory that processes have.")
-        if _pool():
-            self.used = gauge("database_connections", "Connections to the database that are in use.")
-            self.possible = gauge("database_connections_max", "Connections to the database that there may be.")
-            self.waiting = gauge("database_connections_waiting", "Threads that wait for a connection.")
 
     def note(self) -> None:
         """Note how it is now."""
@@ -38,11 +34,16 @@ class Process:
             self.memory.set(int(MEMORY.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
         if pool := _pool():
             now = pool.get_stats()
-            self.used.set(now["pool_size"] - now["pool_available"])
-            self.possible.set(now["pool_max"])
-            self.waiting.set(now.get("requests_waiting", 0))
+            used = gauge("database_connections", "Connections to the database that are in use.")
+            used.set(now["pool_size"] - now["pool_available"])
+            possible = gauge("database_connections_max", "Connections to the database that there may be.")
+            possible.set(now["pool_max"])
+            waiting = gauge("database_connections_waiting", "Threads that wait for a connection.")
+            waiting.set(now.get("requests_waiting", 0))
 
 
 def _pool() -> "ConnectionPool[Any] | None":
-    """Give PostgreSQL's pool. Without one each thread has a connection, and none waits."""
-    return getattr(connection, "pool", None)
+    """Give PostgreSQL's pool, once somebody has used it. Without one each thread has a connection, and none waits."""
+    # Not `connection.pool`, which makes one: in the tests, to the database that they are to leave alone.
+    pools: dict[str, ConnectionPool[Any]] = getattr(connection, "_connection_pools", {})
+    return pools.get(connection.alias)
