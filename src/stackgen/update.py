@@ -23,7 +23,8 @@ class Report:
 
     `given_up` are lines of a file that make way for newer pins, or for the new answers; `drifted` are files that the
     template maintains and that were not as the old release had made them; `notes` is
-    what the releases on the way say to this project, `met` are migrations of both that cannot stay as they are.
+    what the releases on the way say to this project, `met` are migrations of both that cannot stay as they are;
+    `ignored` are new files that git ignores here.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Report:
     drifted: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     met: tuple[Met, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     def of(self, *fates: str) -> tuple[str, ...]:
         """Give the files that meet one of these fates."""
@@ -166,6 +168,7 @@ def report(plan: Revision) -> Report:
         plan.drifted,
         plan.notes,
         plan.met,
+        plan.repository.ignored(path for path, entry in plan.changes.items() if entry and path not in plan.ours),
     )
 
 
