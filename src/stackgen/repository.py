@@ -24,6 +24,8 @@ _UNFINISHED = {
     "REVERT_HEAD": "a revert",
     "rebase-merge": "a rebase",
     "rebase-apply": "a rebase",
+    "sequencer": "a cherry-pick or a revert of several commits",
+    "BISECT_LOG": "a bisect",
 }
 
 

@@ -198,6 +198,7 @@ def end(path: Path) -> Ended:
     with _journal(path) as (home, unfinished):
         if not unfinished or unfinished.phase != journal.WRITING:
             raise DestinationError(f"no update of {path} was interrupted", "start one with `stackgen update`")
+        _refuse_elsewhere(home, unfinished)
         if not journal.can_go_on(home, unfinished):
             message = f"the update of {path} was being taken back when it was interrupted"
             raise DestinationError(message, "run `stackgen update --abort`")
@@ -215,7 +216,20 @@ def take_back(path: Path) -> Ended:
         if not last or (last.phase == journal.DONE and last.head != home.head):
             message = f"there is no update of {path} to take back"
             raise DestinationError(message, "one that was committed is taken back with `git revert`")
+        if last.head != home.head and not journal.is_begun(home, last):
+            journal.discard(last)
+            return Ended(path, last.before, last.after, ())
+        _refuse_elsewhere(home, last)
         return Ended(path, last.before, last.after, journal.take_back(home, last))
+
+
+def _refuse_elsewhere(home: Repository, unfinished: Journal) -> None:
+    """Refuse to write an update's files, or those from before it, over another commit's."""
+    if unfinished.head != home.head:
+        began = unfinished.head[:12]
+        message = f"the update of {home.path} that was interrupted began at {began}, and another commit is checked out"
+        hint = f"git switch --detach {began}, or git reset --soft {began} if you have committed since; then try again"
+        raise DestinationError(message, hint)
 
 
 @contextmanager

@@ -328,13 +328,15 @@ def test_a_repository_that_git_cannot_read_is_called_that(update: Update, shop: 
     assert "bad config" in str(said["message"])
 
 
-@pytest.mark.parametrize("what", ["merge", "rebase", "cherry-pick", "revert"])
+@pytest.mark.parametrize("what", ["merge", "rebase", "cherry-pick", "revert", "bisect", "revert of several"])
 def test_a_project_in_the_middle_of_something_is_refused(update: Update, shop: Shop, what: str) -> None:
     commands = {
         "merge": ["merge", "--no-ff", "--no-commit", "other"],
         "rebase": ["rebase", "--exec", "false", "HEAD~1"],
         "cherry-pick": ["cherry-pick", "--no-commit", "other"],
         "revert": ["revert", "--no-commit", "HEAD"],
+        "bisect": ["bisect", "start", "HEAD", "start"],
+        "revert of several": ["status"],
     }
     shop.git("branch", "start")
     shop.write("mine.txt", "mine\n")
@@ -347,6 +349,8 @@ def test_a_project_in_the_middle_of_something_is_refused(update: Update, shop: S
         shop.git(*commands[what])
     if what == "cherry-pick":
         (shop.path / ".git/CHERRY_PICK_HEAD").write_text(shop.git("rev-parse", "other") + "\n")
+    if what == "revert of several":  # one of them was settled and committed, others are to come
+        (shop.path / ".git/sequencer").mkdir()
     code, said = update(shop)
     assert code == 3
     assert what in str(said["message"])
