@@ -173,6 +173,11 @@ def can_go_on(repository: Repository, journal: Journal) -> bool:
     return all(describe(new_file(repository, journal, step)) != ABSENT for step in left)
 
 
+def is_begun(repository: Repository, journal: Journal) -> bool:
+    """Tell whether anything of an update stands in the project."""
+    return any(describe(repository.path / step.path) == step.becomes for step in journal.steps)
+
+
 def new_file(repository: Repository, journal: Journal, step: Step) -> Path:
     """Give the place where a file waits until it is put into the project."""
     return journal.root / "out" / f"{repository.prefix}{step.path}"

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from stackgen.project import ANSWERS_FILE
 from stackgen.repository import Entry, Tree
 
 # What a program writes, and the command that writes it again; the first pattern that fits.
@@ -78,7 +79,12 @@ class Aligned:
 def align(base: Tree, ours: Tree, theirs: Tree, mine: Mapping[str, str], its: Mapping[str, str]) -> Aligned:
     """Settle everything but lines; `mine` are the user's renames since base, `its` the template's."""
     trees = Aligned(dict(base), dict(ours), dict(theirs))
-    mine = {old: new for old, new in mine.items() if new not in theirs and not command(new)}
+    others = _other_projects(base, ours)
+    mine = {
+        old: new
+        for old, new in mine.items()
+        if new not in theirs and not command(new) and others.isdisjoint(folders(new))
+    }
     its = {old: new for old, new in its.items() if new not in ours and _is_as_made(old, base, ours)}
     _stay_away(trees, mine, its)
     _follow(trees, mine, its)
@@ -87,6 +93,11 @@ def align(base: Tree, ours: Tree, theirs: Tree, mine: Mapping[str, str], its: Ma
     _keep_generated(trees)
     trees.blocked = set(_in_the_way(trees))
     return trees
+
+
+def _other_projects(base: Tree, ours: Tree) -> set[str]:
+    """Give the folders that hold a project of their own: what looks like a file that went is theirs, not this one's."""
+    return {posixpath.dirname(path) for path in ours.keys() - base.keys() if path.endswith(f"/{ANSWERS_FILE}")}
 
 
 def _is_as_made(path: str, base: Tree, ours: Tree) -> bool:

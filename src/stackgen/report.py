@@ -48,6 +48,7 @@ def data(report: Report) -> dict[str, object]:
             for m in report.met
         ],
         "digest": report.digest,
+        "ignored": _names(report.ignored),
         "drifted": _names(report.drifted),
     }
 
@@ -170,6 +171,9 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     if report.given_up:
         yield "Lines of yours that make way for a newer version of the template's, or for the new answers:"
         yield from (f"  - {readable(path)}: {line}" for path, line in report.given_up)
+    if report.ignored:
+        yield "New, but ignored here, so that git add --all leaves them out; git add --force takes them:"
+        yield from (f"  - {readable(path)}" for path in report.ignored)
     if report.notes or report.met:
         yield style.bold("Before you deploy")
     for met in report.met:

@@ -24,6 +24,8 @@ _UNFINISHED = {
     "REVERT_HEAD": "a revert",
     "rebase-merge": "a rebase",
     "rebase-apply": "a rebase",
+    "sequencer": "a cherry-pick or a revert of several commits",
+    "BISECT_LOG": "a bisect",
 }
 
 
@@ -70,6 +72,12 @@ class Repository:
         """Give the files whose changes git was told not to see."""
         listing = os.fsdecode(self.git("ls-files", "-v", "-z")).split("\0")
         return frozenset(line[2:] for line in listing if line[:1].islower() or line[:1] == "S")
+
+    def ignored(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Give those of some untracked files that git ignores here, by whatever rule: adding all leaves them out."""
+        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        found = attempt(self.path, *_QUIET, "check-ignore", "-z", "--stdin", stdin=names).stdout
+        return tuple(os.fsdecode(name) for name in found.split(b"\0") if name)
 
     def check_out(self, entries: Mapping[str, Entry | None], objects: Path, folder: Path) -> None:
         """Write files into `folder`/prefix as git would write them into the project, filters and line ends included.

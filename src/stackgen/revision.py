@@ -171,7 +171,8 @@ def _refuse(names: set[str], problem: str, hint: str) -> None:
 
 def _refuse_hidden(home: Repository, ours: Mapping[str, Entry], changes: Mapping[str, Entry | None]) -> None:
     """Refuse what would overwrite something that no commit holds."""
-    hint = "undo that with `git update-index --no-skip-worktree --no-assume-unchanged FILE`, and commit"
+    undo = "undo that with `git update-index --no-skip-worktree --no-assume-unchanged FILE`, and commit"
+    hint = f"{undo}; a sparse checkout takes them in with `git sparse-checkout disable`, or `add FOLDER`"
     _refuse(set(home.hidden()) & changes.keys(), "git was told not to look at changes in", hint)
     new = {name for name, entry in changes.items() if entry and name not in ours}
     taken = {

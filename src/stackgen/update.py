@@ -23,7 +23,8 @@ class Report:
 
     `given_up` are lines of a file that make way for newer pins, or for the new answers; `drifted` are files that the
     template maintains and that were not as the old release had made them; `notes` is
-    what the releases on the way say to this project, `met` are migrations of both that cannot stay as they are.
+    what the releases on the way say to this project, `met` are migrations of both that cannot stay as they are;
+    `ignored` are new files that git ignores here.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Report:
     drifted: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     met: tuple[Met, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     def of(self, *fates: str) -> tuple[str, ...]:
         """Give the files that meet one of these fates."""
@@ -169,6 +171,7 @@ def report(plan: Revision) -> Report:
         plan.drifted,
         plan.notes,
         plan.met,
+        plan.repository.ignored(path for path, entry in plan.changes.items() if entry and path not in plan.ours),
     )
 
 
@@ -198,6 +201,7 @@ def end(path: Path) -> Ended:
     with _journal(path) as (home, unfinished):
         if not unfinished or unfinished.phase != journal.WRITING:
             raise DestinationError(f"no update of {path} was interrupted", "start one with `stackgen update`")
+        _refuse_elsewhere(home, unfinished)
         if not journal.can_go_on(home, unfinished):
             message = f"the update of {path} was being taken back when it was interrupted"
             raise DestinationError(message, "run `stackgen update --abort`")
@@ -216,9 +220,23 @@ def take_back(path: Path) -> Ended:
         if not last or (last.phase == journal.DONE and last.head != home.head):
             message = f"there is no update of {path} to take back"
             raise DestinationError(message, "one that was committed is taken back with `git revert`")
-        aside = journal.take_back(home, last)
+        aside: tuple[str, ...] = ()
+        if last.head != home.head and not journal.is_begun(home, last):
+            journal.discard(last)
+        else:
+            _refuse_elsewhere(home, last)
+            aside = journal.take_back(home, last)
         endings.finish(f"the update of {path} was taken back")
         return Ended(path, last.before, last.after, aside)
+
+
+def _refuse_elsewhere(home: Repository, unfinished: Journal) -> None:
+    """Refuse to write an update's files, or those from before it, over another commit's."""
+    if unfinished.head != home.head:
+        began = unfinished.head[:12]
+        message = f"the update of {home.path} that was interrupted began at {began}, and another commit is checked out"
+        hint = f"git switch --detach {began}, or git reset --soft {began} if you have committed since; then try again"
+        raise DestinationError(message, hint)
 
 
 @contextmanager

@@ -328,13 +328,15 @@ def test_a_repository_that_git_cannot_read_is_called_that(update: Update, shop: 
     assert "bad config" in str(said["message"])
 
 
-@pytest.mark.parametrize("what", ["merge", "rebase", "cherry-pick", "revert"])
+@pytest.mark.parametrize("what", ["merge", "rebase", "cherry-pick", "revert", "bisect", "revert of several"])
 def test_a_project_in_the_middle_of_something_is_refused(update: Update, shop: Shop, what: str) -> None:
     commands = {
         "merge": ["merge", "--no-ff", "--no-commit", "other"],
         "rebase": ["rebase", "--exec", "false", "HEAD~1"],
         "cherry-pick": ["cherry-pick", "--no-commit", "other"],
         "revert": ["revert", "--no-commit", "HEAD"],
+        "bisect": ["bisect", "start", "HEAD", "start"],
+        "revert of several": ["status"],
     }
     shop.git("branch", "start")
     shop.write("mine.txt", "mine\n")
@@ -347,6 +349,8 @@ def test_a_project_in_the_middle_of_something_is_refused(update: Update, shop: S
         shop.git(*commands[what])
     if what == "cherry-pick":
         (shop.path / ".git/CHERRY_PICK_HEAD").write_text(shop.git("rev-parse", "other") + "\n")
+    if what == "revert of several":  # one of them was settled and committed, others are to come
+        (shop.path / ".git/sequencer").mkdir()
     code, said = update(shop)
     assert code == 3
     assert what in str(said["message"])
@@ -420,6 +424,37 @@ def test_a_neighbour_in_the_same_repository_is_never_touched(update: Update, bun
     assert shop.files() == before
     assert (tmp_path / "other/work.txt").read_text() == "uncommitted\n"
     assert git(tmp_path, "status", "--porcelain") == "M other/work.txt\n?? other/new.txt"
+
+
+def test_a_project_inside_a_project_is_not_touched_for_what_was_deleted_beside_it(
+    update: Update, bundle: Path, tmp_path: Path, shop: Shop
+) -> None:
+    open_shop(bundle, tmp_path / "inner")
+    shutil.rmtree(tmp_path / "inner/.git")
+    (tmp_path / "inner").rename(shop.path / "services")
+    (shop.path / "text.txt").unlink()
+    shutil.rmtree(shop.path / "example")
+    shop.save()
+    before = shop.files()
+    code, said = update(shop)
+    assert code == 0
+    assert {n: c for n, c in shop.files().items() if n.startswith("services/")} == {
+        n: c for n, c in before.items() if n.startswith("services/")
+    }
+    assert {"text.txt", "example/more.txt"} <= set(said["deleted"])  # type: ignore[call-overload]
+
+
+def test_a_new_file_that_is_ignored_is_named_since_adding_all_would_leave_it_out(
+    update: Update, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "excludes").write_text("private.txt\n")
+    settings(monkeypatch, tmp_path, f"[core]\n\texcludesFile = {tmp_path}/excludes\n")
+    shop.write(".gitignore", "late/\n")
+    shop.save()
+    assert update(shop, "--plan")[1]["ignored"] == ["late/added.txt", "private.txt"]
+    assert update(shop)[1]["ignored"] == ["late/added.txt", "private.txt"]
+    assert update(shop, "--abort")[0] == 0
+    assert cli.run(["update", str(shop.path)]) == 0
 
 
 def test_two_updates_at_once_do_not_undo_each_other(shop: Shop) -> None:

@@ -82,6 +82,39 @@ def test_what_was_written_since_it_was_interrupted_is_put_aside(
     assert (name, Path(place).read_text()) == ("text.txt", "written in between\n")
 
 
+@pytest.mark.parametrize("leave", [update.end, update.take_back])
+def test_an_interrupted_update_is_not_written_over_another_commit(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, leave: object
+) -> None:
+    before = shop.files()
+    interrupt(shop, monkeypatch)
+    shop.save()
+    shop.write("text.txt", "a later commit\n")
+    shop.save()
+    with pytest.raises(DestinationError, match="another commit is checked out") as caught:
+        leave(shop.path)  # type: ignore[operator]
+    assert shop.read("text.txt") == b"a later commit\n"
+    (began,) = {word.strip(",;") for word in caught.value.hint.split() if len(word.strip(",;")) == 12}
+    shop.git("reset", "--quiet", "--soft", began)
+    leave(shop.path)  # type: ignore[operator]
+    assert (shop.files() == before) is (leave is update.take_back)
+
+
+def test_an_interrupted_update_of_which_nothing_is_left_elsewhere_is_forgotten(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.git("checkout", "--quiet", "-b", "other")
+    shop.edit("text.txt", "line 1\n", "line of another branch\n")
+    before = shop.files()
+    shop.git("checkout", "--quiet", "main")
+    interrupt(shop, monkeypatch)
+    shop.git("stash", "--quiet", "--include-untracked")
+    shop.git("checkout", "--quiet", "other")
+    assert update.take_back(shop.path).put_aside == ()
+    assert (shop.files(), shop.git("status", "--porcelain")) == (before, "")
+    assert "late/added.txt" in update.run(project.read(shop.path), {}, {}).of("added")
+
+
 def test_an_update_can_be_taken_back_until_it_is_committed(shop: Shop) -> None:
     before = shop.files()
     update.run(project.read(shop.path), {}, {})

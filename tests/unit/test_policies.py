@@ -51,6 +51,16 @@ def test_a_folder_of_which_little_went_elsewhere_was_deleted_and_empty_files_dec
     assert aligned.theirs == tree(e__a="a", e__new="n")
 
 
+def test_what_another_project_in_the_same_folder_holds_is_not_taken_for_a_file_that_went() -> None:
+    base, theirs = tree(renovate="a", d__x="x"), tree(renovate="A", d__x="x", d__new="n")
+    inside = {"services/billing/.copier-answers.yml": Entry("100644", "answers")}
+    ours = {**tree(services__billing__renovate="a", services__billing__d__x="x"), **inside}
+    mine = {"renovate": "services/billing/renovate", "d/x": "services/billing/d/x"}
+    aligned = policies.align(base, ours, theirs, mine, {})
+    assert aligned.theirs == {}
+    assert aligned.deleted == {"renovate", "d/new"}
+
+
 def test_a_generated_file_that_both_changed_is_the_users() -> None:
     own = "packages/contracts/src/predictions.ts"
     names = ("package-lock.json", "tools/contract/package-lock.json", "tools/go.sum", "requirements-dev.txt", own)
