@@ -75,7 +75,7 @@ def service(project: Path, url: str) -> Program:
     return Program(["node", "apps/api/src/server.ts"], project, settings, "/readyz")
 
 
-def call(server: Server, path: str, cookie: str = "", body: Mapping[str, str] | None = None) -> tuple[Any, str]:
+def call(server: Server, path: str, cookie: str = "", body: Mapping[str, object] | None = None) -> tuple[Any, str]:
     """Ask as a browser would; gives the answer and the cookies that it set."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Origin": ORIGIN, "Content-Type": "application/json", "Cookie": cookie}

@@ -7,6 +7,7 @@ import { withTenant } from '../src/db/tenant.ts';
 import { deleteBefore } from '../src/modules/live/events.ts';
 import { Hub } from '../src/modules/live/hub.ts';
 import { forget } from '../src/modules/live/jobs.ts';
+import { Presence } from '../src/modules/live/presence.ts';
 import { SocketStream } from '../src/modules/live/sink.ts';
 import { Stream } from '../src/modules/live/stream.ts';
 import { tell } from '../src/modules/live/tell.ts';
@@ -345,6 +346,24 @@ it('who comes at once finds no more room than who comes one by one', async () =>
 it('who is present is told where that is switched on', async () => {
   const response = await red.client.get(`${red.path}/presence`);
   expect([response.statusCode, response.json().code]).toEqual([503, 'presence_not_configured']);
+});
+
+it('a process that has said goodbye is present no more, though a beat of it still runs', async () => {
+  const { organizationId } = red;
+  const [row] = await test.database.db
+    .select({ userId: members.userId })
+    .from(members)
+    .where(eq(members.organizationId, organizationId));
+  const userId = row?.userId ?? '';
+  const presence = new Presence({ database: test.database, log: test.app.log, beatMs: 60_000 });
+  presence.came({ organizationId, userId });
+  await presence.beat();
+  expect(await presence.list(organizationId)).toEqual([userId]);
+  const running = presence.beat();
+  await presence.stop();
+  await running;
+  await presence.beat();
+  expect(await presence.list(organizationId)).toEqual([]);
 });
 
 describe('telling', () => {

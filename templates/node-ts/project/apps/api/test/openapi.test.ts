@@ -1,13 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { exportOpenApi } from '../src/commands/export-openapi.ts';
+import { startApp } from './support/app.ts';
+import { unreachableDatabase } from './support/database.ts';
 
 const committed = readFileSync(new URL('../openapi.json', import.meta.url), 'utf8');
 
+interface Answer {
+  description: string;
+  headers?: Record<string, { $ref: string }>;
+  content?: Record<string, object>;
+}
+
 interface Operation {
   operationId?: string;
+  tags?: string[];
   security?: unknown[];
-  responses: Record<string, { description: string; content?: Record<string, object> }>;
+  responses: Record<string, Answer>;
 }
 
 describe('openapi.json', () => {
@@ -16,6 +25,8 @@ describe('openapi.json', () => {
   const operations = paths.flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
       name: `${method} ${path}`,
+      method: method.toUpperCase() as 'GET',
+      path,
       operation,
     })),
   );
@@ -55,4 +66,25 @@ describe('openapi.json', () => {
       }
     },
   );
+
+  it('tells of each route that turns callers away under load, and when they may come back', async () => {
+    const database = { ...unreachableDatabase(), waiting: () => 1 };
+    const { app, close } = await startApp({ database, env: { OVERLOAD_DATABASE_WAITING: '1' } });
+    const turnedAway: string[] = [];
+    for (const { method, path, name, operation } of operations) {
+      if (operation.tags?.includes('health')) continue;
+      const response = await app.inject({ method, url: path.replaceAll(/\{\w+\}/g, 'x') });
+      expect([name, response.statusCode]).toEqual([name, 503]);
+      expect(response.headers).toHaveProperty('retry-after');
+      turnedAway.push(name);
+    }
+    await close();
+    const told = operations.filter(
+      ({ operation: { responses } }) =>
+        responses[503]?.headers?.['retry-after']?.$ref === '#/components/headers/RetryAfter',
+    );
+    expect(turnedAway.length).toBeGreaterThan(0);
+    expect(told.map(({ name }) => name)).toEqual(turnedAway);
+    expect(document.components.headers).toHaveProperty('RetryAfter');
+  });
 });

@@ -1,4 +1,10 @@
 import { STATUS_CODES } from 'node:http';
+import { PROBLEM_TYPE } from './problems.ts';
+
+/** The header's name among the components. */
+export const RETRY_AFTER = 'RetryAfter';
+/** The problems that pass: their answers say when. */
+const PASSING = ['429', '503'];
 
 const REFERENCE = '#/components/schemas/';
 const INPUT = 'Input';
@@ -6,6 +12,7 @@ const INPUT = 'Input';
 /**
  * The zod provider lists every schema twice, as input and as output. Readers and client
  * generators want those that are used, under the names that we gave them; and a list of all tags.
+ * Headers of answers the provider leaves out.
  */
 export function tidyDocument<Document extends object>(document: Document): Document {
   const tidy = structuredClone(document) as Document & Described;
@@ -64,7 +71,13 @@ function renamed(reference: string, names: ReadonlyMap<string, string>): string 
 
 function described(status: string, response: Record<string, unknown>) {
   const isDefault = response.description === 'Default Response';
-  return isDefault ? { ...response, description: STATUS_CODES[status] } : response;
+  const { content } = response;
+  const passes = PASSING.includes(status) && isRecord(content) && PROBLEM_TYPE in content;
+  return {
+    ...response,
+    ...(isDefault && { description: STATUS_CODES[status] }),
+    ...(passes && { headers: { 'retry-after': { $ref: `#/components/headers/${RETRY_AFTER}` } } }),
+  };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

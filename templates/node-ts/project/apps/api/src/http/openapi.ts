@@ -3,7 +3,7 @@ import { Problem } from '@app/contracts';
 import swagger from '@fastify/swagger';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { App } from './app.ts';
-import { tidyDocument } from './openapi-tidy.ts';
+import { RETRY_AFTER, tidyDocument } from './openapi-tidy.ts';
 import { PROBLEM_TYPE } from './problems.ts';
 
 /** Collects the routes' schemas into an OpenAPI 3.1 document and serves it. */
@@ -19,6 +19,12 @@ export async function registerOpenApi(app: App): Promise<void> {
       },
       servers: [{ url: '/' }],
       components: {
+        headers: {
+          [RETRY_AFTER]: {
+            description: 'How soon to try again, in seconds',
+            schema: { type: 'integer', minimum: 0 },
+          },
+        },
         securitySchemes: {
           session: {
             type: 'apiKey',
@@ -48,11 +54,17 @@ export async function registerOpenApi(app: App): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
 }
 
+/** Under load, or while the database is away or busy, every route answers with it. */
+const ANYWHERE = 503;
+
 /** Response schemas of the problems that a route answers with, and of those that any may. */
 export function problems<const Status extends number>(...statuses: readonly Status[]) {
-  const entries = statuses.map((status) => [status, problem(STATUS_CODES[status] ?? 'Error')]);
+  const entries = [...statuses, ANYWHERE].map((status) => [
+    status,
+    problem(STATUS_CODES[status] ?? 'Error'),
+  ]);
   return {
-    ...(Object.fromEntries(entries) as Record<Status, ProblemResponse>),
+    ...(Object.fromEntries(entries) as Record<Status | typeof ANYWHERE, ProblemResponse>),
     default: problem('Any other error'),
   };
 }

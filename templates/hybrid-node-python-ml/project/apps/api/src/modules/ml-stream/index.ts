@@ -48,7 +48,7 @@ export const mlStream = defineModule({
               description: 'Server-sent events; the schema is that of the data of each',
               content: { 'text/event-stream': { schema: StreamEvent } },
             },
-            ...problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
+            ...problems(400, 401, 403, 404, 413, 415, 422, 429),
           },
         },
       },

@@ -34,7 +34,7 @@ export const ml = defineModule({
           summary: 'Predict for each instance',
           params: OrganizationParams,
           body: NewPredictions,
-          response: { 200: Predictions, ...problems(400, 401, 403, 404, 413, 415, 422, 429, 503) },
+          response: { 200: Predictions, ...problems(400, 401, 403, 404, 413, 415, 422, 429) },
         },
       },
       async (request, reply) => {

@@ -83,7 +83,7 @@ function registerCheckout(app: App, parts: Parts): void {
         body: Body,
         response: {
           201: BillingLink,
-          ...problems(400, 401, 403, 404, 409, 413, 415, 429, 503),
+          ...problems(400, 401, 403, 404, 409, 413, 415, 429),
         },
       },
     },
@@ -108,7 +108,7 @@ function registerPortal(app: App, parts: Parts): void {
         security: BY_SESSION,
         operationId: 'createPortalLink',
         summary: 'Manage the subscription, cards and bills: the answer is where',
-        response: { 201: BillingLink, ...problems(400, 401, 403, 404, 409, 429, 503) },
+        response: { 201: BillingLink, ...problems(400, 401, 403, 404, 409, 429) },
       },
     },
     async (request, reply) => {

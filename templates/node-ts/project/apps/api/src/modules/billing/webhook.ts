@@ -51,7 +51,7 @@ export function registerWebhook(app: App, parts: Services & BillingParts): void 
         headers: z.object({ 'stripe-signature': z.string() }),
         response: {
           200: z.object({ received: z.literal(true) }),
-          ...problems(400, 413, 415, 429, 503),
+          ...problems(400, 413, 415, 429),
         },
       },
     },

@@ -42,7 +42,7 @@ export function registerList(app: App, { database, requires }: Services, files: 
         summary: 'List files, newest first',
         params: OrganizationParams,
         querystring: FileQuery,
-        response: { 200: FilePage, ...problems(400, 401, 403, 404, 429, 503) },
+        response: { 200: FilePage, ...problems(400, 401, 403, 404, 429) },
       },
     },
     async (request, reply) => {
@@ -67,7 +67,7 @@ export function registerRead(app: App, { database, requires }: Services, files: 
         operationId: 'getFile',
         summary: 'What is known of a file',
         params: Params,
-        response: { 200: StoredFile, ...problems(400, 401, 403, 404, 429, 503) },
+        response: { 200: StoredFile, ...problems(400, 401, 403, 404, 429) },
       },
     },
     async (request, reply) => {
@@ -91,7 +91,7 @@ export function registerContent(app: App, { database, requires }: Services, file
         operationId: 'getFileContent',
         summary: 'Download a file, or a range of its bytes',
         params: Params,
-        response: { ...BYTES, ...problems(400, 401, 403, 404, 412, 416, 429, 503) },
+        response: { ...BYTES, ...problems(400, 401, 403, 404, 412, 416, 429) },
       },
     },
     async (request, reply) => {
@@ -120,7 +120,7 @@ export function registerLink(
         operationId: 'linkFile',
         summary: 'Make an address at which anybody can read a file for a short while',
         params: Params,
-        response: { 201: FileLink, ...problems(400, 401, 403, 404, 429, 503) },
+        response: { 201: FileLink, ...problems(400, 401, 403, 404, 429) },
       },
     },
     async (request, reply) => {
@@ -147,7 +147,7 @@ export function registerLink(
         operationId: 'followFileLink',
         summary: 'Download a file by an address that was made for it',
         querystring: LinkQuery,
-        response: { ...BYTES, ...problems(400, 401, 403, 404, 412, 416, 429, 503) },
+        response: { ...BYTES, ...problems(400, 401, 403, 404, 412, 416, 429) },
       },
     },
     async (request, reply) => {
@@ -173,7 +173,7 @@ export function registerDelete(app: App, { database, requires }: Services, files
         operationId: 'deleteFile',
         summary: 'Delete a file',
         params: Params,
-        response: { 204: z.undefined(), ...problems(400, 401, 403, 404, 429, 503) },
+        response: { 204: z.undefined(), ...problems(400, 401, 403, 404, 429) },
       },
     },
     async (request, reply) => {

@@ -38,7 +38,7 @@ export function registerUpload(app: App, services: Services, files: Files): void
         body: z.any().meta({ type: 'string', format: 'binary' }),
         response: {
           201: StoredFile,
-          ...problems(400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 429, 503),
+          ...problems(400, 401, 403, 404, 408, 409, 411, 413, 415, 422, 429),
         },
       },
     },

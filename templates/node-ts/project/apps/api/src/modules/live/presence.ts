@@ -30,6 +30,7 @@ export class Presence {
   readonly #here = new Map<string, { person: Person; streams: number }>();
   readonly #written = new Set<string>();
   #settling = Promise.resolve();
+  #isStopping = false;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -50,11 +51,13 @@ export class Presence {
 
   async beat(): Promise<void> {
     await this.#settle();
+    if (this.#isStopping) return;
     for (const id of await this.#over()) await this.#clear(id);
   }
 
-  /** Its people are looked for by the others, at their next beat. */
+  /** Its people are looked for by the others, at their next beat. Nothing is written after its goodbye. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     await this.#settling;
     if (this.#written.size === 0) return;
     await this.#db.update(liveProcesses).set({ until: sql`now()` }).where(this.#isMine);
@@ -89,6 +92,7 @@ export class Presence {
   }
 
   async #write(): Promise<void> {
+    if (this.#isStopping) return;
     if (this.#here.size === 0 && this.#written.size === 0) return;
     await this.#live();
     for (const [key, { person, streams }] of this.#here) {

@@ -110,7 +110,7 @@ function registerPresence(app: App, { requires }: Services, presence: Presence |
         operationId: 'readPresence',
         summary: 'Who of the organization listens, to whichever process',
         params: OrganizationParams,
-        response: { 200: LivePresence, ...problems(400, 401, 403, 404, 429, 503) },
+        response: { 200: LivePresence, ...problems(400, 401, 403, 404, 429) },
       },
     },
     async (request, reply) => {
