@@ -170,8 +170,8 @@ BREAKS = (
     Break(
         "a version is swapped in that cannot answer",
         f"{SERVICE}/runtime.py",
-        "await asyncio.to_thread(rehearse, model)",
-        "pass",
+        "        rehearse(model)\n",
+        "",
         "test_rehearsal.py::test_a_service_does_not_start_with_a_version_that_cannot_answer",
     ),
     Break(
@@ -187,6 +187,13 @@ BREAKS = (
         "        except Exception as error:\n            self._fail(batch, error)\n",
         "        except OSError as error:\n            self._fail(batch, error)\n",
         "test_batching.py::test_rows_of_unlike_widths_fail_their_callers_and_the_batcher_goes_on",
+    ),
+    Break(
+        "a model that hangs keeps a service that is told to stop",
+        f"{SERVICE}/cli.py",
+        "    if any(thread.is_alive() for thread in running):",
+        "    if not running:",
+        "test_process.py::test_a_model_that_hangs_does_not_keep_a_service_that_is_told_to_stop",
     ),
     Break(
         "a dead batcher is alive",

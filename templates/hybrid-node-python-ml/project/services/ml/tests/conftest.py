@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,13 +76,13 @@ class Server:
 
 
 @contextmanager
-def serving(**environment: str) -> Iterator[Server]:
+def serving(program: Sequence[str] = ("-m", "tests"), **environment: str) -> Iterator[Server]:
     """The service as its own process, ready to answer."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests", "serve"],
+        [sys.executable, *program, "serve"],
         env={"PATH": os.environ["PATH"], "PORT": str(port), **environment},
         cwd=SERVICE,
         stdout=subprocess.PIPE,

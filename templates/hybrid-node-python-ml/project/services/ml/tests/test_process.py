@@ -1,6 +1,7 @@
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from ml.registry import Registry
 
 from . import tiny
-from .conftest import SERVICE, instances, serving
+from .conftest import SERVICE, instances, serving, until
 
 
 def ml(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -47,6 +48,63 @@ def test_a_signal_drains_and_exits_with_0(trained: Registry, number: int) -> Non
 
     with serving(ML_REGISTRY_DIR=str(trained.root), ML_MAX_QUEUE="4096") as server:
         code, log = asyncio.run(main(server.url))
+    assert code == 0, log
+
+
+# A model that hangs in native code once a file is there: nothing can end its thread.
+HANGING = """
+import os, sys, time
+import tests
+from ml.cli import main
+from ml.model import Model
+run = Model.run
+def hanging(self, batch):
+    if os.path.exists(os.environ["HANGS"]):
+        open(os.environ["HANGS"] + ".now", "w").close()
+        time.sleep(3600)
+    return run(self, batch)
+Model.run = hanging
+main()
+"""
+
+
+def test_a_model_that_hangs_does_not_keep_a_service_that_is_told_to_stop(
+    trained: Registry, tmp_path: Path
+) -> None:
+    hangs = tmp_path / "hangs"
+    where = {"ML_REGISTRY_DIR": str(trained.root), "HANGS": str(hangs)}
+    with serving(("-c", HANGING), ML_SHUTDOWN_SECONDS="1", **where) as server:
+        hangs.touch()
+        with httpx2.Client(base_url=server.url, timeout=0.5) as client:
+            with pytest.raises(httpx2.TimeoutException):
+                client.post("/v1/predict", json={"instances": instances(1)})
+            code, log = server.stop(signal.SIGTERM)
+    assert code == 0, log
+
+
+def test_a_model_that_hangs_while_it_is_loaded_does_not_either(
+    trained: Registry, tmp_path: Path
+) -> None:
+    hangs = tmp_path / "hangs"
+    hangs.touch()
+    where = {"ML_REGISTRY_DIR": str(trained.root), "HANGS": str(hangs), "PORT": "0"}
+    process = subprocess.Popen([sys.executable, "-c", HANGING, "serve"], env=where, cwd=SERVICE)
+    try:
+        asyncio.run(until((tmp_path / "hangs.now").exists, 120))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_half_a_request_does_not_keep_it(trained: Registry) -> None:
+    with serving(ML_REGISTRY_DIR=str(trained.root), ML_SHUTDOWN_SECONDS="1") as server:
+        port = int(server.url.rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as frozen:
+            frozen.sendall(b"POST /v1/predict HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n\r\n{")
+            httpx2.get(f"{server.url}/livez", timeout=30).raise_for_status()
+            code, log = server.stop(signal.SIGTERM)
     assert code == 0, log
 
 

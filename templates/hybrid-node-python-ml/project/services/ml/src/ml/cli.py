@@ -2,11 +2,14 @@
 
 import argparse
 import json
+import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,16 +39,40 @@ def serve(settings: Settings, options: argparse.Namespace) -> None:
     }
     # uvicorn raises the signal again once it has drained; that is the end, not an error.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: sys.exit(0))
     if options.reload:
         source = [str(Path(__file__).parent)]
         app = "ml.app:create_reloading_app"
         uvicorn.run(app, factory=True, reload=True, reload_dirs=source, **common)
         return
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), **common))
-    server.run()
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if not self.started:
+                # Nobody is answered yet, and a model may load for ever.
+                os._exit(0)
+            super().handle_exit(sig, frame)
+
+    server = Server(uvicorn.Config(create_app(settings), **common))
+    try:
+        server.run()
+    finally:
+        if server.should_exit:
+            _leave_what_hangs()
     if not server.started:
         sys.exit(1)
+
+
+def _leave_what_hangs() -> None:
+    """End even if a model hangs in native code: Python would wait for its thread for ever."""
+    from ml.runtime import MODEL_THREADS
+
+    running = [thread for thread in threading.enumerate() if thread.name.startswith(MODEL_THREADS)]
+    for thread in running:
+        thread.join(1)
+    if any(thread.is_alive() for thread in running):
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def train(settings: Settings, options: argparse.Namespace) -> None:

@@ -21,6 +21,9 @@ from ml.settings import Settings
 
 log = structlog.get_logger()
 
+# What the names of threads that run a model's own code begin with.
+MODEL_THREADS = "model-"
+
 
 class Runtime:
     """Serves one alias of the registry and follows it to a new version without a pause."""
@@ -29,7 +32,8 @@ class Runtime:
         self._settings = settings
         self._metrics = metrics
         self._registry = Registry(settings.registry_dir)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._executor = ThreadPoolExecutor(1, f"{MODEL_THREADS}runs")
+        self._loader = ThreadPoolExecutor(1, f"{MODEL_THREADS}loads")
         self._served: Served | None = None
         self._refused: tuple[str, tuple[int, ...]] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -69,7 +73,9 @@ class Runtime:
             with suppress(asyncio.CancelledError):
                 await self._watcher
         await self.batcher.stop()
-        self._executor.shutdown(wait=True)
+        # Without waiting: native code that hangs cannot be ended.
+        for executor in (self._executor, self._loader):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     async def predict(
         self, batch: Batch, deadline: float, abandoned: Callable[[], Awaitable[bool]]
@@ -92,21 +98,25 @@ class Runtime:
 
     async def _serve(self, version: str) -> None:
         started = time.monotonic()
-        settings = self._settings
-        model = await asyncio.to_thread(
-            load, self._registry, version, settings.intra_op_threads, settings.providers
-        )
-        try:
-            costs = await asyncio.to_thread(list, model.warm_up(settings.max_batch))
-        except Exception as error:
-            raise RegistryError(f"version {version} cannot run batches: {error}") from error
-        await asyncio.to_thread(rehearse, model)
+        loop = asyncio.get_running_loop()
+        model, costs = await loop.run_in_executor(self._loader, self._loaded, version)
         self._keep_width(model)
         for rows, seconds in costs:
             self.batcher.costs.observe(rows, seconds)
-        self._served = Served.watching(model, settings.drift_window)
+        self._served = Served.watching(model, self._settings.drift_window)
         self._metrics.serving(model.card.name, version)
         log.info("model_loaded", version=version, seconds=round(time.monotonic() - started, 3))
+
+    def _loaded(self, version: str) -> tuple[Model, list[tuple[int, float]]]:
+        """A version that has answered its example, and what batches of it take."""
+        settings = self._settings
+        model = load(self._registry, version, settings.intra_op_threads, settings.providers)
+        try:
+            costs = list(model.warm_up(settings.max_batch))
+        except Exception as error:
+            raise RegistryError(f"version {version} cannot run batches: {error}") from error
+        rehearse(model)
+        return model, costs
 
     def _keep_width(self, model: Model) -> None:
         """Refuse another width of outputs that no labels name: callers may keep them."""
