@@ -47,7 +47,7 @@ class Command(TyperCommand):
         key = choices.nearest(written, types)
         if not key or (key != written and getattr(error, "possibilities", None)):
             return
-        answer = f"{key}={_value(option, args) or ('yes' if types[key] == 'bool' else 'VALUE')}"
+        answer = f"{key}={_value(option, args, types[key])}"
         meant = f"stackgen {self.name} {key}" if "feature" in taken else f"-d {shlex.quote(answer)}"
         raise _refusal(f"No such option: {option}", f"did you mean {meant}?") from error
 
@@ -58,14 +58,14 @@ def _refusal(message: str, hint: str) -> Exception:
     return UsageError(message, hint)
 
 
-def _value(option: str, args: list[str]) -> str:
-    """Give the value that was said behind an option, an empty string where none was."""
+def _value(option: str, args: list[str], kind: str) -> str:
+    """Give the value that was said behind an option, or one that could have been."""
     for word, following in zip(args, [*args[1:], "-"], strict=True):
         if word.startswith(f"{option}="):
             return word.partition("=")[2]
-        if word == option:
-            return "" if following.startswith("-") else following
-    return ""
+        if word == option and kind != "bool" and not following.startswith("-"):
+            return following
+    return "yes" if kind == "bool" else "VALUE"
 
 
 def _complete(key: str) -> Callable[[str], list[str]]:

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy stands between the code and a PostgreSQL server, and can take the server away without a word, as a stopped
@@ -75,8 +76,15 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Held tells that something waits to be let through.
-func (p *Proxy) Held() <-chan struct{} { return p.held }
+// AwaitHeld returns when something waits to be let through.
+func (p *Proxy) AwaitHeld(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.held:
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing was sent to the database")
+	}
+}
 
 func (p *Proxy) serve(client net.Conn) {
 	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", p.server)
