@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 _LONG_WORD = re.compile(r"\S{161,}")
-_LONGEST = 20_000
+_LONGEST = 2000
 
 
 def cut(text: str) -> str:

@@ -166,7 +166,8 @@ def revise(project: Project, home: Repository, store: Store, old: Path, new: Pat
 
 def _refuse(names: set[str], problem: str, hint: str) -> None:
     if names:
-        raise DestinationError(f"{problem} {', '.join(map(readable, sorted(names)))}", hint)
+        files = [readable(name) for name in sorted(names)]
+        raise DestinationError(f"{problem} {', '.join(files)}", hint, {"files": files})
 
 
 def _refuse_hidden(home: Repository, ours: Mapping[str, Entry], changes: Mapping[str, Entry | None]) -> None:

@@ -97,6 +97,7 @@ def test_an_empty_value_is_refused_instead_of_taken_for_none(
         (["new", "shop", "--owner", "Ann Lee"], "-d 'owner=Ann Lee'"),
         (["new", "shop", "--owner=Ann"], "-d owner=Ann"),
         (["new", "shop", "--jobs"], "-d jobs=yes"),
+        (["new", "--jobs", "shop"], "-d jobs=yes"),
         (["new", "shop", "--ci"], "-d ci=VALUE"),
         (["recommend", "--licence", "mit"], "-d license=mit"),
         (["update", "--ml-training", "torch", "--plan"], "-d ml_training=torch"),
