@@ -33,7 +33,7 @@ def complaints(text: str, component: str, folder: Path) -> str:
     """Tell what Kubernetes and our own rules have against the manifests; nothing when they are content."""
     if text.startswith("error: "):
         return text
-    documents = [_plain(document) for document in yaml.safe_load_all(text)]
+    documents = [plain(document) for document in yaml.safe_load_all(text)]
     path = folder / "manifests.yaml"
     path.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
     looks = LOOKS[component](list(yaml.safe_load_all(text)))
@@ -41,7 +41,7 @@ def complaints(text: str, component: str, folder: Path) -> str:
     return "\n".join(filter(None, found))
 
 
-def _plain(document: Manifest) -> Manifest:
+def plain(document: Manifest) -> Manifest:
     """Give the Deployment that KServe makes of an InferenceService, which the rules for pods then hold for."""
     if document["kind"] != "InferenceService":
         return document

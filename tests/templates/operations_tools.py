@@ -76,6 +76,16 @@ def go_program(name: str) -> Path:
     return _built(name, sources, ["install", "."], folder)
 
 
+def go_module(module: str) -> Path:
+    """Give the folder with the files of a Go module, such as `example.org/module@v1.2.3`."""
+    command = [python_tool("go"), "mod", "download", "-json", module]
+    with TemporaryDirectory() as scratch:
+        result = run(command, Path(scratch), {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"})
+    if result.returncode != 0:
+        raise ToolError(f"`go mod download {module}` failed:\n{result.stdout}{result.stderr}")
+    return Path(json.loads(result.stdout)["Dir"])
+
+
 def _built(name: str, sources: bytes, command: list[str], cwd: Path | None) -> Path:
     folder = ROOT / ".cache" / "tools" / hashlib.sha256(sources).hexdigest()[:16]
     if not (folder / name).is_file():
