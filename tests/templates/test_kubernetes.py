@@ -28,6 +28,23 @@ OVERLAYS = "deploy/kustomize/overlays"
 MONITORING = "../../../../monitoring"
 SECOND = "registry.example.com/shop@sha256:" + "2" * 64
 JOBS = {"hybrid-node-python-ml": {"ml_async_jobs": True}, "go": {"jobs": True}}
+GATEWAY, SECRETS = ("../../components/gateway",), ("../../components/external-secrets",)
+# Which file of a project, what in it becomes what, with which components, and what the server says then.
+BREAKS = [
+    ("deploy/kustomize/components/gateway/httproute.yaml", "hostnames:", "hosts:", GATEWAY, "spec.hosts"),
+    ("deploy/kustomize/components/gateway/httproute.yaml", "- name: gateway", "- name: 7", GATEWAY, "must be of type"),
+    (
+        "deploy/kustomize/components/external-secrets/api-secrets.yaml",
+        "  secretStoreRef:",
+        "  store:",
+        SECRETS,
+        "store",
+    ),
+    ("monitoring/podmonitor.yaml", "podMetricsEndpoints:", "endpoints:", (MONITORING,), "spec.endpoints"),
+    ("deploy/kustomize/base/service.yaml", "targetPort: http", "targetPort: HTTP", (), "targetPort"),
+    ("deploy/kustomize/base/deployment.yaml", "runAsNonRoot: true", "runAsNonRoot: false", (), "runAsNonRoot"),
+    ("deploy/kustomize/base/deployment.yaml", "cpu: 100m", "cpu: much", (), "quantities"),
+]
 # When each release came to have manifests does not matter: what has none is passed over.
 UPDATED = [
     (version, stack)
@@ -112,6 +129,31 @@ def test_an_overlay_is_taken_with_each_component_and_its_pods_are_admitted(
     bare = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}}
     refused = admitted(cluster, namespace, {**bare, "spec": {"containers": [{"name": "bare", "image": "bare"}]}})
     assert 'violates PodSecurity "restricted:latest"' in refused.stderr
+
+
+@pytest.mark.parametrize(("file", "old", "new", "components", "complaint"), BREAKS)
+def test_a_mistake_is_refused(
+    cluster: Cluster,
+    files: Path,
+    tmp_path: Path,
+    file: str,
+    old: str,
+    new: str,
+    components: tuple[str, ...],
+    complaint: str,
+) -> None:
+    name = f"mistake-{tmp_path.name[-20:].strip('_').replace('_', '-').lower()}"
+    project = render_files(files, tmp_path / "project", stack="node-ts", name=name, deploy="kubernetes")
+    overlay = project / OVERLAYS / "production"
+    text = (project / file).read_text(encoding="utf-8")
+    assert old in text
+    (project / file).write_text(text.replace(old, new), encoding="utf-8")
+    take(overlay, *components)
+    said = [cluster.kubectl("apply", "--kustomize", overlay)]
+    if said[0].returncode == 0:
+        said = [admitted(cluster, name, pod) for pod in pods(cluster, name)]
+    assert any(complaint in one.stderr for one in said), said
+    assert any(one.returncode for one in said), said
 
 
 def test_what_kserve_would_make_is_taken(cluster: Cluster, files: Path, tmp_path: Path) -> None:
