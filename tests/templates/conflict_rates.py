@@ -2,14 +2,15 @@
 
 `PYTHONPATH=.:tests:tests/templates uv run tests/templates/conflict_rates.py [STACK ...]`: one project a stack and
 release, in which much of the corpus was done by a seed (`--seed 0`), is carried to the templates of the last commit.
-The table goes into docs/explanation/updates.md; the exit code is 1 where something was lost.
+With all stacks the table goes into docs/explanation/updates.md; the exit code is 1 where something was lost.
 """
 
 import argparse
+import itertools
 import random
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,6 @@ from museum import ROOT
 
 PAGE = ROOT / "docs/explanation/updates.md"
 BEGIN, END = "<!-- rates: tests/templates/conflict_rates.py -->\n", "<!-- end of rates -->\n"
-HEAD = (
-    "| stack | from | edits that apply | files touched | of these merged | in conflict | lost |\n"
-    "|---|---|---|---|---|---|---|\n"
-)
 
 
 @dataclass(frozen=True)
@@ -33,14 +30,18 @@ class Row:
     stack: str
     version: str
     edits: int
-    changed: int
     merged: int
     conflicts: tuple[str, ...]
     complaints: tuple[str, ...]
 
-    def line(self) -> str:
-        cells = (self.stack, self.version, self.edits, self.changed, self.merged, len(self.conflicts))
-        return f"| {' | '.join(map(str, cells))} | {len(self.complaints)} |\n"
+    @property
+    def rate(self) -> str:
+        return f"{len(self.conflicts)} of {self.merged + len(self.conflicts)}"
+
+    def told(self) -> str:
+        lines = (f"    {each}\n" for each in (*self.conflicts, *self.complaints))
+        lost = f"lost {len(self.complaints)}"
+        return f"{self.stack} {self.version}: {self.edits} edits, conflicts {self.rate}, {lost}\n{''.join(lines)}"
 
 
 def chosen(stack: str, seed: int) -> list[corpus.Edit]:
@@ -57,9 +58,9 @@ def measured(template: Path, stack: str, version: str, seed: int) -> Row:
         edits = chosen(stack, seed)
         outcome = grounds.carry(ground, edits, Path(place))
     report = outcome.report
-    merged = len(report.of("merged", "united", "moved"))
     done = len(edits) - len({each.split(": ")[0] for each in outcome.missing})
-    return Row(stack, version, done, len(report.changed), merged, report.conflicts, tuple(outcome.complaints))
+    merged = len(report.of("merged", "united"))
+    return Row(stack, version, done, merged, report.conflicts, tuple(outcome.complaints))
 
 
 def rows(template: Path, stacks: Sequence[str], seed: int) -> Iterator[Row]:
@@ -69,20 +70,23 @@ def rows(template: Path, stacks: Sequence[str], seed: int) -> Iterator[Row]:
                 yield measured(template, stack, version, seed)
 
 
-def write(lines: Sequence[str]) -> None:
-    """Put rows into the table; those of stacks that were not measured stay."""
+def table(measured: Iterable[Row]) -> str:
+    """Give a line for each release; those that are like the one before them share it."""
+    cells: dict[str, dict[str, str]] = {}
+    for row in measured:
+        cells.setdefault(row.version, {})[row.stack] = row.rate
+    stacks = sorted({stack for rates in cells.values() for stack in rates})
+    lines = [f"| from | {' | '.join(stacks)} |\n|{'---|' * (len(stacks) + 1)}\n"]
+    for rates, alike in itertools.groupby(cells, key=cells.__getitem__):
+        versions = list(alike)
+        name = versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"
+        lines.append(f"| {name} | {' | '.join(rates.get(stack, '') for stack in stacks)} |\n")
+    return "".join(lines)
+
+
+def write(text: str) -> None:
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    table, _, after = rest.partition(END)
-    mine = {line.split("|")[1] for line in lines}
-    others = [line for line in table.splitlines(keepends=True)[2:] if line.split("|")[1] not in mine]
-    PAGE.write_text(
-        f"{before}{BEGIN}{HEAD}{''.join(sorted([*others, *lines], key=order))}{END}{after}", encoding="utf-8"
-    )
-
-
-def order(line: str) -> tuple[str, list[int]]:
-    _, stack, version, *_ = line.split("|")
-    return stack, [int(part) for part in version.split(".")]
+    PAGE.write_text(f"{before}{BEGIN}{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 def main() -> int:
@@ -90,15 +94,15 @@ def main() -> int:
     parser.add_argument("stacks", nargs="*")
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
-    lines, lost = [], 0
+    done = []
     with tempfile.TemporaryDirectory() as place:
         for row in rows(grounds.template(Path(place)), told.stacks, told.seed):
-            lines.append(row.line())
-            lost += len(row.complaints)
-            sys.stdout.write(row.line() + "".join(f"    {each}\n" for each in (*row.conflicts, *row.complaints)))
+            done.append(row)
+            sys.stdout.write(row.told())
             sys.stdout.flush()
-    write(lines)
-    return int(lost > 0)
+    if not told.stacks:
+        write(table(done))
+    return int(any(row.complaints for row in done))
 
 
 if __name__ == "__main__":
