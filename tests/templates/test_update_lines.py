@@ -5,6 +5,7 @@ the two has done is known from the edit itself: every edit puts its own words in
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,25 @@ from stackgen.merge import Store
 
 AT_ONCE = 150
 CASES = 3000 if is_release() else 300
-ENDINGS = {".ts", ".py", ".go", ".md", ".yml", ".yaml", ".json", ".toml", ".sql", ".sh", ".html", ".css", ""}
+ENDINGS = {
+    ".ts",
+    ".py",
+    ".go",
+    ".md",
+    ".yml",
+    ".yaml",
+    ".json",
+    ".toml",
+    ".sql",
+    ".sh",
+    ".html",
+    ".css",
+    ".mod",
+    ".txt",
+    "",
+}
+# What a bot moves: the last number of a version of three.
+VERSION = re.compile(r"(\b\d+\.\d+\.)(\d+)")
 Lines = list[str]
 
 
@@ -72,10 +91,9 @@ def quote(lines: Lines, chance: random.Random, _: str) -> None:
     lines[start:] = [line.translate(str.maketrans("'\"", "\"'")) for line in lines[start:]]
 
 
-def raise_pin(lines: Lines, chance: random.Random, _: str) -> None:
-    places = [place for place, line in enumerate(lines) if any(f".{digit}" in line for digit in range(10))]
-    for place in places:
-        lines[place] = lines[place].replace(f".{chance.randint(0, 4)}", f".{chance.randint(5, 99)}", 1)
+def raise_pins(lines: Lines, chance: random.Random, _: str) -> None:
+    by = chance.randint(1, 9)
+    lines[:] = [VERSION.sub(lambda found: f"{found[1]}{int(found[2]) + by}", line) for line in lines]
 
 
 def trail(lines: Lines, chance: random.Random, _: str) -> None:
@@ -92,17 +110,17 @@ def end_otherwise(lines: Lines, _: random.Random, __: str) -> None:
 
 
 ACTS: tuple[Callable[[Lines, random.Random, str], None], ...] = (
-    insert, insert, remove, remove, alter, alter, move, copy, indent, quote, raise_pin, trail,
+    insert, insert, remove, remove, alter, alter, move, copy, indent, quote, raise_pins, trail,
 )  # fmt: skip
 RARE = (return_carriages, end_otherwise)
 
 
 def edited(base: Lines, chance: random.Random, who: str) -> Lines:
     lines = list(base)
-    for act in [
-        *chance.choices(ACTS, k=chance.randint(1, 4)),
-        *(chance.sample(RARE, 1) if chance.random() < 0.1 else []),
-    ]:
+    acts = chance.choices(ACTS, k=chance.randint(1, 4))
+    acts += chance.sample(RARE, 1) if chance.random() < 0.1 else []
+    acts += [raise_pins] if chance.random() < 0.5 else []
+    for act in acts:
         if lines:
             act(lines, chance, who)
     return lines
@@ -121,8 +139,10 @@ def real_files() -> Iterator[tuple[str, Lines]]:
 
 
 def cases(chance: random.Random) -> dict[str, Case]:
-    """Give some cases by name: each in a folder of its own, under the name of its file."""
-    picked = chance.choices(list(real_files()), k=AT_ONCE)
+    """Give some cases by name: each in a folder of its own, under the name of its file; in a third versions abound."""
+    every = list(real_files())
+    pinned = [each for each in every if sum(bool(VERSION.search(line)) for line in each[1]) > 2]
+    picked = [*chance.choices(every, k=AT_ONCE - AT_ONCE // 3), *chance.choices(pinned, k=AT_ONCE // 3)]
     return {
         f"{number}/{name}": Case(base, edited(base, chance, "owner"), edited(base, chance, "template"))
         for number, (name, base) in enumerate(picked)
