@@ -215,7 +215,7 @@ def but_for_numbers(line: bytes) -> bytes:
 def split(held: Held | None) -> list[bytes]:
     if held is None:
         return []
-    return [held.content] if b"\0" in held.content else held.content.replace(b"\r\n", b"\n").split(b"\n")
+    return [held.content] if b"\0" in held.content[:8000] else held.content.replace(b"\r\n", b"\n").split(b"\n")
 
 
 def is_read(path: str, held: Held) -> bool:
