@@ -57,26 +57,26 @@ class Proof:
     def _missing(
         self, name: str, had: bytes, places: Iterable[bytes], named: Mapping[str, Iterable[bytes]]
     ) -> Iterator[Loss]:
-        own = _lines(had) - self._templates(name, had) - Counter(named.get(name, ()))
+        own = _lines(had, had) - self._templates(name, had) - Counter(named.get(name, ()))
         return _missing(name, had, own, places)
 
     def _templates(self, name: str, had: bytes) -> Counter[bytes]:
         """Give the lines of the template's file; of all its files, often enough, for one that the user has renamed."""
         content = read(self._template / name)
         if content is not None:
-            return _lines(content)
-        return Counter({line: count for line, count in _lines(had).items() if line in self._everywhere})
+            return _lines(content, had)
+        return Counter({line: count for line, count in _lines(had, had).items() if line in self._everywhere})
 
     @cached_property
     def _everywhere(self) -> frozenset[bytes]:
         contents = (read(path) or b"" for path in self._template.rglob("*"))
-        return frozenset(line for content in contents for line in _lines(content))
+        return frozenset(line for content in contents for line in _lines(content, content))
 
 
 def _missing(name: str, had: bytes, own: Counter[bytes], places: Iterable[bytes]) -> Iterator[Loss]:
     """Give the lines of one's own that no place holds together, judged by the place that holds most."""
-    missing = min((own - _lines(place) for place in places), key=Counter.total, default=own)
-    for number, text in enumerate(_split(had), 1):
+    missing = min((own - _lines(place, had) for place in places), key=Counter.total, default=own)
+    for number, text in enumerate(_split(had, had), 1):
         if text in missing:
             yield Loss(name, number, text.decode(errors="backslashreplace"))
 
@@ -89,10 +89,10 @@ def read(path: Path) -> bytes | None:
         return None
 
 
-def _lines(content: bytes) -> Counter[bytes]:
-    """Count the lines that say something, however they end; what is no text to git is one line."""
-    return Counter(line for line in _split(content) if line.strip())
+def _lines(content: bytes, like: bytes) -> Counter[bytes]:
+    """Count the lines that say something, however they end; all is one line where `like` is no text to git."""
+    return Counter(line for line in _split(content, like) if line.strip())
 
 
-def _split(content: bytes) -> list[bytes]:
-    return [content] if b"\0" in content[:_LOOKED_AT] else [line.rstrip(b"\r") for line in content.split(b"\n")]
+def _split(content: bytes, like: bytes) -> list[bytes]:
+    return [content] if b"\0" in like[:_LOOKED_AT] else [line.rstrip(b"\r") for line in content.split(b"\n")]

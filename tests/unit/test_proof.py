@@ -32,6 +32,7 @@ def losses(
         (b"caf\xe9\n", b"<<<<<<< yours\ncaf\xe9\n=======\n"),
         (b"\0mine\n", b"\0mine\n"),
         (b"mine\n" * 2000 + b"\0\n", b"ONE\n" + b"mine\n" * 2000 + b"\0\n"),
+        (b"one\n" + b"\n" * 8000 + b"\0\n", b"ONE\n\0\n"),
     ],
 )
 def test_nothing_is_lost_while_every_line_of_ones_own_is_there(tmp_path: Path, had: bytes, has: bytes) -> None:
