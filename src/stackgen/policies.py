@@ -34,7 +34,8 @@ EMPTY = (
     "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
 )
 UNION = ("go.sum", "*/go.sum")
-# What the template goes on maintaining in every project; what stands beside these is meant to be edited.
+# What the template goes on maintaining in every project; what stands beside these is meant to be edited. A Makefile is,
+# too: people add their targets. The pins in it are levelled like all others (`pins`), so no bot is met there.
 MAINTAINED = (
     "Dockerfile", "*/Dockerfile", "compose.yaml", "deploy/kustomize/migrate.sh",
     "deploy/kustomize/base/*", "deploy/kustomize/components/*",

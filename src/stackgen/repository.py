@@ -118,6 +118,12 @@ class Repository:
             if entry.mode != SUBMODULE:
                 self.git("hash-object", "-w", "--stdin", stdin=self.git("cat-file", "blob", entry.id, also=also))
 
+    def kept(self, path: str, content: bytes, objects: Path) -> bytes:
+        """Give what git keeps of a file's content on the disk, filters and encodings undone; `objects` takes it."""
+        also = {"GIT_OBJECT_DIRECTORY": str(objects)}
+        name = self.git("hash-object", "-w", "--stdin", "--path", path, stdin=content, also=also).decode().strip()
+        return self.git("cat-file", "blob", name, also=also)
+
     def unmerge(self, stages: Mapping[str, Mapping[int, Entry]]) -> None:
         """Tell the index which files are in conflict, and what each side holds."""
         lines = []

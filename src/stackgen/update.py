@@ -115,7 +115,12 @@ def apply(plan: Revision) -> None:
     """Write the update whole or not at all."""
     home = plan.repository
     home.mark(BEFORE)
-    before = proof.Proof(home.path, plan.template, (name for name in plan.changes if name in plan.ours))
+    before = proof.Proof(
+        home.path,
+        plan.template,
+        (name for name in plan.changes if name in plan.ours),
+        lambda path, content: home.kept(path, content, plan.store.objects),
+    )
     versions = (plan.project.version, plan.to_version)
     written = journal.prepare(home, plan.changes, plan.conflicts, plan.store.objects, versions)
     try:

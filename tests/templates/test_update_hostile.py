@@ -3,9 +3,12 @@
 Each of these was seen to lose or to alter what the user had, or to end in a wrong word, before the merge was ours.
 """
 
+import codecs
 import json
 import os
+import re
 import shutil
+import string
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +21,8 @@ from shops import NEW, SECOND, TEXT, P, Shop, open_apart, open_shop, releases, u
 from stackgen import cli, render
 from stackgen.plan import Plan
 
+LETTERS = string.ascii_letters.encode()
+CODE = bytes.maketrans(LETTERS, codecs.encode(string.ascii_letters, "rot13").encode())
 LATIN = "Café José".encode("latin-1")
 Update = Callable[..., tuple[int, dict[str, object]]]
 
@@ -112,6 +117,33 @@ def test_a_file_that_was_committed_with_other_line_ends_keeps_them(update: Updat
     shop.save()
     assert update(shop)[0] == 0
     assert shop.read("text.txt") == own(NEW).replace(b"\n", b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("rule", "has", "becomes"),
+    [
+        (
+            "working-tree-encoding=UTF-16LE",
+            own(TEXT).decode().encode("utf-16-le"),
+            own(NEW).decode().encode("utf-16-le"),
+        ),
+        ("ident", own(TEXT) + b"$Id$\n", None),
+        ("filter=coded", own(TEXT).translate(CODE), own(NEW).translate(CODE)),
+    ],
+)
+def test_what_git_keeps_otherwise_than_it_stands_on_the_disk_is_merged_and_not_taken_for_lost(
+    update: Update, shop: Shop, rule: str, has: bytes, becomes: bytes | None
+) -> None:
+    for way in ("clean", "smudge"):
+        shop.git("config", f"filter.coded.{way}", "tr a-zA-Z n-za-mN-ZA-M")
+    shop.write(".gitattributes", f"/text.txt {rule}\n")
+    shop.write("text.txt", has)
+    shop.save()
+    assert update(shop)[0] == 0
+    if becomes is None:  # `$Id$` holds the name of the content on the disk
+        assert re.fullmatch(re.escape(own(NEW)) + rb"\$Id: [0-9a-f]+ \$\n", shop.read("text.txt"))
+    else:
+        assert shop.read("text.txt") == becomes
 
 
 @pytest.mark.parametrize("name", ["tools.json", "example"])

@@ -6,6 +6,7 @@ and what the update left. `complaints` says in one line each what the update can
 
 import json
 import os
+import re
 import stat
 import tomllib
 from collections import Counter
@@ -95,10 +96,14 @@ def lines_lost(case: Case) -> Iterator[str]:
         missing = own - lines(case.has.get(goes))
         for line in (missing - case.given_up(path) - case.given_up(goes)).elements():
             yield f"{path}: lost {line!r}"
-        once = [line for line in split(held) if own[line.strip()] and lines(held)[line.strip()] == 1]
-        kept = [line.strip() for line in once if lines(case.has.get(goes))[line.strip()] == 1]
-        order = [line.strip() for line in split(case.has.get(goes))]
-        if [line for line in order if line in set(kept)] != kept:
+        before, after = lines(held), lines(case.has.get(goes))
+        once = {line for line in own if before[line] == after[line] == 1}
+        order = [
+            [line for line in map(bytes.strip, split(each)) if line in once] for each in (held, case.has.get(goes))
+        ]
+        moved = moved_by_the_template(case.old.get(came), case.new.get(goes)) if order[0] != order[1] else set()
+        was, stands = ([line for line in each if but_for_numbers(line) not in moved] for each in order)
+        if was != stands:
             yield f"{path}: lines of the owner's stand in another order"
 
 
@@ -188,10 +193,29 @@ def lines(held: Held | None) -> Counter[bytes]:
     return Counter(line.strip() for line in split(held) if line.strip())
 
 
+def moved_by_the_template(old: Held | None, new: Held | None) -> set[bytes]:
+    """Give the lines that a release puts before or after others than it did, the numbers in them aside.
+
+    One with a pin that the owner has raised goes where the release has put it.
+    """
+    was, becomes = ([but_for_numbers(line.strip()) for line in split(each)] for each in (old, new))
+    once = [line for line in was if line and was.count(line) == becomes.count(line) == 1]
+    places = [becomes.index(line) for line in once]
+    return {
+        line
+        for number, (line, place) in enumerate(zip(once, places, strict=True))
+        if max(places[:number], default=-1) > place or min(places[number:]) < place
+    }
+
+
+def but_for_numbers(line: bytes) -> bytes:
+    return re.sub(rb"\d+", b"0", line)
+
+
 def split(held: Held | None) -> list[bytes]:
     if held is None:
         return []
-    return [held.content] if b"\0" in held.content else held.content.replace(b"\r\n", b"\n").split(b"\n")
+    return [held.content] if b"\0" in held.content[:8000] else held.content.replace(b"\r\n", b"\n").split(b"\n")
 
 
 def is_read(path: str, held: Held) -> bool:

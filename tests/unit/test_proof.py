@@ -31,6 +31,8 @@ def losses(
         (TEMPLATE, b""),
         (b"caf\xe9\n", b"<<<<<<< yours\ncaf\xe9\n=======\n"),
         (b"\0mine\n", b"\0mine\n"),
+        (b"mine\n" * 2000 + b"\0\n", b"ONE\n" + b"mine\n" * 2000 + b"\0\n"),
+        (b"one\n" + b"\n" * 8000 + b"\0\n", b"ONE\n\0\n"),
     ],
 )
 def test_nothing_is_lost_while_every_line_of_ones_own_is_there(tmp_path: Path, had: bytes, has: bytes) -> None:
@@ -73,3 +75,13 @@ def test_a_file_that_the_user_renamed_may_lose_the_templates_lines_only(tmp_path
 def test_a_line_that_the_report_names_is_not_lost(tmp_path: Path) -> None:
     had = {"file": b"one\nmine\n"}
     assert losses(tmp_path, had, {"file": b"one\n"}, {"file": [b"mine"]}) == []
+
+
+def test_what_git_keeps_otherwise_than_it_stands_there_is_compared_as_it_is_kept(tmp_path: Path) -> None:
+    for place, content in (("project", b"MINE\nYOURS\n"), ("template", TEMPLATE), ("after", b"+mine\n")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "file").write_bytes(content)
+    proof = Proof(
+        tmp_path / "project", tmp_path / "template", ["file"], lambda _, content: content.lower().removeprefix(b"+")
+    )
+    assert list(proof.losses(tmp_path / "after", ["file"], {})) == [Loss("file", 2, "yours")]
