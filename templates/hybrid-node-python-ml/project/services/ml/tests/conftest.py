@@ -76,13 +76,13 @@ class Server:
 
 
 @contextmanager
-def serving(**environment: str) -> Iterator[Server]:
+def serving(module: str = "tests", **environment: str) -> Iterator[Server]:
     """The service as its own process, ready to answer."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests", "serve"],
+        [sys.executable, "-m", module, "serve"],
         env={"PATH": os.environ["PATH"], "PORT": str(port), **environment},
         cwd=SERVICE,
         stdout=subprocess.PIPE,
