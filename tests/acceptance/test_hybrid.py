@@ -21,7 +21,7 @@ from tools import hybrid_contracts
 
 Environment = Mapping[str, str]
 ROOT = Path(__file__).parents[2]
-PREDICTION = {"classification": "confidence", "regression": "value", "tensor": "embedding"}
+PREDICTION = {"classification": "confidence", "regression": "value", "tensor": "embedding", "text": "embedding"}
 MODEL = "services/ml/src/ml/task.py"
 
 
@@ -224,6 +224,27 @@ BREAKS = (
         "test_registry.py::test_refuses_a_model_made_for_other_columns",
     ),
     Break(
+        "embeddings of another version than the caller insists on are given",
+        f"{SERVICE}/routes/embeddings.py",
+        "if body.model not in {card.name, card.version}:",
+        "if not body.model:",
+        "test_embeddings.py::test_a_caller_may_insist_on_a_version_and_words_belong_to_it",
+    ),
+    Break(
+        "embeddings need no token",
+        f"{SERVICE}/routes/embeddings.py",
+        ", dependencies=[Depends(authenticate)])",
+        ")",
+        "test_embeddings.py::test_it_stands_behind_the_token_and_keeps_to_deadlines",
+    ),
+    Break(
+        "what fills up a text is counted as a token",
+        f"{SERVICE}/batch.py",
+        "np.count_nonzero(self.tensors[name])",
+        "self.tensors[name].size",
+        "test_embeddings.py::test_a_text_and_several_are_answered_in_the_form_of_openai",
+    ),
+    Break(
         "strings and numbers are given to each other's inputs",
         f"{SERVICE}/tensors.py",
         "if (one.type == TEXT) == text]",
@@ -363,6 +384,44 @@ def test_the_other_tasks_train_serve_and_agree_too(
         file.write("\n\nfrom ml.training.elsewhere import load_data  # noqa\n")
     (steps.parent / "elsewhere.py").write_text("def load_data(*_):\n    raise OSError\n", encoding="utf-8")
     processes.sh("npm run test:ml", other, environment)
+
+
+QUESTIONS = ["Give every column a mean of zero.", "Find the rows that are nearest to a point."]
+PASSAGES = [
+    "The nearest neighbours of each point, among the rows.",
+    "Columns are centred on their mean, which is then zero.",
+]
+
+
+@pytest.mark.full
+def test_texts_are_trained_on_embedded_and_near_to_their_like(
+    render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    made = render("hybrid-node-python-ml", ml_task="text")
+    other = linked_copy(project, tmp_path / "text", made)
+    service = other / "services/ml"
+    install_python(other, environment)
+    first, again = (processes.sh("npm run --silent ml -- train", other, environment).stdout for _ in range(2))
+    assert first == again
+    for command in ("check", "check:ml", "contract -- --check", "test:ml", "test -- test/ml test/openapi"):
+        processes.sh(f"npm run {command}", other, environment)
+    running = {**environment, "ML_PORT": str(free_port())}
+    url = f"http://127.0.0.1:{running['ML_PORT']}"
+    with processes.serve([".venv/bin/ml", "serve"], service, running, f"{url}/readyz"):
+        asked, found = embedded(url, QUESTIONS), embedded(url, PASSAGES)
+        likeness = [[sum(a * b for a, b in zip(one, two, strict=True)) for two in found] for one in asked]
+        assert likeness[0][1] > likeness[0][0] + 0.1
+        assert likeness[1][0] > likeness[1][1] + 0.1
+        refused = processes.http("POST", f"{url}/v1/embeddings", {"model": "text-embedding", "input": "a " * 257})
+        assert (refused.status, refused.json["detail"]) == (422, "Text 0 has 257 words: 256 is the most")
+        fuzz(other, url, environment, "--include-path /v1/embeddings")
+    processes.sh("npm run test:e2e -- chaos", other, environment)
+
+
+def embedded(url: str, texts: list[str]) -> list[list[float]]:
+    answer = processes.http("POST", f"{url}/v1/embeddings", {"model": "text-embedding", "input": texts})
+    assert answer.status == 200, answer.body
+    return [one["embedding"] for one in answer.json["data"]]
 
 
 CHURN = Path(__file__).parent / "churn"
@@ -573,16 +632,21 @@ def test_random_requests_find_no_server_error_and_no_broken_promise(
     command = [str(streaming / "services/ml/.venv/bin/ml"), "serve"]
     running = {**environment, "ML_PORT": str(port)}
     url = f"http://127.0.0.1:{port}"
-    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
     with processes.serve(command, streaming / "services/ml", running, f"{url}/readyz") as server:
-        # Callers who give up at once are told so with a 504: these wait long enough.
-        processes.sh(
-            "uv run --no-project --quiet --with schemathesis==4.32.5 schemathesis run ../../contracts/ml.openapi.json"
-            f" --url {url} --header 'x-timeout-ms: 60000' --max-examples 15 --checks {checks}"
-            " --generation-deterministic --phases coverage,fuzzing > fuzz.log 2>&1 || (cut -c1-300 fuzz.log; exit 1)",
-            streaming / "services/ml",
-            environment,
-        )
-        (streaming / "services/ml/fuzz.log").unlink()
+        fuzz(streaming, url, environment)
         assert server.stop() == 0
     server.log.unlink()
+
+
+def fuzz(project: Path, url: str, environment: Environment, options: str = "") -> None:
+    """Send random requests to the service, and what its contract says is wrong."""
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    # Callers who give up at once are told so with a 504: these wait long enough.
+    processes.sh(
+        "uv run --no-project --quiet --with schemathesis==4.32.5 schemathesis run ../../contracts/ml.openapi.json"
+        f" --url {url} --header 'x-timeout-ms: 60000' --max-examples 15 --checks {checks} {options}"
+        " --generation-deterministic --phases coverage,fuzzing > fuzz.log 2>&1 || (cut -c1-300 fuzz.log; exit 1)",
+        project / "services/ml",
+        environment,
+    )
+    (project / "services/ml/fuzz.log").unlink()

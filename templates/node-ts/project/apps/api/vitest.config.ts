@@ -10,5 +10,7 @@ export default defineConfig({
     // loaded machine a server takes long to start, and an embedded database to copy.
     hookTimeout: 300_000,
     testTimeout: 300_000,
+    // A second, which it would be else, is short on a busy machine.
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -1,15 +1,15 @@
 import asyncio
 import os
-import socket
+import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -57,7 +57,7 @@ async def present() -> bool:
     return False
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
@@ -67,41 +67,39 @@ async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
 @dataclass(frozen=True)
 class Server:
     url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
+    log: Path
 
     def stop(self, number: int) -> tuple[int, str]:
         self.process.send_signal(number)
-        log, _ = self.process.communicate(timeout=20)
-        return self.process.returncode, log
+        return self.process.wait(60), self.log.read_text("utf-8")
 
 
 @contextmanager
 def serving(program: Sequence[str] = ("-m", "tests"), **environment: str) -> Iterator[Server]:
-    """The service as its own process, ready to answer."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, *program, "serve"],
-        env={"PATH": os.environ["PATH"], "PORT": str(port), **environment},
-        cwd=SERVICE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    server = Server(f"http://127.0.0.1:{port}", process)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < deadline, "the service did not become ready"
-            try:
-                httpx2.get(f"{server.url}/readyz", timeout=1).raise_for_status()
-                break
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        yield server
-    finally:
-        if process.poll() is None:
+    """The service as its own process, ready to answer, on a port that it finds itself."""
+    # A file takes whatever is logged: a pipe that nobody reads would be full one day.
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *program, "serve"],
+            env={"PATH": os.environ["PATH"], "PORT": "0", **environment},
+            cwd=SERVICE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            file = Path(log.name)
+            yield Server(address(process, file), process, file)
+        finally:
             process.kill()
-            process.communicate()
+            process.wait()
+
+
+def address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Where it listens, once it says so."""
+    deadline = time.monotonic() + 300
+    while not (said := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text("utf-8"))):
+        assert process.poll() is None, log.read_text("utf-8")
+        assert time.monotonic() < deadline, "the service did not become ready"
+        time.sleep(0.05)
+    return said[1]

@@ -18,7 +18,7 @@ def test_the_committed_contract_is_what_the_service_serves() -> None:
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     ).stdout
     assert CONTRACT.read_text() == exported, "run `npm run contract` at the project's root"

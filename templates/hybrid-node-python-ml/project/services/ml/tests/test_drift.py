@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ml.batch import Batch
-from ml.drift import DriftMonitor, histogram, psi
+from ml.drift import DriftMonitor, baseline_of, histogram, psi
 from ml.registry import Baseline
 
 
@@ -59,3 +59,13 @@ def test_of_wide_rows_a_sample_of_the_features_is_watched() -> None:
     rows = generator.normal(1, size=(500, 1000)).astype(np.float32)
     watched.observe(Batch({"x": rows}), rows[:, 0].astype(np.float64))
     assert min(watched.indices().values()) > 0.25
+
+
+def test_where_no_value_has_a_fixed_place_what_is_said_is_watched() -> None:
+    texts = Batch({"words": np.array([["a", "b"]] * 300, dtype=object)}, frozenset({"words"}))
+    watched = DriftMonitor(baseline_of(texts, np.arange(300.0)), window=299)
+    watched.observe(texts, np.zeros(300))
+    assert watched.indices() == {}
+    watched.observe(texts, np.zeros(300))
+    assert list(watched.indices()) == ["prediction"]
+    assert watched.indices()["prediction"] > 0.25

@@ -88,14 +88,7 @@ def test_follows_the_alias_while_requests_keep_being_answered(
     with TestClient(create_app(settings)) as client:
         add_copy(registry, card, "next")
         registry.promote("next", "production")
-        versions = []
-        for _ in range(500):
-            answer = client.post("/v1/predict", json={"instances": instances(1)})
-            assert answer.status_code == 200
-            versions.append(answer.json()["model"]["version"])
-            if versions[-1] == "next":
-                break
-        assert versions[-1] == "next"
+        assert serves(client, "next")
 
 
 def served(client: TestClient) -> str:
@@ -105,7 +98,7 @@ def served(client: TestClient) -> str:
 
 
 def serves(client: TestClient, version: str) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if served(client) == version:
             return True
@@ -121,7 +114,7 @@ def test_goes_on_following_the_alias_after_a_version_that_cannot_run(
         content = tiny.onnx_of(tiny.weights(), rows=1)
         registry.add(tiny.card_of(content, "lonely"), content)
         registry.promote("lonely", "production")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "ml_model_reload_failures_total 1.0" not in client.get("/metrics").text:
             assert time.monotonic() < deadline
         assert served(client) == card.version

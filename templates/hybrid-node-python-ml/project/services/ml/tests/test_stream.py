@@ -42,6 +42,15 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return batches
 
 
+class Clock:
+    """The service's time, ahead of the real one."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
 def events(text: str) -> Iterator[dict[str, Any]]:
     for block in text.removesuffix("\n\n").split("\n\n"):
         if block.startswith(":"):
@@ -121,12 +130,23 @@ def test_a_stream_that_could_not_end_in_time_is_not_begun(
 
 
 def test_a_deadline_that_passes_ends_the_stream_with_an_error(
-    client: TestClient, slow: list[int]
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *predictions, error = stream(client, 40, **{"x-timeout-ms": "200"})
+    clock, run, batches = Clock(), Model.run, list[int]()
+
+    def run_late(self: Model, rows: Batch) -> Array:
+        batches.append(len(rows))
+        if len(batches) == 3:
+            clock.ahead = 60
+        return run(self, rows)
+
+    monkeypatch.setattr(Model, "run", run_late)
+    monkeypatch.setattr("ml.batching.time", clock)
+    *predictions, error = stream(client, 40, **{"x-timeout-ms": "60000"})
     assert error["type"] == "error"
     assert (error["problem"]["status"], error["problem"]["code"]) == (504, "deadline_exceeded")
-    assert 0 < len(predictions) == STEP * len(slow) < 40
+    assert len(predictions) == 3 * STEP
+    assert batches == [STEP] * 3
 
 
 @pytest.mark.parametrize(
@@ -173,8 +193,13 @@ def test_comments_keep_a_slow_stream_alive(
 
 @pytest.mark.parametrize("reads", [True, False])
 def test_whoever_hangs_up_or_stops_reading_is_not_worked_for(
-    settings: Settings, slow: list[int], reads: bool
+    settings: Settings, slow: list[int], monkeypatch: pytest.MonkeyPatch, reads: bool
 ) -> None:
+    if not reads:
+        # The time is up, but for what the last event may take.
+        clock = Clock()
+        clock.ahead = 60
+        monkeypatch.setattr("ml.streaming.time", clock)
     body = json.dumps({"instances": instances(200)}).encode()
     first = asyncio.Event()
     hung_up = asyncio.Event()
@@ -203,11 +228,11 @@ def test_whoever_hangs_up_or_stops_reading_is_not_worked_for(
             "path": PATH,
             "raw_path": PATH.encode(),
             "query_string": b"",
-            "headers": [(b"content-type", b"application/json"), (b"x-timeout-ms", b"500")],
+            "headers": [(b"content-type", b"application/json"), (b"x-timeout-ms", b"60000")],
         }
         async with app.router.lifespan_context(app):
             warmed = len(slow)
-            await asyncio.wait_for(app(scope, receive, send), 5)
+            await asyncio.wait_for(app(scope, receive, send), 30)
             batcher = app.state.runtime.batcher
             await until(lambda: batcher._running is None and batcher.queued_rows == 0)
             worked = len(slow) - warmed

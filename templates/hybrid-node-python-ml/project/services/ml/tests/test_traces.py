@@ -46,6 +46,7 @@ def test_spans_continue_the_callers_trace(trained: Registry, collector: str) -> 
             f"{server.url}/v1/predict",
             json={"instances": instances(1)},
             headers={"traceparent": f"00-{TRACE}-{PARENT}-01"},
+            timeout=60,
         )
         assert answer.status_code == 200
         code, log = server.stop(signal.SIGTERM)

@@ -48,7 +48,7 @@ test.each([
     const code = await dev.stop(signal);
     if (command === DIRECT) expect(code).toBe(0);
     const left = () => processes().filter(({ pid }) => pids.includes(pid));
-    await expect.poll(left, { timeout: 15_000 }).toEqual([]);
+    await expect.poll(left, { timeout: 60_000 }).toEqual([]);
   } finally {
     await dev.stop();
     data.remove();

@@ -28,7 +28,7 @@ beforeAll(async () => {
       ML_JOBS_POLL_MS: '50',
       ML_JOBS_BACKOFF_MS: '20',
       ML_JOBS_MAX_ATTEMPTS: '3',
-      ML_JOBS_LEASE_MS: '3000',
+      ML_JOBS_LEASE_MS: '6000',
       ML_BREAKER_OPEN_MS: '100',
       METRICS_TOKEN: TOKEN,
     },
@@ -74,7 +74,7 @@ const read = async (id: string) => (await owner.get(`${PATH}/${id}`)).json<Job>(
 const cancel = (id: string, client = owner, path = PATH) => client.send('DELETE', `${path}/${id}`);
 
 async function becomes(id: string, status: Job['status']): Promise<Job> {
-  await expect.poll(async () => (await read(id)).status, { timeout: 15_000 }).toBe(status);
+  await expect.poll(async () => (await read(id)).status, { timeout: 60_000 }).toBe(status);
   return read(id);
 }
 
@@ -235,7 +235,7 @@ describe('cancelling', () => {
     const statuses = async () => (await Promise.all(ids.map(read))).map((job) => job.status);
     expect((await statuses()).toSorted()).toEqual(['queued', 'running', 'running']);
     // Longer than a lease: heartbeats keep both with their worker.
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    await new Promise((resolve) => setTimeout(resolve, 7_000));
     expect(service.calls).toHaveLength(2);
     for (const id of ids) await cancel(id);
     expect(await statuses()).toEqual(['cancelled', 'cancelled', 'cancelled']);

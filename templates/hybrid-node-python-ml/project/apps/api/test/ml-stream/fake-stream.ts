@@ -70,15 +70,18 @@ export function broken(count: number): Answer {
   };
 }
 
-/** Comments and pauses before the only prediction. */
-export const hesitant: Answer = async (response, { instances }) => {
-  begin(response);
-  for (let comment = 0; comment < 5; comment++) {
-    await sleep(60);
-    response.write(': heartbeat\n\n');
-  }
-  response.end(prediction(0) + done(instances.length));
-};
+/** For so long only comments, and then the only prediction. */
+export function hesitant(milliseconds: number): Answer {
+  return async (response, { instances }) => {
+    begin(response);
+    const end = Date.now() + milliseconds;
+    while (Date.now() < end) {
+      await sleep(60);
+      response.write(': heartbeat\n\n');
+    }
+    response.end(prediction(0) + done(instances.length));
+  };
+}
 
 /** Huge predictions, as fast as they are read; counts the bytes that were taken. */
 export function flood(bytes: number, taken: (bytes: number) => void): Answer {

@@ -25,17 +25,16 @@ import {
 } from './fake-stream.ts';
 
 const PATH = '/api/v1/organizations/acme/predictions/stream';
-const ATTEMPT_MS = 250;
-const TOTAL_MS = 1_500;
-const IDLE_MS = 200;
-const OPEN_MS = 300;
-const PATIENT_TOTAL_MS = 60_000;
-/** For what has nothing to do with limits: the machine may be busy. */
-const PATIENT = {
-  ML_ATTEMPT_TIMEOUT_MS: '30000',
-  ML_STREAM_TIMEOUT_MS: String(PATIENT_TOTAL_MS),
-  ML_STREAM_IDLE_MS: '30000',
+const IDLE_MS = 2_000;
+const OPEN_MS = 3_000;
+const TOTAL_MS = 60_000;
+/** For what waits for the service's silence, and for what ends a stream that goes on. */
+const HASTY = {
+  ML_ATTEMPT_TIMEOUT_MS: '1000',
+  ML_STREAM_IDLE_MS: String(IDLE_MS),
+  ML_STREAM_TIMEOUT_MS: '600000',
 };
+const BRIEF = { ML_STREAM_TIMEOUT_MS: '3000' };
 
 const service = new FakeMl();
 
@@ -45,8 +44,9 @@ interface Running {
   readonly address: string;
 }
 
-let hasty: Running;
 let patient: Running;
+let hasty: Running;
+let brief: Running;
 let running: TestApp;
 let owner: Client;
 
@@ -55,12 +55,13 @@ async function start(env: Record<string, string> = {}): Promise<Running> {
     env: {
       ML_URL: service.url,
       ML_SERVICE_TOKEN: 'a-token-of-the-right-length',
-      ML_ATTEMPT_TIMEOUT_MS: String(ATTEMPT_MS),
+      // The machine may be busy.
+      ML_ATTEMPT_TIMEOUT_MS: '30000',
       ML_BREAKER_FAILURES: '3',
       ML_BREAKER_OPEN_MS: String(OPEN_MS),
       ML_STREAM_ENABLED: 'true',
       ML_STREAM_TIMEOUT_MS: String(TOTAL_MS),
-      ML_STREAM_IDLE_MS: String(IDLE_MS),
+      ML_STREAM_IDLE_MS: '30000',
       ML_STREAM_MAX_CONCURRENCY: '2',
       ...env,
     },
@@ -73,28 +74,26 @@ async function start(env: Record<string, string> = {}): Promise<Running> {
 
 beforeAll(async () => {
   await service.start();
-  patient = await start(PATIENT);
-  hasty = await start();
-  ({ test: running, owner } = hasty);
+  patient = await start();
+  hasty = await start(HASTY);
+  brief = await start(BRIEF);
+  ({ test: running, owner } = patient);
 });
 
 afterAll(async () => {
   await service.kill();
-  await hasty.test.close();
-  await patient.test.close();
+  for (const { test } of [patient, hasty, brief]) await test.close();
 });
 
 beforeEach(async () => {
   service.answer = streamed();
-  await expect.poll(async () => (await ask()).status, { timeout: 20_000 }).toBe(200);
+  for (const at of [patient, hasty, brief]) {
+    await expect.poll(async () => (await ask(1, at)).status).toBe(200);
+  }
   service.calls.length = 0;
 });
 
-function open(
-  count = 1,
-  at: Running = hasty,
-  signal: AbortSignal | null = null,
-): Promise<Response> {
+function open(count = 1, at = patient, signal: AbortSignal | null = null): Promise<Response> {
   return fetch(`${at.address}${PATH}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', origin: ORIGIN, cookie: at.owner.cookie },
@@ -109,7 +108,7 @@ interface Answer {
   readonly events: StreamEvent[];
 }
 
-async function ask(count = 1, at: Running = hasty): Promise<Answer> {
+async function ask(count = 1, at = patient): Promise<Answer> {
   const response = await open(count, at);
   const text = await response.text();
   const blocks = response.ok
@@ -125,8 +124,8 @@ async function ask(count = 1, at: Running = hasty): Promise<Answer> {
 }
 
 /** The code with which a stream ended early, after so many predictions. */
-async function ended(count = 3): Promise<[number, string]> {
-  const { status, events } = await ask(count);
+async function ended(count = 3, at = patient): Promise<[number, string]> {
+  const { status, events } = await ask(count, at);
   expect(status).toBe(200);
   const last = events.at(-1);
   if (last?.type !== 'error') throw new Error('it did not end early');
@@ -135,7 +134,7 @@ async function ended(count = 3): Promise<[number, string]> {
 }
 
 test('streams each prediction in order, and says that it is done', async () => {
-  const { events } = await ask(3, patient);
+  const { events } = await ask(3);
   expect(events.map(({ type }) => type)).toEqual([
     'prediction',
     'prediction',
@@ -144,12 +143,12 @@ test('streams each prediction in order, and says that it is done', async () => {
   ]);
   expect(events.at(-1)).toEqual({ type: 'done', predictions: 3 });
   expect(service.calls[0]?.headers.authorization).toBe('Bearer a-token-of-the-right-length');
-  expect(Number(service.calls[0]?.headers['x-timeout-ms'])).toBe(PATIENT_TOTAL_MS * 0.9);
+  expect(Number(service.calls[0]?.headers['x-timeout-ms'])).toBe(TOTAL_MS * 0.9);
 });
 
 test('hands each prediction over before the next one is ready', async () => {
   service.answer = silent(1);
-  const response = await open(3, patient);
+  const response = await open(3);
   const reader = (response.body ?? new ReadableStream()).getReader();
   let text = '';
   while (!text.includes('event: prediction')) {
@@ -179,6 +178,7 @@ describe('before the first event', () => {
     ['is frozen', frozen, 'ml_timeout', 2],
   ])('a service that %s is a problem', async (_name, answer, code, calls) => {
     service.answer = answer;
+    const { owner } = code === 'ml_timeout' ? hasty : patient;
     const response = await owner.post(PATH, { instances: [instance()] });
     expect(response.statusCode).toBe(503);
     expect(response.headers['content-type']).toContain('application/problem+json');
@@ -194,10 +194,15 @@ describe('before the first event', () => {
   });
 
   test('more streams than allowed are refused at once', async () => {
-    service.answer = streamed(150);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    service.answer = async (response, body) => {
+      await released;
+      streamed()(response, body);
+    };
     const waiting = [ask(3), ask(3)];
     await expect.poll(() => service.calls.length).toBe(2);
     expect((await owner.post(PATH, { instances: [instance()] })).json().code).toBe('ml_busy');
+    release();
     for (const { events } of await Promise.all(waiting)) expect(events.at(-1)?.type).toBe('done');
   });
 });
@@ -221,21 +226,21 @@ describe('after the first event, nothing is tried again', () => {
     ['without an answer', ending(1, failed(422, 'no_finite_answer')), [1, 'no_finite_answer']],
   ])('a stream %s ends with an error', async (_name, answer, expected) => {
     service.answer = answer;
-    expect(await ended()).toEqual(expected);
+    expect(await ended(3, expected[1] === 'ml_timeout' ? hasty : patient)).toEqual(expected);
     expect(service.calls).toHaveLength(1);
   });
 
   test('the deadline ends a stream that goes on and on', async () => {
     service.answer = streamed(100);
-    const [count, code] = await ended(200);
+    const [count, code] = await ended(200, brief);
     expect(code).toBe('ml_timeout');
     expect(count).toBeLessThan(200);
     await expect.poll(() => service.calls[0]?.abandoned).toBe(true);
   });
 
   test('comments keep a slow stream from being idle, and are passed on', async () => {
-    service.answer = hesitant;
-    const { events, text } = await ask();
+    service.answer = hesitant(IDLE_MS * 1.5);
+    const { events, text } = await ask(1, hasty);
     expect(events.map(({ type }) => type)).toEqual(['prediction', 'done']);
     expect(text.match(/^: heartbeat$/gm)?.length).toBeGreaterThan(5);
   });
@@ -265,7 +270,7 @@ test('a reader that goes away ends the stream at the service', async () => {
     const reader = (response.body ?? new ReadableStream()).getReader();
     await reader.read();
     controller.abort();
-    await expect.poll(() => service.calls[0]?.abandoned, { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => service.calls[0]?.abandoned).toBe(true);
   }
   service.answer = streamed();
   expect((await ask()).status).toBe(200);
@@ -278,8 +283,8 @@ test('a reader that does not read holds the service back, and not for ever', asy
   service.answer = flood(bytes, (written) => {
     taken += written;
   });
-  const response = await open(instances);
-  await expect.poll(() => service.calls[0]?.abandoned, { timeout: 20_000 }).toBe(true);
+  const response = await open(instances, brief);
+  await expect.poll(() => service.calls[0]?.abandoned).toBe(true);
   // What lies between the two has room for a part of it only.
   expect(taken).toBeGreaterThan(0);
   expect(taken).toBeLessThan((instances * bytes) / 2);
@@ -288,7 +293,7 @@ test('a reader that does not read holds the service back, and not for ever', asy
 
 test('a reader that reads on gets all of it', async () => {
   service.answer = flood(250_000, () => {});
-  expect((await ask(64, patient)).events.at(-1)).toEqual({ type: 'done', predictions: 64 });
+  expect((await ask(64)).events.at(-1)).toEqual({ type: 'done', predictions: 64 });
 });
 
 test('what is no stream at all is a problem', async () => {

@@ -15,7 +15,7 @@ from ml.metrics import Metrics
 from ml.observability import ObserveRequests, configure_logs, configure_traces
 from ml.problems import FieldError, Problem, install
 from ml.registry import RegistryError
-from ml.routes import health, octets, predict, stream
+from ml.routes import embeddings, health, octets, predict, stream
 from ml.runtime import Runtime
 from ml.schemas import MAX_BODY_BYTES
 from ml.settings import Settings
@@ -60,6 +60,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(predict.router)
     if SIGNATURE.takes_octets:
         app.include_router(octets.router)
+    if embeddings.OFFERED:
+        app.include_router(embeddings.router)
     app.include_router(stream.router)
     install(app)
     longest = min(settings.max_body_bytes, MAX_BODY_BYTES or settings.max_body_bytes)

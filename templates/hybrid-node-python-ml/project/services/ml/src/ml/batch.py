@@ -52,6 +52,11 @@ class Batch:
             raise ValueError("batches of other inputs do not go together")
         return first._with({name: _joined(name, batches) for name in first.tensors})
 
+    def tokens(self) -> int:
+        """How many values its rows of any length have, without what they are filled up with."""
+        counts = (np.count_nonzero(self.tensors[name]) for name in self.varying)
+        return int(max(counts, default=0))
+
     def _with(self, tensors: Mapping[str, Tensor]) -> Self:
         return type(self)(tensors, self.varying)
 

@@ -121,7 +121,7 @@ def add(settings: Settings, options: argparse.Namespace) -> None:
     about = {"output": options.output, "labels": options.labels, "rows": options.rows}
     try:
         card = register(options.file, settings, name=name, **about)
-    except (RegistryError, RowError, ValidationError, OSError) as error:
+    except (RegistryError, RowError, ValueError, OSError) as error:
         raise SystemExit(f"not registered: {error}") from error
     print(f"{card.version}  {card.outputs} outputs")
     if not options.no_promote:
@@ -146,7 +146,7 @@ def predict(settings: Settings, options: argparse.Namespace) -> None:
             require_finite(outputs)
             for prediction in answer(outputs, model.card).predictions:
                 print(prediction.model_dump_json())
-    except (RowError, ServiceError, OSError) as error:
+    except (RowError, ServiceError, ValueError, OSError) as error:
         raise SystemExit(f"ml: {error}") from error
 
 

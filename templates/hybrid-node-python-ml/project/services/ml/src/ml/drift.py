@@ -113,7 +113,10 @@ class DriftMonitor:
             {value: place for place, value in enumerate(one.categories)}
             for one in baseline.features
         ]
-        self._features = _Histograms(baseline.features[column] for column in self._columns)
+        # None where no value has a fixed place, as in texts.
+        self._features = (
+            _Histograms(baseline.features[column] for column in self._columns) if width else None
+        )
         self._prediction = _Histograms([baseline.prediction])
         self._window = window
         self._rows = 0.0
@@ -121,14 +124,15 @@ class DriftMonitor:
 
     def observe(self, batch: Batch, signal: Floats) -> None:
         """Count one batch; older rows fade out."""
-        values = self._watched(batch)
+        values = self._watched(batch) if self._features else None
         with self._lock:
-            if values.size:
+            if self._features and values is not None:
                 self._features.add(values)
             self._prediction.add(signal[:, None])
             self._rows += len(batch)
             if self._rows > self._window:
-                self._features.halve()
+                if self._features:
+                    self._features.halve()
                 self._prediction.halve()
                 self._rows /= 2
 
@@ -148,13 +152,12 @@ class DriftMonitor:
         with self._lock:
             if self._rows < MINIMUM_ROWS:
                 return {}
-            features = self._features.psi()
-            prediction = self._prediction.psi()
-        return {
-            "feature_max": float(features.max()),
-            "feature_mean": float(features.mean()),
-            "prediction": float(prediction[0]),
-        }
+            features = self._features.psi() if self._features else None
+            indices = {"prediction": float(self._prediction.psi()[0])}
+        if features is not None:
+            indices["feature_max"] = float(features.max())
+            indices["feature_mean"] = float(features.mean())
+        return indices
 
 
 def _placed(tensor: Tensor, places: list[dict[str, int]]) -> Floats:

@@ -101,6 +101,7 @@ def install(app: FastAPI) -> None:
 _DESCRIPTIONS = {
     400: "The body is not valid",
     401: "The bearer token is missing or wrong",
+    404: "There is no such model",
     413: "The body is too large",
     422: "The request does not fit the contract",
     500: "A bug in the service",

@@ -1,5 +1,6 @@
 """The whole path of a prediction, and its rehearsal before a version is registered or served."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Self
@@ -14,7 +15,7 @@ from ml.model import Array, Model
 from ml.problems import ServiceError
 from ml.registry import Example, ModelCard, RegistryError
 from ml.schemas import ModelReference, PredictRequest, PredictResponse
-from ml.signature import SIGNATURE
+from ml.signature import SIGNATURE, Instance
 
 # Another machine or provider rounds in another way; another model differs by far more.
 TOLERANCE = 0.05
@@ -42,10 +43,10 @@ class Served:
         return outputs
 
 
-def encode(request: PredictRequest) -> Batch:
-    """What the model is given for a request; a task's own encoding may refuse one."""
+def encode(instances: Sequence[Instance]) -> Batch:
+    """What the model is given for these; a task's own encoding may refuse one."""
     try:
-        return SIGNATURE.encode(request.instances)
+        return SIGNATURE.encode(instances)
     except ValueError as error:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         raise ServiceError(status, "invalid_request", str(error)) from error
@@ -84,7 +85,7 @@ def _rehearse(model: Model) -> None:
     example = card.example or _typical(card)
     # Three at once: some models only fit a lonely row.
     request = PredictRequest.model_validate({"instances": [example.instance] * 3})
-    outputs = Served.watching(model, window=100).infer(encode(request))
+    outputs = Served.watching(model, window=100).infer(encode(request.instances))
     _require("the outputs of the file", outputs.shape[1], card.outputs)
     require_finite(outputs)
     if example.outputs is not None:

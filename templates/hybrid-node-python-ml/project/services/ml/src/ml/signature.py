@@ -176,6 +176,11 @@ class Signature:
         column = self.columns[INPUT]
         return column.kind == "number" and not column.optional and column.width is not None
 
+    @property
+    def takes_text(self) -> bool:
+        """Whether an instance is a text and nothing else."""
+        return bool(self.schema.get("type") == "string")
+
     @cached_property
     def longest(self) -> int | None:
         """The bytes of the longest instance in JSON; None if the contract sets no limit."""

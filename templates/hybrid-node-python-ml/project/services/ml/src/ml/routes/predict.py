@@ -26,5 +26,6 @@ async def predict(
     body: PredictRequest, request: Request, runtime: RuntimeDependency, deadline: Deadline
 ) -> PredictResponse:
     """Predict for each instance."""
-    outputs, model = await runtime.predict(encode(body), deadline, request.is_disconnected)
+    batch = encode(body.instances)
+    outputs, model = await runtime.predict(batch, deadline, request.is_disconnected)
     return answer(outputs, model.card)

@@ -45,7 +45,7 @@ async def predict_stream(
 ) -> EventStream:
     """Predict for each instance, and send each prediction when it is ready."""
     streams: Streams = request.app.state.streams
-    batch = encode(body)
+    batch = encode(body.instances)
     streams.admit()
     runtime.batcher.admit(len(batch), deadline)
     step = request.app.state.settings.max_batch
