@@ -39,7 +39,6 @@ def test_the_task_of_a_worker_killed_with_sigkill_is_finished_by_another(
         wait_for((tmp_path / "attempt-1").exists)
         with deployment.worker(**lease) as heir:
             started(heir)
-            assert state(row) == ("RUNNING", 1, None)
             victim.popen.send_signal(signal.SIGKILL)
             assert victim.popen.wait(10) == -signal.SIGKILL
             wait_for((tmp_path / "attempt-2").exists)
@@ -48,12 +47,14 @@ def test_the_task_of_a_worker_killed_with_sigkill_is_finished_by_another(
             assert "worker died" in heir.log.read_text()
 
 
-def test_a_worker_told_to_stop_ends_its_task_first_and_leaves_no_trace(deployment: Deployment) -> None:
-    row = deployment.enqueue(work.a_second)
+def test_a_worker_told_to_stop_ends_its_task_first_and_leaves_no_trace(deployment: Deployment, tmp_path: Path) -> None:
+    row = deployment.enqueue(work.until, str(tmp_path / "end"))
     with deployment.worker() as worker:
         ident = started(worker)
         wait_for(lambda: state(row)[0] == "RUNNING")
-        assert worker.stop() == 0
+        worker.popen.send_signal(signal.SIGTERM)
+        (tmp_path / "end").touch()
+        assert worker.popen.wait(120) == 0
     assert state(row) == ("SUCCESSFUL", 1, "done")
     assert not Worker.objects.using(ALIAS).filter(pk=ident).exists()
 
