@@ -8,12 +8,11 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +26,8 @@ from django.test import Client
 
 from backend.accounts.models import User
 from backend.env import PROJECT
-from tests.processes.conftest import ALIAS, SERVER, Deployment, free_port, wait_for
+from tests.processes.conftest import ALIAS, SERVER, Deployment, wait_for
+from tests.processes.wire import Wire
 
 
 def test_a_server_told_to_stop_answers_every_request_it_has_taken(deployment: Deployment) -> None:
@@ -183,57 +183,6 @@ def _with_key(url: str) -> int:
         return error.code
 
 
-class Wire:
-    """A wire to PostgreSQL that can be cut."""
-
-    def __init__(self, target: tuple[str, int]) -> None:
-        self.target, self.port, self.cut = target, free_port(), threading.Event()
-        self.open: list[socket.socket] = []
-        self.listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def set(self) -> None:
-        """Cut it."""
-        self.cut.set()
-        for end in self.open:
-            _close(end)
-        self.open.clear()
-
-    def clear(self) -> None:
-        """Mend it."""
-        self.cut.clear()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            if self.cut.is_set():
-                near.close()
-                continue
-            far = socket.create_connection(self.target)
-            self.open += [near, far]
-            if self.cut.is_set():  # in this very moment
-                self.set()
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(one, other), daemon=True).start()
-
-
-def _close(end: socket.socket) -> None:
-    """Close a socket that another thread may be reading."""
-    with suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()
-
-
-def _pump(one: socket.socket, other: socket.socket) -> None:
-    with suppress(OSError):
-        while data := one.recv(65536):
-            other.sendall(data)
-    _close(other)
-
-
 class Folder:
     """A folder with a database file that can be taken away."""
 
@@ -258,9 +207,5 @@ def _breakable_database(deployment: Deployment, tmp_path: Path) -> Iterator[tupl
         shutil.copytree(deployment.environment["DATA_DIR"], folder)
         yield {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"}, Folder(folder)
         return
-    url = urlsplit(deployment.environment["DATABASE_URL"])
-    wire = Wire((url.hostname or "localhost", url.port or 5432))
-    through = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{wire.port}").geturl()
-    yield {"DATABASE_URL": through}, wire
-    wire.set()
-    wire.listener.close()
+    with Wire(deployment.environment["DATABASE_URL"]) as wire:
+        yield {"DATABASE_URL": wire.url}, wire
