@@ -245,7 +245,7 @@ def test_without_a_port_and_an_endpoint_nothing_is_counted_and_no_library_loaded
         env=os.environ | off,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert asked.stdout.strip() == "200 []", asked.stderr

@@ -35,7 +35,7 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "backend.settings"} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
