@@ -38,6 +38,8 @@ from backend.settings import *  # noqa: E402, F403
 
 # One round: the tests make many users, and none of their passwords is worth guarding.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# A code may be made at the end of a half minute, and be entered in the next.
+MFA_TOTP_TOLERANCE = 1
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = True
 STORAGES |= {  # noqa: F405

@@ -35,7 +35,7 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "backend.settings"} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
@@ -46,11 +46,11 @@ def _nothing_known_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db
-def test_the_database_is_asked_once_for_all_who_want_to_know() -> None:
+def test_the_database_is_asked_once_for_all_who_want_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "KEPT_SECONDS", 60)
     with patch("backend.core.health.migrations_pending", return_value=False) as asked:
         assert [Client().get("/readyz").status_code for _ in range(5)] == [200] * 5
-    # One more where the machine was so busy that a second has passed.
-    assert 1 <= asked.call_count <= 2
+    assert asked.call_count == 1
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from django_tasks_db.models import DBTaskResult
 
 from backend.tasks import attempts, housekeeping
 from backend.tasks.backend import RetriedTask
+from backend.tasks.cron import Cron
 from backend.tasks.heartbeat import Heartbeat
 from backend.tasks.management.commands.worker import Worker as RunningWorker
 from backend.tasks.models import Schedule, Worker
@@ -68,11 +69,12 @@ def test_a_success_keeps_what_the_task_gave(run_tasks: Callable[[], int]) -> Non
 def test_a_failure_waits_longer_each_time_and_is_final_at_the_last_attempt(run_tasks: Callable[[], int]) -> None:
     fragile.enqueue(9)
     for wait in (60, 120):
+        before = timezone.now()
         run_tasks()
         row = only()
         assert row.status == "READY"
         assert "not yet" in row.traceback
-        assert timedelta(seconds=wait - 5) < row.run_after - timezone.now() < timedelta(seconds=wait + 5)
+        assert before <= row.run_after - timedelta(seconds=wait) <= timezone.now()
         assert run_tasks() == 0
         be_patient()
     run_tasks()
@@ -232,6 +234,47 @@ def test_each_turn_of_a_schedule_is_taken_once() -> None:
     # After a long outage, one turn makes up for all that were missed.
     assert enqueue_due(schedules) == ["hourly"]
     assert enqueue_due(schedules) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "then"),
+    [
+        ("* * * * *", "2026-01-01T00:00:30", "2026-01-01T00:01"),
+        ("30 3 * * *", "2026-01-01T03:30", "2026-01-02T03:30"),
+        ("30 3 * * *", "2026-01-01T05:29+02:00", "2026-01-01T03:30"),
+        ("*/20 9-17/4 * * *", "2026-01-01T09:40", "2026-01-01T13:00"),
+        ("5,35 * * * *", "2026-12-31T23:40", "2027-01-01T00:05"),
+        ("0 0 * * 1-5", "2026-01-02T00:00", "2026-01-05T00:00"),  # from a Friday to a Monday
+        ("0 0 * * 7", "2026-01-02T00:00", "2026-01-04T00:00"),
+        ("0 0 13 * 5", "2026-01-10T00:00", "2026-01-13T00:00"),
+        ("0 0 13 * 5", "2026-01-13T00:00", "2026-01-16T00:00"),
+        ("0 0 31 * *", "2026-01-31T00:00", "2026-03-31T00:00"),
+        ("0 12 29 2 *", "2096-03-01T00:00", "2104-02-29T12:00"),
+    ],
+)
+def test_a_schedule_like_cron_comes_when_cron_would(text: str, now: str, then: str) -> None:
+    moments = [datetime.fromisoformat(each) for each in (now, then)]
+    asked, told = (each if each.tzinfo else each.replace(tzinfo=UTC) for each in moments)
+    assert Cron(text).after(asked) == told
+
+
+@pytest.mark.parametrize(
+    "text", ["", "* * * *", "60 * * * *", "* 24 * * *", "5-1 * * * *", "*/0 * * * *", "x * * * *", "0 0 30 2 *"]
+)
+def test_a_schedule_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not of the form|never comes"):
+        Cron(text)
+
+
+def test_a_schedule_like_cron_waits_for_its_time_when_it_is_new() -> None:
+    yearly = {"yearly": Turn("tests.test_tasks.fragile_hourly", Cron("0 0 1 1 *"))}
+    assert enqueue_due(yearly) == []
+    new_year = Schedule.objects.get().due_at
+    assert timezone.now() < new_year <= timezone.now() + timedelta(days=366)
+    Schedule.objects.update(due_at=timezone.now() - timedelta(minutes=1))
+    assert enqueue_due(yearly) == ["yearly"]
+    assert enqueue_due(yearly) == []
+    assert Schedule.objects.get().due_at == new_year
 
 
 def test_of_two_workers_that_see_the_same_turn_one_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:

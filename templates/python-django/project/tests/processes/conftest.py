@@ -40,7 +40,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until something is so, and fail when it takes too long."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -59,12 +59,12 @@ class Process:
     def stop(self) -> int:
         """Send SIGTERM and give the exit code."""
         self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(30)
+        return self.popen.wait(120)
 
     def status(self, path: str) -> int:
         """Ask the server for a page, and give the status of its answer; 0 without any."""
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             error.close()

@@ -19,7 +19,7 @@ def test_a_scientist_uploads_finds_and_loads_data(deployment: Deployment, tmp_pa
         assert client.teams()["name"].to_list() == ["Analysts"]
         assert client.find().is_empty()
 
-        fruit = client.upload(FRUIT, name="fruit").wait(60)
+        fruit = client.upload(FRUIT, name="fruit").wait(240)
         assert client.find(search="FRUIT", status="ready")["name"].to_list() == ["fruit"]
         assert fruit.profile().select("name", "kind", "missing").rows() == [("name", "text", 1), ("price", "number", 1)]
         assert client.datasets("fruit").to_polars().equals(FRUIT)
@@ -27,14 +27,14 @@ def test_a_scientist_uploads_finds_and_loads_data(deployment: Deployment, tmp_pa
         file = tmp_path / 'prices "1".csv'
         file.write_text("day;price\n31.01.2026;1,5\n01.02.2026;NA\n")
         client.upload(file, name="fruit")
-        newest = client.datasets("fruit").wait(60)
+        newest = client.datasets("fruit").wait(240)
         assert newest.facts["file_name"] == file.name
         assert newest.to_polars()["price"].to_list() == [1.5, None]
         assert client.datasets(fruit.facts["id"]).to_polars().equals(FRUIT)
 
         file.write_text('a\n"never closed\n')
         with pytest.raises(ValueError, match="never closed"):
-            client.upload(file).wait(60)
+            client.upload(file).wait(240)
 
         newest.delete()
         fruit.delete()

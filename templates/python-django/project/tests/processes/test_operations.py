@@ -46,7 +46,7 @@ class Watched(NamedTuple):
 
     def scrape(self, whose: str = "server") -> dict[str, float]:
         """Every sample, by its name and labels as they are written."""
-        with urllib.request.urlopen(self.metrics[whose], timeout=10) as answer:
+        with urllib.request.urlopen(self.metrics[whose], timeout=60) as answer:
             lines = [line.rpartition(" ") for line in answer.read().decode().splitlines() if not line.startswith("#")]
         return {name: float(value) for name, _, value in lines}
 
@@ -56,7 +56,7 @@ class Watched(NamedTuple):
         body = f"{UPLOAD.format('team_id', self.team)}{file}--b--\r\n".encode()
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "multipart/form-data; boundary=b"}
         request = urllib.request.Request(f"{self.server.url}/api/datasets", body, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status == 202
 
 
@@ -135,12 +135,12 @@ def test_any_process_of_a_server_tells_the_sum_of_all_and_a_killed_one_is_follow
     for _ in range(20):
         assert watched.server.status("/api/me") == 401
     assert watched.server.status("/static/core/admin.css") == 200
-    wait_for(lambda: watched.scrape()[count] == 20)
+    # Who has an answer has it a moment before its request ends.
+    wait_for(lambda: watched.scrape()["http_requests_in_flight"] == 0)
     assert {watched.scrape()[count] for _ in range(10)} == {20}
     before = watched.scrape()
     assert before['http_request_duration_seconds_count{method="GET",route="/static/",status="200"}'] == 1
     assert before["http_requests_max"] == 16
-    assert before["http_requests_in_flight"] == 0
     assert ("database_connections_max" in before) == bool(SERVER)
     address = urlsplit(watched.server.url)
     with socket.create_connection((address.hostname, address.port), timeout=60) as held:
@@ -155,20 +155,21 @@ def test_any_process_of_a_server_tells_the_sum_of_all_and_a_killed_one_is_follow
             os.kill(int(pid), signal.SIGKILL)
         wait_for(lambda: watched.server.log.read_text().count("metrics are offered") == 4)
     wait_for(lambda: watched.server.status("/livez") == 200)
+    wait_for(lambda: watched.scrape()["http_requests_in_flight"] == 0)
     after = watched.scrape()
     assert after[count] == 20
-    assert after["http_requests_in_flight"] == 0
     assert after["http_requests_max"] == 16
     assert after["process_cpu_seconds_total"] > before["process_cpu_seconds_total"]
 
 
 def test_a_worker_tells_of_tasks_and_not_of_requests(watched: Watched) -> None:
     done = 'jobs_total{kind="datasets.profile_dataset",outcome="done"}'
-    before = watched.scrape("worker")[done]
+    # What another test has uploaded may be counted later, and what the database says is told some seconds later.
+    before = watched.scrape("worker").get(done, 0)
     watched.upload()
-    wait_for(lambda: watched.scrape("worker")[done] == before + 1)
+    wait_for(lambda: watched.scrape("worker").get(done, 0) > before)
+    wait_for(lambda: watched.scrape("worker").get('datasets{state="ready"}', 0) >= 1)
     now = watched.scrape("worker")
-    assert now['datasets{state="ready"}'] >= 1
     assert now["process_resident_memory_bytes"] > 1_000_000
     assert [name for name in now if name.startswith("http_")] == []
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 from django_tasks_db.models import DBTaskResult
@@ -14,7 +15,8 @@ from django_tasks_db.models import DBTaskResult
 from backend.env import PROJECT
 from backend.tasks.models import Worker
 from tests.processes import work
-from tests.processes.conftest import ALIAS, Deployment, Process, wait_for
+from tests.processes.conftest import ALIAS, SERVER, Deployment, Process, wait_for
+from tests.processes.wire import Wire
 
 
 def state(row: DBTaskResult) -> tuple[str, int, object]:
@@ -39,7 +41,6 @@ def test_the_task_of_a_worker_killed_with_sigkill_is_finished_by_another(
         wait_for((tmp_path / "attempt-1").exists)
         with deployment.worker(**lease) as heir:
             started(heir)
-            assert state(row) == ("RUNNING", 1, None)
             victim.popen.send_signal(signal.SIGKILL)
             assert victim.popen.wait(10) == -signal.SIGKILL
             wait_for((tmp_path / "attempt-2").exists)
@@ -48,14 +49,38 @@ def test_the_task_of_a_worker_killed_with_sigkill_is_finished_by_another(
             assert "worker died" in heir.log.read_text()
 
 
-def test_a_worker_told_to_stop_ends_its_task_first_and_leaves_no_trace(deployment: Deployment) -> None:
-    row = deployment.enqueue(work.a_second)
+def test_a_worker_told_to_stop_ends_its_task_first_and_leaves_no_trace(deployment: Deployment, tmp_path: Path) -> None:
+    row = deployment.enqueue(work.until, str(tmp_path / "end"))
     with deployment.worker() as worker:
         ident = started(worker)
         wait_for(lambda: state(row)[0] == "RUNNING")
-        assert worker.stop() == 0
+        worker.popen.send_signal(signal.SIGTERM)
+        (tmp_path / "end").touch()
+        assert worker.popen.wait(120) == 0
     assert state(row) == ("SUCCESSFUL", 1, "done")
     assert not Worker.objects.using(ALIAS).filter(pk=ident).exists()
+
+
+@pytest.mark.skipif(not SERVER, reason="a file always answers")
+@pytest.mark.parametrize("moment", ["starting", "idle", "in a task"])
+def test_a_worker_told_to_stop_leaves_a_database_that_does_not_answer(
+    deployment: Deployment, tmp_path: Path, moment: str
+) -> None:
+    with Wire(deployment.environment["DATABASE_URL"]) as wire:
+        wire.stuck_at = b"django_migrations" if moment == "starting" else None
+        with deployment.worker(DATABASE_URL=wire.url, TASK_LEASE_SECONDS="2") as worker:
+            if moment == "in a task":
+                row = deployment.enqueue(work.until, str(tmp_path / "end"))
+                wait_for(lambda: state(row)[0] == "RUNNING")
+            if moment != "starting":
+                started(worker)
+                wire.stuck.set()
+            wait_for(wire.stuck.is_set)
+            worker.popen.send_signal(signal.SIGTERM)
+            (tmp_path / "end").touch()
+            assert worker.popen.wait(120) == 0
+            assert "leaves without its database" in worker.log.read_text()
+    DBTaskResult.objects.using(ALIAS).filter(status="RUNNING").delete()
 
 
 def test_two_workers_share_the_tasks_and_stop_at_once_when_nothing_is_left(deployment: Deployment) -> None:

@@ -17,9 +17,10 @@ def slow_at_first(folder: str) -> str:
 
 
 @task()
-def a_second() -> str:
-    """Take long enough to be interrupted."""
-    time.sleep(1)
+def until(file: str) -> str:
+    """Take as long as there is no such file."""
+    while not Path(file).exists():
+        time.sleep(0.05)
     return "done"
 
 

@@ -124,6 +124,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
 
         self.wsgi = in_pieces
 
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's own signature
+        """Accept connections, or none for now; when the server stops, nobody waits for its end to be turned away."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
     def enqueue_req(self, conn: TConn) -> None:
         """Collect the next request of a connection."""
         if self.cfg.is_ssl:  # only the parser can read it

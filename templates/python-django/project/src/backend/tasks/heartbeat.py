@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class Heartbeat(threading.Thread):
         self.stopping = threading.Event()
         self.failures = 0
         self.missed = 0
+        # Until others take it for dead, on the clock of `time.monotonic`; before its first beat, nobody knows of it.
+        self.believed_until = 0.0
 
     def run(self) -> None:
         """Beat until stopped."""
@@ -72,12 +75,13 @@ class Heartbeat(threading.Thread):
 
     def beat(self) -> None:
         """Write that the worker lives."""
-        now = timezone.now()
+        now, until = timezone.now(), time.monotonic() + settings.TASK_LEASE.total_seconds()
         Worker.objects.update_or_create(
             pk=self.worker_id,
             defaults={"last_seen": now},
             create_defaults={"last_seen": now, "host": socket.gethostname()},
         )
+        self.believed_until = until
 
     def stop(self) -> None:
         """End the thread and remove the worker's row, which grows old by itself where the database is gone."""

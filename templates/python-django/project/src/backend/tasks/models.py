@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from backend.tasks.cron import Cron
+
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     """Workers by whether they live."""
@@ -50,9 +52,12 @@ class Schedule(models.Model):
         return self.name
 
     @classmethod
-    def claim(cls, name: str, every: timedelta, now: datetime) -> bool:
+    def claim(cls, name: str, every: timedelta | Cron, now: datetime) -> bool:
         """Take this turn and set the next one; of several workers, only one gets True."""
-        schedule, _ = cls.objects.get_or_create(name=name, defaults={"due_at": now})
+        following = every.after(now) if isinstance(every, Cron) else now + every
+        # What has a time of day waits for it when it is new, and does not begin with whatever hour it is deployed at.
+        first = following if isinstance(every, Cron) else now
+        schedule, _ = cls.objects.get_or_create(name=name, defaults={"due_at": first})
         if schedule.due_at > now:
             return False
-        return bool(cls.objects.filter(name=name, due_at=schedule.due_at).update(due_at=now + every))
+        return bool(cls.objects.filter(name=name, due_at=schedule.due_at).update(due_at=following))

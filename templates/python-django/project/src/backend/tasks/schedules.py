@@ -9,16 +9,17 @@ from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from backend.tasks.cron import Cron
 from backend.tasks.models import Schedule
 
 log = structlog.get_logger(__name__)
 
 
 class Turn(NamedTuple):
-    """A task's place in the program, and how often its turn comes."""
+    """A task's place in the program, and how often its turn comes, or when: `Cron("30 3 * * 1-5")`."""
 
     task: str
-    every: timedelta
+    every: timedelta | Cron
 
 
 SCHEDULES: Mapping[str, Turn] = {

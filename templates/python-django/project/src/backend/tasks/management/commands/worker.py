@@ -1,5 +1,7 @@
 """`manage.py worker`: runs tasks until it is told to stop."""
 
+import os
+import threading
 import time
 from argparse import ArgumentParser
 from pathlib import Path
@@ -20,6 +22,8 @@ from backend.tasks import attempts, schedules
 from backend.tasks.heartbeat import Heartbeat
 
 log = structlog.get_logger(__name__)
+# For a worker that nobody knows of yet to end by itself.
+STARTING_SECONDS = 2.0
 
 
 class Worker(DatabaseWorker):  # type: ignore[misc] # django_tasks_db is not typed
@@ -75,6 +79,21 @@ class Worker(DatabaseWorker):  # type: ignore[misc] # django_tasks_db is not typ
                 return
 
 
+def leave_in_time(worker: Worker, heartbeat: Heartbeat) -> None:
+    """End a process that was told to stop and waits for a database that does not answer.
+
+    When its lease is over, the others give its task to one of them.
+    """
+    while worker.running:
+        time.sleep(0.2)
+    time.sleep(STARTING_SECONDS)
+    # While its task goes on, it goes on being believed in.
+    while time.monotonic() < heartbeat.believed_until:
+        time.sleep(0.2)
+    log.warning("the worker is not heard of, and leaves without its database", worker=worker.worker_id)
+    os._exit(0)  # what waits for the database would keep any other exit waiting, too
+
+
 class Command(BaseCommand):
     """Run tasks; start as many of these processes as there is work for."""
 
@@ -95,6 +114,7 @@ class Command(BaseCommand):
         if alive_file:
             alive_file.unlink(missing_ok=True)  # of the process before, in a pod that has been started again
         heartbeat = Heartbeat(worker.worker_id, alive_file)
+        threading.Thread(target=leave_in_time, args=(worker, heartbeat), daemon=True).start()
         try:
             if not once:
                 worker.wait_for_migrations()
@@ -105,6 +125,8 @@ class Command(BaseCommand):
             if not once:
                 schedules.enqueue_due()
         except (DatabaseError, InterfaceError) as error:
+            if not worker.running:
+                return
             msg = f"The database is not ready: {str(error).strip()}. Can it be reached, and did `migrate` run?"
             raise CommandError(msg) from error
         heartbeat.start()
