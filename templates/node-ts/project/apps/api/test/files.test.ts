@@ -7,8 +7,9 @@ import { Readable } from 'node:stream';
 import type { FileLink, FilePage, StoredFile } from '@app/contracts';
 import { eq, sql } from 'drizzle-orm';
 import type { InjectOptions } from 'fastify';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '../src/config.ts';
+import type { Transaction } from '../src/db/database.ts';
 import { withTenant } from '../src/db/tenant.ts';
 import { removeLeftovers } from '../src/modules/files/jobs.ts';
 import { Links } from '../src/modules/files/links.ts';
@@ -335,6 +336,37 @@ describe('an upload', () => {
     await owner.client.send('DELETE', `${owner.path}/files/${id}`);
     await uploaded(owner, { payload });
   });
+
+  it.runIf('server' in inject('template'))(
+    'finds no room that another one is about to take',
+    async () => {
+      const { organizationId } = await signUpOwner(test.app, 'narrow');
+      const begin = (tx: Transaction) =>
+        beginFile(tx, { name: 'a', type: 'text/plain', size: MOST, uploadedBy: null }, MOST);
+      const taken = Promise.withResolvers<void>();
+      const committed = Promise.withResolvers<void>();
+      const first = withTenant(test.database, organizationId, async (tx) => {
+        const id = await begin(tx);
+        taken.resolve();
+        await committed.promise;
+        return id;
+      });
+      await taken.promise;
+      let isOver = false;
+      const second = withTenant(test.database, organizationId, begin).finally(() => {
+        isOver = true;
+      });
+      const waits = sql`select from pg_locks where locktype = 'advisory' and not granted`;
+      const isDecided = async () =>
+        isOver || (await test.database.db.execute(waits)).rows.length > 0;
+      await expect.poll(isDecided, { timeout: 60_000 }).toBe(true);
+      committed.resolve();
+      const id = await first;
+      expect(id).toBeDefined();
+      expect(await second).toBeUndefined();
+      await test.database.db.delete(fileLeftovers).where(eq(fileLeftovers.fileId, `${id}`));
+    },
+  );
 
   describe('in its time', () => {
     const brief = { REQUEST_TIMEOUT_MS: '1000', FILES_UPLOAD_BYTES_PER_SECOND: '1000' };
