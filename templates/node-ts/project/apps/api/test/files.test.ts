@@ -435,7 +435,10 @@ describe('bytes go', () => {
     const due = eq(fileLeftovers.fileId, `${crashed}`);
     const [left] = await test.database.db.select().from(fileLeftovers).where(due);
     expect(Number(left?.dueAt)).toBeGreaterThan(Date.now() + 3_600_000);
-    await test.database.db.update(fileLeftovers).set({ dueAt: sql`now()` }).where(due);
+    await test.database.db
+      .update(fileLeftovers)
+      .set({ dueAt: sql`now() - interval '1 second'` })
+      .where(due);
     // A commit that nobody heard of leaves a file that somebody means to tidy up.
     const unheard = { fileId: stays.id, tenant: red.organizationId, dueAt: new Date(0) };
     await test.database.db.insert(fileLeftovers).values(unheard);

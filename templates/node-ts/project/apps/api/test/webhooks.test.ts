@@ -121,7 +121,7 @@ describe('an endpoint', () => {
     await ring();
     await expect.poll(() => receiver.received.length, PATIENCE).toBe(1);
     for (const each of [endpoint, next]) expect(verified(each.secret)).toBeTruthy();
-    await run('update webhook_endpoints set previous_until = now()');
+    await run(`update webhook_endpoints set previous_until = now() - interval '1 second'`);
     await ring();
     await expect.poll(() => receiver.received.length, PATIENCE).toBe(2);
     expect(verified(next.secret, 1)).toBeTruthy();
@@ -317,7 +317,7 @@ describe('a message', () => {
     await expect.poll(next, PATIENCE).toEqual([pausedUntil, pausedUntil]);
     expect(receiver.received).toHaveLength(1);
     answerWith(204);
-    await run('update webhook_endpoints set paused_until = now()');
+    await run(`update webhook_endpoints set paused_until = now() - interval '1 second'`);
     await hurry(test);
     await expect.poll(() => statuses(endpoint), PATIENCE).toEqual(['delivered', 'delivered']);
     expect((await read(endpoint)).pausedUntil).toBeNull();
