@@ -247,18 +247,26 @@ def prepared(project: Path | None, server: str) -> Iterator[tuple[Path, str]]:
         yield project, f"{server.rpartition('/')[0]}/{name}"
 
 
-def main() -> int:
-    """Run the parts that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["requests", "nest", "memory", "jobs"])
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Give a parser of what `prepared` wants to know."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    server = os.environ.get("STACKGEN_POSTGRES_URL")
     parser.add_argument(
-        "--database-url", default=os.environ.get("STACKGEN_POSTGRES_URL"), help="where databases can be made"
+        "--database-url",
+        default=server,
+        required=not server,
+        help="where databases can be made; by default STACKGEN_POSTGRES_URL",
     )
     parser.add_argument("--project", type=Path, help="a generated project with its packages installed")
+    return parser
+
+
+def main() -> int:
+    """Run the parts that were asked for."""
+    parser = arguments(__doc__)
+    parser.add_argument("parts", nargs="*", default=["requests", "nest", "memory", "jobs"])
     parser.add_argument("--before", metavar="COMMIT", help="measure the list as this commit's templates had it, too")
     chosen = parser.parse_args()
-    if not chosen.database_url:
-        parser.error("name a PostgreSQL server by --database-url or STACKGEN_POSTGRES_URL")
     print(subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout.strip())
     with tempfile.TemporaryDirectory() as temporary, prepared(chosen.project, chosen.database_url) as (project, url):
         folder = Path(temporary)

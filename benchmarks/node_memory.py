@@ -6,9 +6,7 @@ embedded database, after seconds of requests for the list. Needs Node, npm, Go a
 request failed.
 """
 
-import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import urllib.request
@@ -16,7 +14,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from node import LIMITED, LIST, MEMORY_SECONDS, ORIGIN, Case, call, prepare, prepared, request_cost, service
+from node import (
+    LIMITED,
+    LIST,
+    MEMORY_SECONDS,
+    ORIGIN,
+    Case,
+    arguments,
+    call,
+    prepare,
+    prepared,
+    request_cost,
+    service,
+)
 from node_streams import EVENTS, open_one
 from node_webhooks import SETTINGS as BILLING
 from node_webhooks import event, send
@@ -104,14 +114,7 @@ def embedded(folder: Path) -> Mapping[str, str]:
 
 def main() -> int:
     """Measure with a project of its own, or the one that is named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--database-url", default=os.environ.get("STACKGEN_POSTGRES_URL"), help="where databases can be made"
-    )
-    parser.add_argument("--project", type=Path, help="a generated project with its packages installed")
-    chosen = parser.parse_args()
-    if not chosen.database_url:
-        parser.error("name a PostgreSQL server by --database-url or STACKGEN_POSTGRES_URL")
+    chosen = arguments(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, prepared(chosen.project, chosen.database_url) as (project, _):
         return int(compare(project, chosen.database_url, Path(folder)) > 0)
 

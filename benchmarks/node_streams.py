@@ -6,9 +6,7 @@ server with node:http alone. Needs Node, npm and a PostgreSQL server. Exits 1 wh
 hear.
 """
 
-import argparse
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -16,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from node import LIST, ORIGIN, call, prepare, prepared, service
+from node import LIST, ORIGIN, arguments, call, prepare, prepared, service
 from servers import HERE, Program, Server, allow_many_connections, computed, resident_kb, running
 
 STREAMS = 10_000
@@ -89,15 +87,9 @@ def compare(project: Path, url: str, count: int) -> None:
 
 def main() -> None:
     """Measure with as many streams as were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--streams", type=int, default=STREAMS, help="how many, in steps of 50")
-    parser.add_argument(
-        "--database-url", default=os.environ.get("STACKGEN_POSTGRES_URL"), help="where databases can be made"
-    )
-    parser.add_argument("--project", type=Path, help="a generated project with its packages installed")
     chosen = parser.parse_args()
-    if not chosen.database_url:
-        parser.error("name a PostgreSQL server by --database-url or STACKGEN_POSTGRES_URL")
     allow_many_connections()
     with prepared(chosen.project, chosen.database_url) as (project, url):
         compare(project, url, chosen.streams)

@@ -6,12 +6,10 @@ Beside it runs node:http with pg, which checks the signature by hand and stores 
 and a PostgreSQL server. Exits 1 when an event was not taken.
 """
 
-import argparse
 import asyncio
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -20,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from node import CONNECTIONS, prepare, prepared, service
+from node import CONNECTIONS, arguments, prepare, prepared, service
 from servers import HERE, Program, Server, computed, running
 
 ROUNDS = 12
@@ -112,14 +110,7 @@ def compare(project: Path, url: str) -> int:
 
 def main() -> int:
     """Measure with a project and a database of its own."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--database-url", default=os.environ.get("STACKGEN_POSTGRES_URL"), help="where databases can be made"
-    )
-    parser.add_argument("--project", type=Path, help="a generated project with its packages installed")
-    chosen = parser.parse_args()
-    if not chosen.database_url:
-        parser.error("name a PostgreSQL server by --database-url or STACKGEN_POSTGRES_URL")
+    chosen = arguments(__doc__).parse_args()
     with prepared(chosen.project, chosen.database_url) as (project, url):
         return int(compare(project, url) > 0)
 

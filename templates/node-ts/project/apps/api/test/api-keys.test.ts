@@ -120,7 +120,7 @@ describe('a key that is rotated', () => {
     const left = Date.parse(String(key.previousSecretUntil)) - Date.now();
     expect(left / 3_600_000).toBeCloseTo(1, 1);
     expect([await status(old), await status(key)]).toEqual([200, 200]);
-    await run(sql`update api_keys set previous_until = now()`);
+    await run(sql`update api_keys set previous_until = now() - interval '1 second'`);
     expect([await status(old), await status(key)]).toEqual([401, 200]);
     expect((await list()).items[0]?.previousSecretUntil).toBeNull();
   });
@@ -153,7 +153,7 @@ describe('a key that is rotated', () => {
 
   it('lives again after its end only where that is asked for, without its old secret', async () => {
     const old = await makeKey(owner, path, { expiresInDays: 1 });
-    await run(sql`update api_keys set expires_at = now()`);
+    await run(sql`update api_keys set expires_at = now() - interval '1 second'`);
     expect(await refusal(owner, `/${old.id}/rotate`, {})).toEqual([409, 'api_key_expired']);
     const key = await rotateKey(owner, path, old, { expiresInDays: 1 });
     expect([await status(old), await status(key)]).toEqual([401, 200]);

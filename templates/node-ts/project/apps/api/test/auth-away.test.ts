@@ -72,13 +72,13 @@ describe.runIf('server' in inject('template'))('without its database, /api/auth'
     proxy.open();
     proxy.cutAt(undefined);
     const session = async () => (await send('GET', '/api/auth/get-session')).json();
-    await expect.poll(session, { timeout: 20_000 }).toMatchObject({ user: { email: OWNER } });
+    await expect.poll(session, { timeout: 60_000 }).toMatchObject({ user: { email: OWNER } });
   });
   afterAll(async () => {
     await test.close();
     await proxy.stop();
     await drop();
-  }, 30_000);
+  });
 
   const send = (method: 'GET' | 'POST', url: string, payload?: object) =>
     test.app.inject({

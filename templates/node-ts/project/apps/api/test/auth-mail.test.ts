@@ -170,9 +170,9 @@ describe('a mail server that accepts and stays silent', () => {
     server.answers = SILENT;
     const email = 'patient@example.com';
     const client = await signUp(silent.app, email);
-    await expect.poll(() => server.connections, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => server.connections, { timeout: 60_000 }).toBe(1);
     expect((await client.post(RESET, { email })).statusCode).toBe(200);
-    await expect.poll(() => server.connections, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => server.connections, { timeout: 60_000 }).toBe(2);
     expect((await posted()).map(({ to }) => to)).toEqual([email, email]);
   });
 

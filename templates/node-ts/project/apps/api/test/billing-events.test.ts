@@ -1,6 +1,9 @@
 import type { Billing } from '@app/contracts';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withTenant } from '../src/db/tenant.ts';
+import { refresh } from '../src/modules/billing/jobs.ts';
+import { enqueue } from '../src/queue/job.ts';
 import { signUpOwner, startApp, type TestApp } from './support/app.ts';
 import { billingEnv, billingModules, PRICES, settle } from './support/billing.ts';
 import { StripeServer, type Subscription, signedEvent } from './support/stripe-server.ts';
@@ -170,6 +173,34 @@ describe('a state', () => {
     late.resolve();
     await settle(test);
     expect((await billingOf(owner)).plan).toBe('crew');
+  });
+
+  it('that was written while a newer one was on its way does not stay', async () => {
+    const owner = await newCustomer('overtaken');
+    const subscription = stripe.subscribe(owner.customer, PRICES.solo);
+    const [older, newer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    await test.app.jobs.start();
+    for (const { promise } of [older, newer]) {
+      stripe.hold = promise;
+      await deliver(signedEvent({ object: { customer: owner.customer } }));
+      await expect.poll(() => stripe.hold === undefined, { timeout: 60_000 }).toBe(true);
+      subscription.price = PRICES.crew;
+    }
+    older.resolve();
+    await expect.poll(async () => (await billingOf(owner)).plan, { timeout: 60_000 }).toBe('solo');
+    newer.resolve();
+    await settle(test);
+    expect((await billingOf(owner)).plan).toBe('crew');
+  });
+
+  it('of a customer that the organization has no more is not its own', async () => {
+    const [owner, former] = [await newCustomer('has-another'), await newCustomer('had-before')];
+    stripe.subscribe(former.customer, PRICES.crew);
+    await withTenant(test.database, owner.organizationId, (tx) =>
+      enqueue(tx, refresh, { customerId: former.customer }),
+    );
+    await settle(test);
+    expect(await billingOf(owner)).toMatchObject({ plan: 'none', subscription: null });
   });
 
   it('of a subscription with a price that no plan has is left to an operator', async () => {

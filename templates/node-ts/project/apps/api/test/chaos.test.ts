@@ -50,7 +50,7 @@ describe.runIf('server' in template)('when PostgreSQL', () => {
     await test.close();
     await proxy.stop();
     await drop();
-  }, 30_000);
+  });
 
   /** More requests at once than there are connections, all answered: the pool is whole. */
   async function recovered(): Promise<void> {

@@ -7,8 +7,9 @@ import { Readable } from 'node:stream';
 import type { FileLink, FilePage, StoredFile } from '@app/contracts';
 import { eq, sql } from 'drizzle-orm';
 import type { InjectOptions } from 'fastify';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '../src/config.ts';
+import type { Transaction } from '../src/db/database.ts';
 import { withTenant } from '../src/db/tenant.ts';
 import { removeLeftovers } from '../src/modules/files/jobs.ts';
 import { Links } from '../src/modules/files/links.ts';
@@ -336,6 +337,37 @@ describe('an upload', () => {
     await uploaded(owner, { payload });
   });
 
+  it.runIf('server' in inject('template'))(
+    'finds no room that another one is about to take',
+    async () => {
+      const { organizationId } = await signUpOwner(test.app, 'narrow');
+      const begin = (tx: Transaction) =>
+        beginFile(tx, { name: 'a', type: 'text/plain', size: MOST, uploadedBy: null }, MOST);
+      const taken = Promise.withResolvers<void>();
+      const committed = Promise.withResolvers<void>();
+      const first = withTenant(test.database, organizationId, async (tx) => {
+        const id = await begin(tx);
+        taken.resolve();
+        await committed.promise;
+        return id;
+      });
+      await taken.promise;
+      let isOver = false;
+      const second = withTenant(test.database, organizationId, begin).finally(() => {
+        isOver = true;
+      });
+      const waits = sql`select from pg_locks where locktype = 'advisory' and not granted`;
+      const isDecided = async () =>
+        isOver || (await test.database.db.execute(waits)).rows.length > 0;
+      await expect.poll(isDecided, { timeout: 60_000 }).toBe(true);
+      committed.resolve();
+      const id = await first;
+      expect(id).toBeDefined();
+      expect(await second).toBeUndefined();
+      await test.database.db.delete(fileLeftovers).where(eq(fileLeftovers.fileId, `${id}`));
+    },
+  );
+
   describe('in its time', () => {
     const brief = { REQUEST_TIMEOUT_MS: '1000', FILES_UPLOAD_BYTES_PER_SECOND: '1000' };
 
@@ -403,7 +435,10 @@ describe('bytes go', () => {
     const due = eq(fileLeftovers.fileId, `${crashed}`);
     const [left] = await test.database.db.select().from(fileLeftovers).where(due);
     expect(Number(left?.dueAt)).toBeGreaterThan(Date.now() + 3_600_000);
-    await test.database.db.update(fileLeftovers).set({ dueAt: sql`now()` }).where(due);
+    await test.database.db
+      .update(fileLeftovers)
+      .set({ dueAt: sql`now() - interval '1 second'` })
+      .where(due);
     // A commit that nobody heard of leaves a file that somebody means to tidy up.
     const unheard = { fileId: stays.id, tenant: red.organizationId, dueAt: new Date(0) };
     await test.database.db.insert(fileLeftovers).values(unheard);

@@ -5,8 +5,15 @@ import { sql } from 'drizzle-orm';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { withTenant } from '../src/db/tenant.ts';
-import { deleteOldDeliveries } from '../src/modules/webhooks/deliveries.ts';
-import { takeAttempt } from '../src/modules/webhooks/delivering.ts';
+import { deleteOldDeliveries, findDelivery } from '../src/modules/webhooks/deliveries.ts';
+import {
+  type Due,
+  deliver,
+  deliverAgain,
+  settle,
+  takeAttempt,
+} from '../src/modules/webhooks/delivering.ts';
+import { findEndpoint } from '../src/modules/webhooks/endpoints.ts';
 import { askWith, makeKey } from './support/api-keys.ts';
 import { addMember, type Client, signUpOwner } from './support/app.ts';
 import { Receiver } from './support/receiver.ts';
@@ -114,7 +121,7 @@ describe('an endpoint', () => {
     await ring();
     await expect.poll(() => receiver.received.length, PATIENCE).toBe(1);
     for (const each of [endpoint, next]) expect(verified(each.secret)).toBeTruthy();
-    await run('update webhook_endpoints set previous_until = now()');
+    await run(`update webhook_endpoints set previous_until = now() - interval '1 second'`);
     await ring();
     await expect.poll(() => receiver.received.length, PATIENCE).toBe(2);
     expect(verified(next.secret, 1)).toBeTruthy();
@@ -232,6 +239,49 @@ describe('a message', () => {
     expect(JSON.stringify([rows, test.logs])).not.toContain('a secret of the receiver');
   });
 
+  it('that was sent twice, since its job came twice at once, is noted and goes on once', async () => {
+    const endpoint = await make();
+    // The next attempt is far away.
+    answerWith(429, { 'retry-after': '7200' });
+    await ring();
+    await expect.poll(() => statuses(endpoint), PATIENCE).toEqual(['status']);
+    const id = (await deliveries(endpoint))[0]?.id ?? '';
+    const settleAs = (due: Due) =>
+      withTenant(test.database, organizationId, (tx) =>
+        settle(tx, due, { status: 500, error: 'status' }),
+      );
+    const due = (await withTenant(test.database, organizationId, async (tx) => ({
+      delivery: await findDelivery(tx, id),
+      endpoint: await findEndpoint(tx, endpoint.id),
+    }))) as Due;
+    const noted = [await settleAs(due), await settleAs(due)];
+    expect(noted.map((each) => each?.status)).toEqual(['pending', undefined]);
+    const { rows } = await test.database.db.execute(sql`
+      select id from queue.job where data->'payload'->>'deliveryId' = ${id}
+        and data->'payload'->>'attempt' = '3'`);
+    expect(rows).toHaveLength(1);
+  });
+
+  it('to who fails waits beside the others, and does not stand in front of them', async () => {
+    const [fails, works] = [await make(), await make(receiver.url('works'))];
+    receiver.reply = (response, { path: where }) =>
+      response.writeHead(where === '/' ? 500 : 204).end();
+    await ring('first');
+    await expect.poll(() => statuses(fails), PATIENCE).toEqual(['status']);
+    await ring('second');
+    await expect.poll(async () => (await statuses(works)).length, PATIENCE).toBe(2);
+    const queuesOf = async ({ id }: { id: string }) => {
+      const { rows } = await test.database.db.execute<{ name: string }>(
+        sql`select name from queue.job where group_id = ${id} order by created_on`,
+      );
+      return rows.map(({ name }) => name);
+    };
+    const [first, again] = [deliver.name, deliverAgain.name];
+    const [head, ...rest] = await queuesOf(fails);
+    expect([head, new Set(rest)]).toEqual([first, new Set([again])]);
+    expect(await queuesOf(works)).toEqual([first, first]);
+  });
+
   it('is given up after its last attempt, and sent again by hand', async () => {
     const endpoint = await make();
     answerWith(400);
@@ -267,14 +317,17 @@ describe('a message', () => {
     await expect.poll(next, PATIENCE).toEqual([pausedUntil, pausedUntil]);
     expect(receiver.received).toHaveLength(1);
     answerWith(204);
-    await run('update webhook_endpoints set paused_until = now()');
+    await run(`update webhook_endpoints set paused_until = now() - interval '1 second'`);
     await hurry(test);
     await expect.poll(() => statuses(endpoint), PATIENCE).toEqual(['delivered', 'delivered']);
     expect((await read(endpoint)).pausedUntil).toBeNull();
   });
 
-  it('that is answered with 410 is the last one, and owners are told', async () => {
+  it('that is answered with 410 is the last one, and owners are told, nobody else', async () => {
     const endpoint = await make();
+    await addMember(test, owner, 'hears@example.com', 'member');
+    const toMembers = () => test.mails.filter(({ to }) => to === 'hears@example.com').length;
+    const mailsBefore = toMembers();
     answerWith(410);
     await ring();
     const mail = await test.mailTo(
@@ -293,6 +346,7 @@ describe('a message', () => {
     expect(await read(endpoint)).toMatchObject({ isEnabled: true, disabledBecause: null });
     await post(`webhook-deliveries/${delivery?.id}/resend`);
     await expect.poll(() => statuses(endpoint), PATIENCE).toEqual(['delivered']);
+    expect(toMembers()).toBe(mailsBefore);
   });
 
   it('waits for nobody who has failed for days: the endpoint is disabled', async () => {

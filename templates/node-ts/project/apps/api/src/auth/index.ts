@@ -147,6 +147,8 @@ async function answer(
   const webRequest = toWebRequest(request, config.PUBLIC_URL, target);
   const ask = () => orDatabaseFailure(() => auth.handler(webRequest));
   const response = await (target.atomic ? atomically(database, ask) : ask());
+  // better-auth has found out who asks.
+  reply.log = request.log;
   reply.code(response.status);
   for (const [name, value] of response.headers) reply.header(name, value);
   const text = await response.text();

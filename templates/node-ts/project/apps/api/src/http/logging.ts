@@ -81,8 +81,8 @@ export class RequestLines extends LogController {
     reply: FastifyReply,
   ): void {
     const fields = { req: request, res: reply, responseTime: reply.elapsedTime };
-    if (error) reply.log.error({ ...fields, err: error }, 'request errored');
-    else reply.log.info(fields, 'request completed');
+    if (error) request.log.error({ ...fields, err: error }, 'request errored');
+    else request.log.info(fields, 'request completed');
   }
 }
 
@@ -125,29 +125,30 @@ export function identify(
   reply.log = request.log;
 }
 
-interface Current {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-}
-
-const current = new AsyncLocalStorage<Current>();
+/**
+ * Without its reply: what has begun during a request, such as a timer, keeps this for a while after
+ * its answer, and the garbage collector copies whatever hangs on it.
+ */
+const current = new AsyncLocalStorage<FastifyRequest>();
 
 /** Lets `currentLog` find the request that it is called in. */
 export function registerCurrentRequest(app: App): void {
-  app.addHook('onRequest', (request, reply, done) => current.run({ request, reply }, done));
+  app.addHook('onRequest', (request, _reply, done) => current.run(request, done));
   // Reading a body goes on in the connection's events, which know nothing of the request.
-  app.addHook('preValidation', (request, reply, done) => current.run({ request, reply }, done));
+  app.addHook('preValidation', (request, _reply, done) => current.run(request, done));
 }
 
-/** The same as `identify`, for code that is not handed the request. */
+/** The same as `identify`, for code that is handed neither; whoever has the reply gives it the request's log. */
 export function identifyCurrent(userId: string): void {
-  const now = current.getStore();
-  if (now && !identified.has(now.request)) identify(now.request, now.reply, { userId });
+  const request = current.getStore();
+  if (!request || identified.has(request)) return;
+  identified.add(request);
+  request.log = request.log.child({ userId });
 }
 
 /** The log of the request that is being answered, for code that is not handed it; else `otherwise`. */
 export function currentLog(otherwise: FastifyBaseLogger): FastifyBaseLogger {
-  return current.getStore()?.request.log ?? otherwise;
+  return current.getStore()?.log ?? otherwise;
 }
 
 /**

@@ -103,7 +103,7 @@ class KeptMails implements Mailer {
         this.#taken.add(mail);
         return mail;
       }
-      await once(this.#arrivals, 'mail', { signal: AbortSignal.timeout(20_000) });
+      await once(this.#arrivals, 'mail', { signal: AbortSignal.timeout(60_000) });
     }
   };
 }
