@@ -86,7 +86,7 @@ class Repository:
         may be that it held.
         """
         index = folder.with_name(f"{folder.name}.index")
-        also = {"GIT_INDEX_FILE": str(index), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects)}
+        also = {"GIT_INDEX_FILE": str(index), **_borrowing(objects)}
         self.git("read-tree", self.head, also=also)
         changes = [(f"{self.prefix}{path}", entry) for path, entry in entries.items()]
         self.git("update-index", "-z", "--add", "--index-info", stdin=index_info(changes, self.head), also=also)
@@ -113,7 +113,7 @@ class Repository:
 
     def adopt(self, entries: Iterable[Entry], objects: Path) -> None:
         """Take files over from elsewhere, so that the index may name them."""
-        also = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects)}
+        also = _borrowing(objects)
         for entry in entries:
             if entry.mode != SUBMODULE:
                 self.git("hash-object", "-w", "--stdin", stdin=self.git("cat-file", "blob", entry.id, also=also))
@@ -147,6 +147,12 @@ class Repository:
     def changed(self) -> dict[str, str]:
         """Give the files that differ from the last commit, with git's two letters for how."""
         return status(self.path, self.prefix)
+
+
+def _borrowing(objects: Path) -> Mapping[str, str]:
+    """Let git find what this folder holds, too; a colon in its name would be the end of it."""
+    name = str(objects).replace("\\", "\\\\").replace('"', '\\"')
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{name}"'}
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, str] | None = None) -> bytes:

@@ -489,6 +489,15 @@ def test_a_new_file_that_is_ignored_is_named_since_adding_all_would_leave_it_out
     assert cli.run(["update", str(shop.path)]) == 0
 
 
+def test_the_folder_for_temporary_files_may_have_any_name(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'a:b "c" \\d').mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / 'a:b "c" \\d'))
+    assert update_apart(shop)[0] == 0
+    assert shop.read("text.txt") == NEW.encode()
+
+
 def test_two_updates_at_once_do_not_undo_each_other(shop: Shop) -> None:
     shop.write("text.txt", own(TEXT))
     shop.save()
