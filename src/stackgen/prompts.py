@@ -25,6 +25,7 @@ T = TypeVar("T")
 _HELP = "Enter takes what is marked or written, Ctrl-U empties the line, Shift-Tab goes back to the question before."
 _STACK = "stack"
 _POINTER, _DESCRIPTION = " » ", "  Description: "  # questionary's own
+_TICK = "(Space ticks)"
 _REVIEW = {"Create it": "create", "Change an answer": "change", "Quit, and write nothing": "quit"}
 
 
@@ -241,7 +242,7 @@ def _check_boxes(step: Step, style: Style, **words: Any) -> questionary.Question
         _choice(o.label, o.value, style, o.explanation, disabled=o.refused or None, checked=o.value in checked)
         for o in step.options
     ]
-    return questionary.checkbox(choices=choices, validate=_validator(step, style), **words)
+    return questionary.checkbox(choices=choices, validate=_validator(step, style), instruction=_TICK, **words)
 
 
 def _choice(label: str, value: Any, style: Style, explanation: str = "", **words: Any) -> questionary.Choice:

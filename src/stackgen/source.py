@@ -25,6 +25,7 @@ _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
 _ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 _GIT_PREFIXES = ("git@", "git://", "git+", "https://github.com/", "https://gitlab.com/")
+_ELSEWHERE = re.compile(r"[^/\\]{2,}:")  # git takes host:path for another machine's, a letter alone for a disk
 _CHECK = "check the address and your access to it"
 _LOCK_SECONDS = 60.0  # to write takes milliseconds
 
@@ -226,6 +227,8 @@ def _tags(url: str) -> list[str]:
     path = _path(url)
     if path.is_file():
         return _bundle_tags(path.read_bytes())
+    if not path.exists() and not _ELSEWHERE.match(url):
+        raise SourceError(f"the template {url[:120]!r} does not exist", "name a folder that does, or a git address")
     listing = _git("ls-remote", "--tags", "--refs", "--", url, about=url)
     return [line.rpartition("refs/tags/")[2] for line in listing.splitlines()]
 

@@ -9,7 +9,7 @@ import pytest
 import templating
 import terminals
 import yaml
-from terminals import CLEAR, DOWN, ENTER, SUBMIT, Asked, Player, check_boxes, pick, write
+from terminals import CLEAR, DOWN, ENTER, SUBMIT, Asked, Player, check_boxes, in_whole_words, pick, write
 
 from stackgen import questions
 from stackgen.choices import Stack
@@ -167,6 +167,16 @@ def test_questions_of_every_type_are_asked_at_a_terminal(tmp_path: Path) -> None
     assert not any(secret in out or secret in str(recorded(tmp_path / "shop")) for secret in ("s3cret", "4321"))
     said_again = {key: value for key, value in wanted.items() if key != "quiet"} | {"token": "s3cret"}
     assert by_copier(template, tmp_path / "copier", said_again) == wanted
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_how_boxes_are_ticked_is_told_in_whole_words(tmp_path: Path, columns: int) -> None:
+    template = str(templating.every_kind(tmp_path / "template"))
+    given = ["--product", "saas", "--ai", "none", "--bottleneck", "io", "--team", "mixed", "--stack", "node-ts"]
+    child = terminals.spawn(tmp_path, "new", "shop", "--template", template, *given, size=(50, columns))
+    assert child.expect([in_whole_words("Where does it run? (Space ticks)"), in_whole_words("Europe")]) == 0
+    child.send("\x03")
+    terminals.finish(child)
 
 
 def test_a_given_answer_that_turns_out_not_to_apply_is_left_out_and_named(ours: Path, tmp_path: Path) -> None:

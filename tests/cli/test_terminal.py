@@ -257,6 +257,16 @@ def test_at_the_end_an_answer_can_be_changed_and_only_it_is_asked_again(terminal
     assert yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())["license"] == "mit"
 
 
+def test_whoever_waits_for_the_last_page_is_told_that_it_is_being_made(terminal: Spawn) -> None:
+    child = terminal("new", "my-shop", *GIVEN, "--product", "web", "--stack", "node-ts", "-d", "deploy=docker")
+    answer(child, "Under which licence?")
+    child.expect_exact("Rendering what would be written")
+    assert "Shall it be created?" not in str(child.before)
+    child.expect_exact("Shall it be created?")
+    child.send("\x03")
+    finish(child)
+
+
 TYPED = ["--product", "web", "--stack", "node-ts", "-d", "deploy=docker"]
 
 
