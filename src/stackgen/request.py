@@ -97,7 +97,7 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
     if "name" not in rest and not talk:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
     if talk:
-        talk.know(asked, rest)
+        talk.know(asked, rest, override)
     recommendation = intake.advise(given, catalogue, talk)
     if talk and override is None:
         recommendation = _ask_stack(recommendation, asked, talk, plan.following(asked, recommendation, rest))

@@ -4,7 +4,6 @@ import atexit
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from stackgen import endings, git
+from stackgen import endings, git, workshop
 from stackgen.errors import SourceError
 
 BUNDLE = "templates.bundle"
@@ -242,10 +241,10 @@ def _clone(url: str, version: str) -> Path:
 def _cloned(url: str) -> Path:
     """Clone a template without checking anything out; the folder is gone when this process is."""
     with endings.undisturbed():
-        folder = tempfile.mkdtemp(prefix="stackgen-template-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _git("clone", "--quiet", "--no-checkout", "--", url, folder, about=url)
-    return Path(folder)
+        folder = Path(tempfile.mkdtemp(prefix="stackgen-template-"))
+        atexit.register(workshop.remove, folder)
+    _git("clone", "--quiet", "--no-checkout", "--", url, str(folder), about=url)
+    return folder
 
 
 def _commit(folder: str, version: str, url: str) -> str:

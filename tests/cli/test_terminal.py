@@ -161,12 +161,14 @@ def test_the_recommendation_is_seen_before_the_stack_is_asked(terminal: Spawn) -
 
 
 def test_questions_are_numbered_and_there_is_a_way_back(terminal: Spawn, tmp_path: Path) -> None:
-    child = terminal("new", "my-shop", *GIVEN, "--product", "web", "--stack", "node-ts")
-    child.expect_exact("1 of 2")
+    child = terminal("new", "my-shop", *GIVEN, "--stack", "node-ts")
+    child.expect_exact("1 of 3")
+    answer(child, "What are you building?", DOWN + ENTER)
+    child.expect_exact("2 of 3")
     answer(child, "Under which licence?", DOWN + ENTER)
-    child.expect_exact("2 of 2")
+    child.expect_exact("3 of 3")
     answer(child, "How will it be deployed?", BACK)
-    child.expect_exact("1 of 2")
+    child.expect_exact("2 of 3")
     answer(child, "Under which licence?", DOWN + ENTER)
     answer(child, "How will it be deployed?", DOWN + ENTER)
     answer(child, "Shall it be created?")
