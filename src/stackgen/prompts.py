@@ -25,7 +25,7 @@ T = TypeVar("T")
 _HELP = "Enter takes what is marked or written, Ctrl-U empties the line, Shift-Tab goes back to the question before."
 _STACK = "stack"
 _POINTER, _DESCRIPTION = " » ", "  Description: "  # questionary's own
-_TICK = "(Space ticks)"
+_TICK, _SEVERAL_LINES = "(Space ticks)", "(Esc, Enter ends)\n>"
 _REVIEW = {"Create it": "create", "Change an answer": "change", "Quit, and write nothing": "quit"}
 
 
@@ -215,7 +215,8 @@ def _prompt(step: Step, style: Style, message: str, qmark: str) -> questionary.Q
         return questionary.password(**line)
     if step.type == "path":
         return questionary.path(**line)
-    hint = f"(for example {step.placeholder}) " if step.placeholder and not step.multiline else None
+    hint = f"(for example {step.placeholder}) " if step.placeholder else None
+    hint = _SEVERAL_LINES if step.multiline else hint
     return questionary.text(multiline=step.multiline, instruction=hint, **line)
 
 

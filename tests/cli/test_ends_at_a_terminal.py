@@ -16,7 +16,7 @@ import pytest
 import templating
 import terminals
 from sizes import is_release, seed
-from terminals import CLEAR, DOWN, ENTER, in_whole_words
+from terminals import CLEAR, DOWN, ENTER, GONE, ending_at, in_whole_words
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are neither such terminals nor such signals")
 
@@ -25,39 +25,6 @@ QUICK = 4
 FOUND = (("os.remove", 17, "SIGINT"), ("os.scandir", 12, "close"))
 """What was wrong once: what copier had cloned stayed, and the code was 3 and not 129."""
 CODES = {"SIGINT": 130, "SIGTERM": 130, "SIGHUP": 129, "close": 129}
-GONE = "<close the terminal>"
-AT_A_MOMENT = f"""
-import atexit, collections, os, signal, sys, termios, time
-
-event, number, how = os.environ["MOMENT"].split()
-counts = collections.Counter()
-
-
-def end():
-    if how == "close":
-        os.write(1, b"{GONE}")
-        try:
-            while True:
-                time.sleep(0.01)
-                termios.tcgetattr(0)
-        except termios.error:  # it is gone, and the signal on its way
-            return
-    (os.killpg if how == "SIGINT" else os.kill)(os.getpid(), getattr(signal, how))  # Ctrl-C reaches all
-
-
-def watch(name, arguments):
-    if not counts and (name, arguments[:1]) != ("import", ("stackgen.cli",)):
-        return
-    counts[name] += 1
-    if (name, counts[name]) == (event, int(number)):
-        end()
-
-
-atexit.register(lambda: open(os.environ["COUNTS"], "w").write("\\n".join(f"{{k}} {{v}}" for k, v in counts.items())))
-sys.addaudithook(watch)
-"""
-"""Python runs it as `sitecustomize`. A moment is the n-th event of a kind that Python tells of: a file that is opened
-or removed, a program that is started, a prompt that begins or ends."""
 EVENTS = (
     "compile", "import", "open", "os.listdir", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir",
     "shutil.rmtree", "subprocess.Popen", "sys.set_asyncgen_hook_firstiter", "tempfile.mkdtemp",
@@ -80,15 +47,10 @@ class Place:
 
     def run(self, event: str, number: int, how: str) -> tuple[int, str]:
         """Answer every question, end at that moment, and give the exit code and what was shown."""
-        for folder in ("work", "temporary", "hook"):
+        for folder in ("work", "temporary"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
-        (self.root / "hook/sitecustomize.py").write_text(AT_A_MOMENT)
-        variables = {
-            "PYTHONPATH": str(self.root / "hook"),
-            "TMPDIR": str(self.root / "temporary"),
-            "MOMENT": f"{event} {number} {how}",
-            "COUNTS": str(self.root / "counts"),
-        }
+        variables = ending_at(self.root / "hook", event, number, how)
+        variables |= {"TMPDIR": str(self.root / "temporary"), "COUNTS": str(self.root / "counts")}
         template = f"git+file://{self.template}"
         child = terminals.spawn(self.root / "work", "new", "--template", template, *GIVEN.split(), **variables)
         shown, waiting = "", dict(QUESTIONS)

@@ -170,11 +170,22 @@ def test_questions_of_every_type_are_asked_at_a_terminal(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("columns", [40, 80])
-def test_how_boxes_are_ticked_is_told_in_whole_words(tmp_path: Path, columns: int) -> None:
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("", ["Where does it run? (Space ticks)", "Europe"]),
+        (
+            "regions=[eu] replicas=2 rate=1 cache=no tier=free support=mail busy=no labels={} limits={} certificate=x",
+            ["What is its motto? (Esc, Enter ends)", "two"],
+        ),
+    ],
+)
+def test_what_ends_an_answer_is_told_in_whole_words(tmp_path: Path, columns: int, given: str, told: list[str]) -> None:
     template = str(templating.every_kind(tmp_path / "template"))
-    given = ["--product", "saas", "--ai", "none", "--bottleneck", "io", "--team", "mixed", "--stack", "node-ts"]
-    child = terminals.spawn(tmp_path, "new", "shop", "--template", template, *given, size=(50, columns))
-    assert child.expect([in_whole_words("Where does it run? (Space ticks)"), in_whole_words("Europe")]) == 0
+    words = [word for pair in given.split() for word in ("-d", pair)]
+    words += ["--product", "saas", "--ai", "none", "--bottleneck", "io", "--team", "mixed", "--stack", "node-ts"]
+    child = terminals.spawn(tmp_path, "new", "shop", "--template", template, *words, size=(50, columns))
+    assert child.expect([in_whole_words(text) for text in told]) == 0
     child.send("\x03")
     terminals.finish(child)
 
