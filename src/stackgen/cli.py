@@ -88,7 +88,8 @@ def new(
     options = request.Options(template, output_dir, git=not no_git, here=here)
     with intake.located(given):
         ask = process.may_ask(yes=yes or json or quiet or apply is not None)
-        settled = request.prepare(given, options, ask=ask, review=not dry_run)
+        working = partial(process.spinner, show=True)
+        settled = request.prepare(given, options, ask=ask, review=not dry_run, working=working)
     with process.spinner("Rendering", show=not (json or quiet)):
         outcome = preview(settled) if dry_run else generate(settled, apply)
     process.say("new", outcome, json=json, quiet=quiet)

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -109,7 +110,29 @@ def finished() -> str:
 
 def code_of_interrupt() -> int:
     """Give the exit code of a run that was interrupted."""
-    return _received[0] if _received else INTERRUPTED
+    if _received:
+        return _received[0]
+    return HUNG_UP if _terminal_is_gone() else INTERRUPTED
+
+
+def is_interrupted() -> bool:
+    """Tell whether a signal has come, or is about to: what fails from then on has that for its reason."""
+    return bool(_received) or _terminal_is_gone()
+
+
+def _terminal_is_gone() -> bool:
+    """Tell whether a stream was a terminal's that is closed; it fails a moment before the signal comes that says so."""
+    if sys.platform == "win32":
+        return False
+    import termios
+
+    for stream in range(_STREAMS):
+        try:
+            termios.tcgetattr(stream)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                return True
+    return False
 
 
 def of_the_machine(error: OSError) -> StackgenError | None:

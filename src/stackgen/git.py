@@ -42,7 +42,10 @@ def attempt(*arguments: str, stdin: bytes = b"", also: Mapping[str, str] | None 
 def reason(complaint: str) -> str:
     """Give the one line of git's complaint that says what is wrong."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip()] or ["git gave no reason"]
-    return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1]).removeprefix("fatal: ")
+    place = next((i for i, line in enumerate(lines) if line.startswith(("fatal:", "error:"))), -1)
+    if place > 0 and lines[place].endswith("Could not read from remote repository."):
+        place -= 1  # where ssh has said why
+    return lines[place].removeprefix("fatal: ")
 
 
 def hint(complaint: str) -> str:

@@ -59,6 +59,8 @@ def _unheard(error: OSError) -> NoReturn:
     """End a run whose output nobody gets: what it has finished is told on the other stream."""
     from stackgen.errors import DestinationError
 
+    if endings.is_interrupted():
+        raise KeyboardInterrupt from error
     finished = endings.finished()
     if isinstance(error, BrokenPipeError):
         if finished:
@@ -121,18 +123,18 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         return _fail(UsageError(error.format_message(), "see stackgen --help"), arguments)
     except (KeyboardInterrupt, typer.Abort):
         code = endings.INTERRUPTED
-    except OSError as error:
-        return _refused_by_the_machine(error, arguments)
     except Exception as error:  # noqa: BLE001 - the last line of defence, so that users never see a traceback
-        return _bug(error, arguments)
+        if not endings.is_interrupted():
+            return _unforeseen(error, arguments)
+        code = endings.INTERRUPTED
     if code == endings.INTERRUPTED:
         code = endings.code_of_interrupt()
         _tell(f"stackgen: interrupted, {f'but {done}' if (done := endings.finished()) else 'nothing was left behind'}")
     return int(code)
 
 
-def _refused_by_the_machine(error: OSError, arguments: Sequence[str]) -> int:
-    expected = endings.of_the_machine(error)
+def _unforeseen(error: Exception, arguments: Sequence[str]) -> int:
+    expected = endings.of_the_machine(error) if isinstance(error, OSError) else None
     return _fail(expected, arguments) if expected else _bug(error, arguments)
 
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 _HELP = "Enter takes what is marked or written, Ctrl-U empties the line, Shift-Tab goes back to the question before."
 _STACK = "stack"
 _POINTER, _DESCRIPTION = " » ", "  Description: "  # questionary's own
+_TICK, _SEVERAL_LINES = "(Space ticks)", "(Esc, Enter ends)\n>"
 _REVIEW = {"Create it": "create", "Change an answer": "change", "Quit, and write nothing": "quit"}
 
 
@@ -41,7 +42,7 @@ class Talk:
         self._said: dict[str, Any] = {}
         self._before: dict[str, Any] = {}
         self._names: dict[str, str] = {}
-        self._known: tuple[Questions, Mapping[str, object]] | None = None
+        self._known: tuple[Questions, Mapping[str, object], str | None] | None = None
 
     def hold(self, conversation: Callable[[], T]) -> T:
         """Give what the conversation comes to; Ctrl-C raises `KeyboardInterrupt`."""
@@ -52,9 +53,12 @@ class Talk:
                 if self.asked:
                     self._forget(self.asked[-1])
 
-    def know(self, questions: Questions, given: Mapping[str, object]) -> None:
-        """Take note of what will be asked after the choices, to say how many questions there are."""
-        self._known = (questions, given)
+    def know(self, questions: Questions, given: Mapping[str, object], stack: str | None) -> None:
+        """Take note of what will be asked after the choices, to say how many questions there are.
+
+        `stack` is the one that was insisted on, and is not asked for.
+        """
+        self._known = (questions, given, stack)
 
     def ask_choices(self, given: Mapping[str, object]) -> dict[str, object]:
         """Give the choices, asking for those that are missing."""
@@ -156,12 +160,15 @@ class Talk:
         self._before[key] = self._said.pop(key)
 
     def _after_choices(self) -> int:
-        return 1 + self._expected(self._known[0].stacks()[0]) if self._known else 0
+        if self._known is None:
+            return 0
+        questions, _, stack = self._known
+        return self._expected(stack) if stack else 1 + self._expected(questions.stacks()[0])
 
     def _expected(self, stack: str, instead: Mapping[str, object] = NOTHING) -> int:
         if self._known is None:
             return 0
-        questions, given = self._known
+        questions, given, _ = self._known
         known = questions.keys()
         said = {key: value for key, value in self._said.items() if key in known}
         return questions.expected({**said, **given, _STACK: stack}, instead)
@@ -208,7 +215,8 @@ def _prompt(step: Step, style: Style, message: str, qmark: str) -> questionary.Q
         return questionary.password(**line)
     if step.type == "path":
         return questionary.path(**line)
-    hint = f"(for example {step.placeholder}) " if step.placeholder and not step.multiline else None
+    hint = f"(for example {step.placeholder}) " if step.placeholder else None
+    hint = _SEVERAL_LINES if step.multiline else hint
     return questionary.text(multiline=step.multiline, instruction=hint, **line)
 
 
@@ -241,7 +249,7 @@ def _check_boxes(step: Step, style: Style, **words: Any) -> questionary.Question
         _choice(o.label, o.value, style, o.explanation, disabled=o.refused or None, checked=o.value in checked)
         for o in step.options
     ]
-    return questionary.checkbox(choices=choices, validate=_validator(step, style), **words)
+    return questionary.checkbox(choices=choices, validate=_validator(step, style), instruction=_TICK, **words)
 
 
 def _choice(label: str, value: Any, style: Style, explanation: str = "", **words: Any) -> questionary.Choice:

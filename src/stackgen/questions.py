@@ -10,9 +10,10 @@ from stackgen.conditions import Cases
 from stackgen.errors import SourceError, UsageError
 from stackgen.expressions import Step
 from stackgen.questionnaire import MISSING, Question, Questionnaire
-from stackgen.walk import NOTHING, Answers, Ask
+from stackgen.walk import NOTHING, Answers, Ask, Guess
 
 __all__ = ["Question", "Questions", "read"]
+_SOMETHING: Mapping[str, object] = {"int": 1, "float": 1.0, "bool": False, "json": {}, "yaml": {}}
 
 
 class Questions(Questionnaire):
@@ -126,9 +127,14 @@ class Questions(Questionnaire):
         return found
 
 
-def _stand_in(step: Step) -> object:
-    """Answer as somebody would who takes every default."""
-    return (step.placeholder or "x") if step.default is MISSING else step.default
+def _stand_in(step: Step) -> Guess:
+    """Answer as somebody would who takes every default, and says something of the right type where there is none."""
+    if step.default is not MISSING:
+        return Guess(step.default)
+    if step.options:
+        value = next((option.value for option in step.options if not option.refused), step.options[0].value)
+        return Guess([value] if step.question.multiselect else value)
+    return Guess(_SOMETHING.get(step.type, step.placeholder or "x"))
 
 
 def read(folder: Path) -> Questions:

@@ -160,7 +160,7 @@ def _copy_with_copier(
     if recorded:
         made.mkdir(parents=True)
         shutil.copy(recorded, made / ANSWERS_FILE)
-    with _copier() as options:
+    with workshop.folder() as folder, _copier(folder) as options:
         from copier import run_copy
 
         # Whoever called removes what was written; copier's own clean-up would hide why it failed.
@@ -169,8 +169,11 @@ def _copy_with_copier(
 
 
 @contextmanager
-def _copier() -> Iterator[dict[str, Any]]:
-    """Keep copier's own words from the user, and turn its failures into one line; give the options of every run."""
+def _copier(folder: Path) -> Iterator[dict[str, Any]]:
+    """Keep copier's own words from the user, and turn its failures into one line; give the options of every run.
+
+    What it clones goes to `folder`: a signal in the middle of that would leave it where it is.
+    """
     from copier import Settings
     from copier.errors import CopierError
     from jinja2 import TemplateError
@@ -180,7 +183,8 @@ def _copier() -> Iterator[dict[str, Any]]:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()), local.env():
             warnings.simplefilter("ignore")
             local.env.update(_isolated())
-            yield {"settings": Settings()}
+            with workshop.temporary_files_in(folder):
+                yield {"settings": Settings()}
     except StackgenError:
         raise
     except ProcessExecutionError as error:

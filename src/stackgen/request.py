@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,8 +59,18 @@ class Request:
     template: str | None
 
 
-def prepare(given: Mapping[str, object], options: Options, *, ask: bool, review: bool = True) -> Request:
-    """Settle everything about a new project without touching anything, with a person's help where there is one."""
+def prepare(
+    given: Mapping[str, object],
+    options: Options,
+    *,
+    ask: bool,
+    review: bool,
+    working: Callable[[str], AbstractContextManager[None]],
+) -> Request:
+    """Settle everything about a new project without touching anything, with a person's help where there is one.
+
+    `working` tells who waits that something takes its time.
+    """
     if not ask:
         return _settle(given, options, None)
     from stackgen import prompts  # questionary is slow to import
@@ -68,7 +79,11 @@ def prepare(given: Mapping[str, object], options: Options, *, ask: bool, review:
     with keys.kept():
         while True:
             request = talk.hold(lambda: _settle(given, options, talk))
-            if not review or not talk.asked or talk.approves(_review(request)):
+            if not review or not talk.asked:
+                return request
+            with working("Rendering what would be written"):
+                page = _review(request)
+            if talk.approves(page):
                 return request
 
 
@@ -82,7 +97,7 @@ def _settle(given: Mapping[str, object], options: Options, talk: "Talk | None") 
     if "name" not in rest and not talk:
         raise UsageError("name is required", "stackgen new NAME, --data name=… or the key 'name' of an answers file")
     if talk:
-        talk.know(asked, rest)
+        talk.know(asked, rest, override)
     recommendation = intake.advise(given, catalogue, talk)
     if talk and override is None:
         recommendation = _ask_stack(recommendation, asked, talk, plan.following(asked, recommendation, rest))

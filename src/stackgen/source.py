@@ -4,7 +4,6 @@ import atexit
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from stackgen import endings, git
+from stackgen import endings, git, workshop
 from stackgen.errors import SourceError
 
 BUNDLE = "templates.bundle"
@@ -25,6 +24,7 @@ _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
 _ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 _GIT_PREFIXES = ("git@", "git://", "git+", "https://github.com/", "https://gitlab.com/")
+_ELSEWHERE = re.compile(r"[^/\\]{2,}:")  # git takes host:path for another machine's, a letter alone for a disk
 _CHECK = "check the address and your access to it"
 _LOCK_SECONDS = 60.0  # to write takes milliseconds
 
@@ -226,6 +226,8 @@ def _tags(url: str) -> list[str]:
     path = _path(url)
     if path.is_file():
         return _bundle_tags(path.read_bytes())
+    if not path.exists() and not _ELSEWHERE.match(url):
+        raise SourceError(f"the template {url[:120]!r} does not exist", "name a folder that does, or a git address")
     listing = _git("ls-remote", "--tags", "--refs", "--", url, about=url)
     return [line.rpartition("refs/tags/")[2] for line in listing.splitlines()]
 
@@ -239,10 +241,10 @@ def _clone(url: str, version: str) -> Path:
 def _cloned(url: str) -> Path:
     """Clone a template without checking anything out; the folder is gone when this process is."""
     with endings.undisturbed():
-        folder = tempfile.mkdtemp(prefix="stackgen-template-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _git("clone", "--quiet", "--no-checkout", "--", url, folder, about=url)
-    return Path(folder)
+        folder = Path(tempfile.mkdtemp(prefix="stackgen-template-"))
+        atexit.register(workshop.remove, folder)
+    _git("clone", "--quiet", "--no-checkout", "--", url, str(folder), about=url)
+    return folder
 
 
 def _commit(folder: str, version: str, url: str) -> str:

@@ -29,6 +29,13 @@ class Answers:
 Ask = Callable[[Step], object]
 
 
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """An answer that stands for one that is not known yet: nobody said it, so nothing refuses it."""
+
+    value: object
+
+
 def by_default(step: Step) -> object:
     """Answer a question with its default; raises `UsageError` where it has none."""
     if step.default is MISSING:
@@ -80,7 +87,8 @@ def _answer(step: Step, given: Mapping[str, object], ask: Ask, asked: bool) -> A
     if step.key in given:
         return step.check(given[step.key])
     if asked:
-        return step.check(ask(step))
+        answer = ask(step)
+        return answer.value if isinstance(answer, Guess) else step.check(answer)
     return step.check(by_default(step))
 
 

@@ -24,6 +24,16 @@ def folder(beside: Path | None = None, prefix: str = PREFIX) -> Iterator[Path]:
             remove(made)
 
 
+@contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let others put their temporary files into a folder of ours: they may not remove them when a signal comes."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def remove(made: Path) -> None:
     """Remove a folder, whatever signals come meanwhile."""
     with endings.undisturbed():

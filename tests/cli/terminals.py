@@ -17,6 +17,44 @@ from stackgen.choices import DOMAINS, MEANINGS, STACKS, Stack
 
 DOWN, ENTER, SPACE, CLEAR = "\x1b[B", "\r", " ", "\x15"
 SUBMIT = "\x1b\r"  # a text of several lines ends with Escape, Enter
+GONE = "<close the terminal>"
+_AT_A_MOMENT = f"""
+import atexit, collections, os, signal, sys, termios, time
+
+event, number, how = os.environ["MOMENT"].split()
+counts = collections.Counter()
+
+
+def end():
+    if how == "close":
+        os.write(1, b"{GONE}")
+        try:
+            while True:
+                time.sleep(0.01)
+                termios.tcgetattr(0)
+        except termios.error:  # it is gone, and the signal on its way
+            return
+    (os.killpg if how == "SIGINT" else os.kill)(os.getpid(), getattr(signal, how))  # Ctrl-C reaches all
+
+
+def watch(name, arguments):
+    if not counts and (name, arguments[:1]) != ("import", ("stackgen.cli",)):
+        return
+    counts[name] += 1
+    if (name, counts[name]) == (event, int(number)):
+        end()
+
+
+def tell():
+    with open(os.environ.get("COUNTS", os.devnull), "w") as file:
+        file.write("\\n".join(f"{{name}} {{number}}" for name, number in counts.items()))
+
+
+atexit.register(tell)
+sys.addaudithook(watch)
+"""
+"""Python runs it as `sitecustomize`. A moment is the n-th event of a kind that Python tells of: a file that is opened
+or removed, a program that is started, a prompt that begins or ends."""
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
@@ -38,6 +76,13 @@ def spawn(folder: Path, *arguments: str, size: tuple[int, int] = (50, 160), **va
         dimensions=size,
         preexec_fn=partial(_prepare, size),
     )
+
+
+def ending_at(folder: Path, event: str, number: int, how: str) -> dict[str, str]:
+    """Give the variables that let stackgen end itself at a moment, by a signal or as its terminal is closed."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(_AT_A_MOMENT)
+    return {"PYTHONPATH": str(folder), "MOMENT": f"{event} {number} {how}"}
 
 
 def _prepare(size: tuple[int, int]) -> None:

@@ -1,6 +1,7 @@
 """The contract with scripts: one JSON envelope, documented exit codes, one line for an expected failure."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -180,9 +181,13 @@ def test_a_bad_destination_is_exit_code_3(stackgen: Stackgen, tmp_path: Path) ->
 
 
 def test_a_template_that_cannot_be_had_is_exit_code_4(stackgen: Stackgen) -> None:
-    run = stackgen("new", "my-shop", "--yes", "--template", "/nosuch/template")
-    assert run.code == 4
-    assert "Traceback" not in run.err
+    for nowhere in ("/nosuch/template", "nosuch", "./nosuch", "~/nosuch"):
+        run = stackgen("new", "my-shop", "--yes", "--template", nowhere)
+        assert run.code == 4
+        assert re.fullmatch(r"stackgen: the template '.*nosuch.*' does not exist\n  name a folder .*\n", run.err)
+    away = stackgen("new", "my-shop", "--yes", "--template", "nosuch.invalid:our/template")
+    assert (away.code, "nosuch.invalid:our/template' cannot be read: " in away.err) == (4, True)
+    assert "Could not read from remote" not in away.err  # the line before says why
 
 
 def test_a_project_that_is_none_is_exit_code_3(stackgen: Stackgen) -> None:

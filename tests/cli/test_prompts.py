@@ -9,7 +9,7 @@ import pytest
 import templating
 import terminals
 import yaml
-from terminals import CLEAR, DOWN, ENTER, SUBMIT, Asked, Player, check_boxes, pick, write
+from terminals import CLEAR, DOWN, ENTER, SUBMIT, Asked, Player, check_boxes, in_whole_words, pick, write
 
 from stackgen import questions
 from stackgen.choices import Stack
@@ -167,6 +167,27 @@ def test_questions_of_every_type_are_asked_at_a_terminal(tmp_path: Path) -> None
     assert not any(secret in out or secret in str(recorded(tmp_path / "shop")) for secret in ("s3cret", "4321"))
     said_again = {key: value for key, value in wanted.items() if key != "quiet"} | {"token": "s3cret"}
     assert by_copier(template, tmp_path / "copier", said_again) == wanted
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("", ["Where does it run? (Space ticks)", "Europe"]),
+        (
+            "regions=[eu] replicas=2 rate=1 cache=no tier=free support=mail busy=no labels={} limits={} certificate=x",
+            ["What is its motto? (Esc, Enter ends)", "two"],
+        ),
+    ],
+)
+def test_what_ends_an_answer_is_told_in_whole_words(tmp_path: Path, columns: int, given: str, told: list[str]) -> None:
+    template = str(templating.every_kind(tmp_path / "template"))
+    words = [word for pair in given.split() for word in ("-d", pair)]
+    words += ["--product", "saas", "--ai", "none", "--bottleneck", "io", "--team", "mixed", "--stack", "node-ts"]
+    child = terminals.spawn(tmp_path, "new", "shop", "--template", template, *words, size=(50, columns))
+    assert child.expect([in_whole_words(text) for text in told]) == 0
+    child.send("\x03")
+    terminals.finish(child)
 
 
 def test_a_given_answer_that_turns_out_not_to_apply_is_left_out_and_named(ours: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import termios
@@ -161,12 +160,14 @@ def test_the_recommendation_is_seen_before_the_stack_is_asked(terminal: Spawn) -
 
 
 def test_questions_are_numbered_and_there_is_a_way_back(terminal: Spawn, tmp_path: Path) -> None:
-    child = terminal("new", "my-shop", *GIVEN, "--product", "web", "--stack", "node-ts")
-    child.expect_exact("1 of 2")
+    child = terminal("new", "my-shop", *GIVEN, "--stack", "node-ts")
+    child.expect_exact("1 of 3")
+    answer(child, "What are you building?", DOWN + ENTER)
+    child.expect_exact("2 of 3")
     answer(child, "Under which licence?", DOWN + ENTER)
-    child.expect_exact("2 of 2")
+    child.expect_exact("3 of 3")
     answer(child, "How will it be deployed?", BACK)
-    child.expect_exact("1 of 2")
+    child.expect_exact("2 of 3")
     answer(child, "Under which licence?", DOWN + ENTER)
     answer(child, "How will it be deployed?", DOWN + ENTER)
     answer(child, "Shall it be created?")
@@ -257,6 +258,16 @@ def test_at_the_end_an_answer_can_be_changed_and_only_it_is_asked_again(terminal
     assert yaml.safe_load((tmp_path / "my-shop" / ".copier-answers.yml").read_text())["license"] == "mit"
 
 
+def test_whoever_waits_for_the_last_page_is_told_that_it_is_being_made(terminal: Spawn) -> None:
+    child = terminal("new", "my-shop", *GIVEN, "--product", "web", "--stack", "node-ts", "-d", "deploy=docker")
+    answer(child, "Under which licence?")
+    child.expect_exact("Rendering what would be written")
+    assert "Shall it be created?" not in str(child.before)
+    child.expect_exact("Shall it be created?")
+    child.send("\x03")
+    finish(child)
+
+
 TYPED = ["--product", "web", "--stack", "node-ts", "-d", "deploy=docker"]
 
 
@@ -275,14 +286,11 @@ def test_what_is_typed_before_the_last_page_is_not_shown_and_creates_nothing(ter
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, None])
-def test_the_terminal_is_given_back_as_it_was(terminal: Spawn, how: signal.Signals | None) -> None:
-    child = terminal("new", "my-shop", *GIVEN, *TYPED, "--plan")
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGHUP", None])
+def test_the_terminal_is_given_back_as_it_was(terminal: Spawn, tmp_path: Path, how: str | None) -> None:
+    ending = terminals.ending_at(tmp_path / "hook", "tempfile.mkdtemp", 1, how) if how else {}
+    child = terminal("new", "my-shop", *GIVEN, *TYPED, "--plan", **ending)
     answer(child, "Under which licence?")
-    child.expect_exact("Proprietary, all rights reserved")
-    child.expect_exact("Proprietary, all rights reserved")
-    if how:
-        child.kill(how)
     assert child.expect(["Would write", "interrupted", pexpect.EOF]) == (1 if how else 0)
     child.expect(pexpect.EOF)
     incoming, _, _, local, *_ = termios.tcgetattr(child.child_fd)

@@ -25,7 +25,7 @@ except KeyboardInterrupt:
 
 
 def test_a_signal_whose_exception_was_lost_ends_the_next_prompt_before_it_asks() -> None:
-    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, check=True)
     assert done.stdout == "130\n"
 
 
@@ -65,7 +65,6 @@ def test_a_second_signal_waits_until_what_the_first_one_left_is_removed(
         command,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
         preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)] and None,
     )

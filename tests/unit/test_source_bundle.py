@@ -1,11 +1,15 @@
 """What the build hook packs: every release, from git objects alone, the same bytes every time."""
 
 import hashlib
+import re
+import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
-from museum import ANSWERS, ANSWERS_NAME, LINKS, SECOND, Repository, git, start_repository, toy_repository
+from museum import ANSWERS, ANSWERS_NAME, LINKS, ROOT, SECOND, Repository, git, start_repository, toy_repository
+from templating import tree
 
 import hatch_build
 
@@ -140,3 +144,52 @@ def test_the_repository_is_left_as_it_was(toy: Repository, tmp_path: Path) -> No
     before = subprocess.run(["find", str(toy.path)], capture_output=True, check=True).stdout
     toy.pack(tmp_path / "packed")
     assert subprocess.run(["find", str(toy.path)], capture_output=True, check=True).stdout == before
+
+
+def changed_under_the_same_version(repository: Path) -> list[str]:
+    """Give the releases whose templates a later commit changed while it still called itself by their version."""
+    source = hatch_build.Git(repository)
+    last: dict[str, str] = {}
+    for commit in source.text("log", "--first-parent", "--reverse", "--format=%H").split():
+        if source.text("ls-tree", commit, "--", "pyproject.toml"):
+            found = re.search(
+                r'^version = "(.*)"', source.text("cat-file", "blob", f"{commit}:pyproject.toml"), re.MULTILINE
+            )
+            last[found[1] if found else ""] = commit
+    content = partial(hatch_build.read_tree, source)
+    releases = hatch_build.find_releases(source)
+    going_on = {name: last[name] for name, commit in releases.items() if last[name] != commit}
+    return [name for name, commit in going_on.items() if content(commit) != content(releases[name])]
+
+
+def test_a_template_that_changes_after_its_release_without_a_new_version_is_seen(toy: Repository) -> None:
+    before = ["0.1.0"]  # the toy changes between its releases
+    toy.commit({"notes.txt": "no part of the template"})
+    assert changed_under_the_same_version(toy.path) == before
+    toy.commit({"templates/common/shared.txt": "after the release\n"})
+    assert changed_under_the_same_version(toy.path) == [*before, "0.2.0"]
+    toy.commit(version="0.3.0.dev0")
+    toy.commit({"templates/common/shared.txt": "on the way to the next\n"})
+    toy.commit(version="0.3.0")
+    assert changed_under_the_same_version(toy.path) == [*before, "0.2.0"]
+
+
+def test_what_calls_itself_by_a_releases_version_is_that_release() -> None:
+    before_anything_looked = {"0.5.0", "0.6.1", "0.9.0", "0.10.0"}
+    assert set(changed_under_the_same_version(ROOT)) - before_anything_looked == set()
+
+
+@pytest.mark.full
+def test_the_newest_release_is_packed_as_its_commit_has_it(tmp_path: Path) -> None:
+    (tmp_path / "packed").mkdir()
+    hatch_build.pack(ROOT, tmp_path / "packed")
+    version, commit = list(hatch_build.find_releases(hatch_build.Git(ROOT)).items())[-1]
+    git(tmp_path, "clone", "--quiet", "--no-checkout", "--no-local", str(ROOT), "checkout")
+    git(tmp_path / "checkout", "checkout", "--quiet", commit)
+    released = tmp_path / "released"
+    shutil.copytree(tmp_path / "checkout/templates", released / "templates")  # links become what they lead to
+    shutil.copy(tmp_path / "checkout/copier.yml", released)
+    packed = unpack(tmp_path / "packed", f"v{version}")
+    shutil.rmtree(packed / ".git")
+    assert tree(packed) == tree(released)
+    assert len(tree(packed)) > 1000

@@ -171,3 +171,23 @@ def test_what_is_said_of_a_question_follows_the_answers_before(asked: Questions)
     assert [option.refused for option in steps["size"].options] == ["", "", "too much for so many"]
     assert (steps["motto"].multiline, steps["labels"].multiline) == (True, False)
     assert json.dumps(steps["limits"].default) == '{"cpu": 1}'
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        "{type: int}",
+        "{type: float}",
+        "{type: bool}",
+        "{type: json}",
+        "{type: int, choices: [3, 5]}",
+        "{type: int, choices: [3, 5], multiselect: true}",
+        "{type: int, placeholder: many}",
+        "{type: str, validator: \"[=% if '@' not in unknown %=]must be an address[=% endif %=]\"}",
+        "{type: str, default: change me, validator: must be changed}",
+    ],
+)
+def test_questions_behind_one_whose_answer_nobody_can_guess_are_counted(tmp_path: Path, unknown: str) -> None:
+    envops = '_envops: {block_start_string: "[=%", block_end_string: "%=]"}\n'
+    asked = template(tmp_path, f"{envops}unknown: {unknown}\nafter: {{type: str}}\nlast: {{type: int, default: 1}}\n")
+    assert asked.expected({"stack": "go"}) == 3
