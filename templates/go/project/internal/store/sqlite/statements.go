@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+	"time"
 )
 
 // statements prepares every query once, as SQLite takes longer to read most queries than to run them.
@@ -28,15 +29,6 @@ func (s *statements) statement(ctx context.Context, query string) (*sql.Stmt, er
 	return kept.(*sql.Stmt), nil
 }
 
-// ExecContext runs a query that returns no rows.
-func (s *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := s.statement(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.ExecContext(ctx, args...)
-}
-
 // QueryContext runs a query that returns rows.
 func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, err := s.statement(ctx, query)
@@ -59,6 +51,7 @@ func (s *statements) QueryRowContext(ctx context.Context, query string, args ...
 type transaction struct {
 	*sql.Tx
 
+	conn       *sql.Conn
 	statements *statements
 	missing    []string
 	announced  []announcement
@@ -73,8 +66,15 @@ func (t *transaction) statement(ctx context.Context, query string) (stmt *sql.St
 	return t.StmtContext(ctx, found.(*sql.Stmt)), true
 }
 
-// prepareMissing lets the next transaction find what this one missed.
-func (t *transaction) prepareMissing(ctx context.Context) {
+// prepareTime is short: what cannot be prepared now is missed by the next transaction, too, and that is all.
+const prepareTime = 100 * time.Millisecond
+
+// end gives the connection back, and lets the next transaction find what this one missed.
+func (t *transaction) end(ctx context.Context) {
+	_ = t.Rollback()
+	_ = t.conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, prepareTime)
+	defer cancel()
 	for _, query := range t.missing {
 		_, _ = t.statements.statement(ctx, query)
 	}
