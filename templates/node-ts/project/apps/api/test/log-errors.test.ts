@@ -1,9 +1,5 @@
-import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { DrizzleQueryError, sql } from 'drizzle-orm';
-import type { FastifyReply } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { describeError } from '../src/http/error-lines.ts';
 import { currentLog, libraryLog } from '../src/http/logging.ts';
@@ -13,9 +9,6 @@ import { READ_NOTES } from './support/notes.ts';
 
 const SECRET = 'x7-session-token-x7';
 const LINES = `first line\n    at forged (/srv/${SECRET}.ts:1:1)`;
-
-/** Of a request that has had its answer: its reply, and what it does next. */
-const left: { reply?: WeakRef<FastifyReply>; tell?: () => void } = {};
 
 const pathOf = (name: string) => `/fail/${name.replaceAll(' ', '-')}`;
 
@@ -56,11 +49,6 @@ const failing = defineModule({
     });
     app.get('/known', { preParsing: requires(READ_NOTES) }, async () => {
       throw new Error('nobody expected it');
-    });
-    app.get('/goes-on', async (_request, reply) => {
-      left.reply = new WeakRef(reply);
-      left.tell = AsyncResource.bind(() => currentLog(app.log).info('behind the answer'));
-      return {};
     });
     const report = libraryLog('a library', app.log);
     app.post('/library', async () => {
@@ -181,24 +169,6 @@ describe('a described error', () => {
       message: 'round',
       cause: { message: 'and round', errors: [{ message: 'told above' }] },
     });
-  });
-});
-
-describe('what goes on after an answer', () => {
-  it('knows its request, and holds no reply in memory', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect: () => void = runInNewContext('gc');
-    await test.app.inject('/goes-on');
-    const isHeld = () => {
-      collect();
-      // A boolean: a reply can be awaited.
-      return left.reply?.deref() !== undefined;
-    };
-    await expect.poll(isHeld, { timeout: 60_000 }).toBe(false);
-    left.tell?.();
-    expect(test.logs.filter(({ msg }) => msg === 'behind the answer')).toEqual([
-      expect.objectContaining({ reqId: expect.any(String) }),
-    ]);
   });
 });
 
