@@ -206,7 +206,8 @@ def take_back(repository: Repository, journal: Journal) -> tuple[str, ...]:
             saved += _put_aside(repository, journal, step.path)
         place(journal.root / "old" / str(number), repository.path, step.path)
     _remove_empty(repository.path, (step.path for step in journal.steps if step.was == ABSENT))
-    repository.reset(step.path for step in journal.steps)
+    # A file that is no text stays as it is while it is in conflict: no step knows it.
+    repository.reset({*(step.path for step in journal.steps), *journal.stages})
     shutil.rmtree(journal.root, ignore_errors=True)
     return tuple(saved)
 

@@ -206,6 +206,8 @@ def test_what_is_no_text_is_never_replaced(update: Update, shop: Shop, content: 
     assert code == 5
     assert said["details"]["conflicts"] == ["picture.bin", "text.txt"]  # type: ignore[index]
     assert (shop.read("text.txt"), shop.read("picture.bin")) == (content, b"\0 mine\n")
+    assert update(shop, "--abort")[0] == 0
+    assert shop.git("status", "--porcelain") == ""
 
 
 def test_names_that_are_no_text_come_through(update: Update, shop: Shop) -> None:
