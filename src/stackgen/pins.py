@@ -59,7 +59,10 @@ def level(path: str, base: bytes, ours: bytes, theirs: bytes) -> Level:
                 continue
             mine_stands = becomes.pins == was.pins or (now.pins != was.pins and _is_newer(now.pins, becomes.pins))
             line = own[now.number] if mine_stands else new[becomes.number]
-            for lines, number in ((old, was.number), (own, now.number), (new, becomes.number)):
+            sides = ((old, was.number), (own, now.number), (new, becomes.number))
+            # Where the template has changed one of these otherwise, base must go on showing that the user has, too.
+            hides = mine_stands and len(last[mask]) < len(first[mask])
+            for lines, number in sides[1:] if hides else sides:
                 lines[number] = line.rstrip(b"\r\n") + _end(lines[number])
     leveled = Level(b"".join(old), b"".join(own), b"".join(new), ())
     return replace(leveled, given_up=tuple(_given_up(base, ours, leveled.ours)))

@@ -107,3 +107,12 @@ def test_a_line_that_makes_way_for_several_is_named_once() -> None:
     step = "      - uses: a@1.{}.0\n"
     old, own, new = (step.format(version).encode() * count for count, version in ((1, 0), (1, 1), (3, 2)))
     assert pins.level("ci.yml", old, own, new).given_up == (b"      - uses: a@1.1.0",)
+
+
+def test_a_raised_pin_in_a_line_that_the_template_has_changed_otherwise_is_left_to_the_merge() -> None:
+    base, ours = (b"run: pipx install uv==0.1.%d\n" * 2 % (pin, pin) for pin in (1, 7))
+    theirs = b"run: pipx install uv==0.1.1\n  run: pipx install uv==0.1.1\n"
+    leveled = pins.level("ci.yml", base, ours, theirs)
+    assert leveled.base == base
+    assert leveled.theirs == theirs.replace(b"0.1.1\n  ", b"0.1.7\n  ")
+    assert leveled.ours == ours
