@@ -226,9 +226,13 @@ def _tags(url: str) -> list[str]:
     path = _path(url)
     if path.is_file():
         return _bundle_tags(path.read_bytes())
-    if not path.exists() and not _ELSEWHERE.match(url):
-        raise SourceError(f"the template {url[:120]!r} does not exist", "name a folder that does, or a git address")
-    listing = _git("ls-remote", "--tags", "--refs", "--", url, about=url)
+    try:
+        listing = _git("ls-remote", "--tags", "--refs", "--", url, about=url)
+    except SourceError:
+        if path.exists() or _ELSEWHERE.match(url):
+            raise
+        missing = f"the template {url[:120]!r} does not exist"
+        raise SourceError(missing, "name a folder that does, or a git address") from None
     return [line.rpartition("refs/tags/")[2] for line in listing.splitlines()]
 
 

@@ -489,11 +489,17 @@ def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]
     return [one["leaves"] for one in answer.json["predictions"]]
 
 
-@(pytest.mark.full if TORCH_OR_REGRESSION else pytest.mark.release)
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param("classification", marks=pytest.mark.full if TORCH_OR_REGRESSION else pytest.mark.release),
+        pytest.param("text", marks=pytest.mark.release),
+    ],
+)
 def test_torch_trains_the_same_way_and_is_not_served_with(
-    render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path
+    render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, task: str
 ) -> None:
-    made = render("hybrid-node-python-ml", ml_training="torch", ci="gitlab")
+    made = render("hybrid-node-python-ml", ml_training="torch", ml_task=task, ci="gitlab")
     other = linked_copy(project, tmp_path / "torch", made)
     try:
         install_python(other, environment)

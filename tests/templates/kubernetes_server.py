@@ -26,7 +26,7 @@ DEFINITIONS = {
 # The API server wants to know who asks; a test is nobody else's.
 TOKEN = "a-test"
 START_SECONDS = 300
-STOP_SECONDS = 60
+STOP_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _define(cluster: Cluster) -> None:
         # The definitions are too long for the annotation of a client-side apply.
         made = cluster.kubectl("apply", "--server-side", "--filename", go_module(module) / path)
         assert made.returncode == 0, made.stderr
-    known = cluster.kubectl("wait", "--for=condition=Established", "--timeout=50s", "crd", "--all")
+    known = cluster.kubectl("wait", "--for=condition=Established", "--timeout=500s", "crd", "--all")
     assert known.returncode == 0, known.stderr
 
 

@@ -203,7 +203,7 @@ def migrations(cluster: Cluster, project: Path, namespace: str, end: str) -> int
     script = [*("sh", str(project / "deploy/kustomize/migrate.sh")), namespace]
     path = f"{cluster.bin}:{os.environ['PATH']}"
     with subprocess.Popen(script, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, text=True) as process:
-        stopper = threading.Timer(60, process.kill)
+        stopper = threading.Timer(600, process.kill)
         stopper.start()
         try:
             (job,) = new_jobs(cluster, namespace, before, process)

@@ -277,6 +277,16 @@ def test_a_schedule_like_cron_waits_for_its_time_when_it_is_new() -> None:
     assert Schedule.objects.get().due_at == new_year
 
 
+def test_a_schedule_whose_times_become_others_does_not_wait_for_the_old_turn() -> None:
+    task = "tests.test_tasks.fragile_hourly"
+    for old, new in ((Cron("0 0 1 1 *"), Cron("* * * * *")), (timedelta(days=300), timedelta(minutes=1))):
+        Schedule.objects.all().delete()
+        Schedule.claim("changed", old, timezone.now() - timedelta(days=1))
+        Schedule.objects.update(due_at=timezone.now() + timedelta(days=200))
+        assert enqueue_due({"changed": Turn(task, new)}) == []
+        assert Schedule.objects.get().due_at <= timezone.now() + timedelta(minutes=1)
+
+
 def test_of_two_workers_that_see_the_same_turn_one_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     now = timezone.now()
     Schedule.objects.create(name="s", due_at=now)

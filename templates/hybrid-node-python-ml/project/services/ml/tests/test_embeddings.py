@@ -112,6 +112,12 @@ def test_a_text_and_several_are_answered_in_the_form_of_openai(service: httpx2.C
     assert several["usage"] == {"prompt_tokens": 5, "total_tokens": 5}
 
 
+def test_a_flood_of_unknown_fields_is_one_error(service: httpx2.Client) -> None:
+    answer = embed(service, "red", **{f"field-{number}": 0 for number in range(30)})
+    assert answer.status_code == 422
+    assert [error["path"] for error in answer.json()["errors"]] == ["body"]
+
+
 def test_predictions_say_the_same(service: httpx2.Client) -> None:
     answer = service.post("/v1/predict", json={"instances": ["red green", "blue"]})
     assert [one["embedding"] for one in answer.json()["predictions"]] == [[1, 2], [3, 4]]

@@ -356,7 +356,8 @@ describe('an upload', () => {
       const second = withTenant(test.database, organizationId, begin).finally(() => {
         isOver = true;
       });
-      const waits = sql`select from pg_locks where locktype = 'advisory' and not granted`;
+      const waits = sql`select from pg_locks join pg_database on pg_database.oid = database
+        where datname = current_database() and locktype = 'advisory' and not granted`;
       const isDecided = async () =>
         isOver || (await test.database.db.execute(waits)).rows.length > 0;
       await expect.poll(isDecided, { timeout: 60_000 }).toBe(true);

@@ -59,5 +59,8 @@ class Schedule(models.Model):
         first = following if isinstance(every, Cron) else now
         schedule, _ = cls.objects.get_or_create(name=name, defaults={"due_at": first})
         if schedule.due_at > now:
+            # Its times in the program have become others: a turn that was reckoned from the old ones may be far away.
+            if schedule.due_at > following:
+                cls.objects.filter(name=name, due_at=schedule.due_at).update(due_at=following)
             return False
         return bool(cls.objects.filter(name=name, due_at=schedule.due_at).update(due_at=following))

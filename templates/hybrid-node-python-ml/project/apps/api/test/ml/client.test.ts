@@ -22,7 +22,7 @@ const ATTEMPT_MS = 300_000;
 const TOTAL_MS = 500_000;
 const OPEN_MS = 2_000;
 /** For a service that does not answer: the others may, however busy the machine is. */
-const HASTY = { ML_ATTEMPT_TIMEOUT_MS: '200' };
+const HASTY = { ML_ATTEMPT_TIMEOUT_MS: '2000' };
 
 const service = new FakeMl();
 const states: string[] = [];

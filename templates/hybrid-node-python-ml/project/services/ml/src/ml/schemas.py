@@ -21,13 +21,11 @@ def _show_the_example(schema: dict[str, Any]) -> None:
         schema["examples"] = [{"instances": [SIGNATURE.as_json(SIGNATURE.example)]}]
 
 
-class PredictRequest(BaseModel):
-    """One or more rows of features."""
+class Asked(BaseModel):
+    """The body of a request."""
 
     # Strict: what the contract calls a number is one, not "1" and not true, as the API has it too.
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_show_the_example)
-
-    instances: list[Instance] = Field(min_length=1, max_length=MAX_INSTANCES)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -36,6 +34,14 @@ class PredictRequest(BaseModel):
         if isinstance(body, dict) and len(body) > MAX_FIELDS:
             raise ValueError(f"Unknown fields: there are {len(body)} fields")
         return body
+
+
+class PredictRequest(Asked):
+    """One or more rows of features."""
+
+    model_config = ConfigDict(json_schema_extra=_show_the_example)
+
+    instances: list[Instance] = Field(min_length=1, max_length=MAX_INSTANCES)
 
 
 class ModelReference(BaseModel):

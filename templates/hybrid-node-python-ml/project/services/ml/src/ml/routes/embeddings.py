@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from ml import task
@@ -14,7 +14,7 @@ from ml.auth import authenticate
 from ml.problems import ServiceError, documented
 from ml.registry import ModelCard
 from ml.routes.dependencies import Deadline, RuntimeDependency
-from ml.schemas import MAX_INSTANCES
+from ml.schemas import MAX_INSTANCES, Asked
 from ml.serving import encode
 from ml.signature import SIGNATURE, Instance
 from ml.task import Prediction
@@ -24,10 +24,8 @@ router = APIRouter(prefix="/v1", tags=["predictions"], dependencies=[Depends(aut
 OFFERED = SIGNATURE.takes_text and "embedding" in Prediction.model_fields
 
 
-class EmbeddingsRequest(BaseModel):
+class EmbeddingsRequest(Asked):
     """One or more texts."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     input: Instance | Annotated[list[Instance], Field(min_length=1, max_length=MAX_INSTANCES)]
     model: str = Field(
