@@ -215,8 +215,9 @@ def _prompt(step: Step, style: Style, message: str, qmark: str) -> questionary.Q
         return questionary.password(**line)
     if step.type == "path":
         return questionary.path(**line)
-    hint = f"(for example {step.placeholder}) " if step.placeholder else None
-    hint = _SEVERAL_LINES if step.multiline else hint
+    hint = _SEVERAL_LINES if step.multiline else None
+    if step.placeholder and not step.multiline:
+        line["message"], hint = wording.example(qmark, message, step.placeholder, style)
     return questionary.text(multiline=step.multiline, instruction=hint, **line)
 
 

@@ -19,6 +19,16 @@ def message(place: str, text: str, style: Style) -> str:
     return message if used + _ROOM <= style.width else f"{message}\n{' ' * len(place)}"
 
 
+def example(place: str, message: str, placeholder: str, style: Style) -> tuple[str, str]:
+    """Give a question, and an example of its answer: below it where it is too long to stand behind it."""
+    hint, start = f"(for example {placeholder})", " " * len(place)
+    *above, last = f"{place} {message}".split("\n")
+    if len(f"{last}  {hint} ") < style.width:  # with questionary's own spaces
+        return message, hint
+    below = message if above and not last.strip() else f"{message}\n{start}"
+    return below, f"{behind(f'{start}  ', hint, style)}\n{start} "
+
+
 def told(place: str, text: str, answer: str, style: Style) -> str:
     """Give a question and its answer, beside each other where there is room, and no word broken."""
     start = f"{place} "
