@@ -109,6 +109,28 @@ def _row(stack: str, index: int) -> Iterator[tuple[str, object]]:
     yield from row.items()
 
 
+@cache
+def offered(version: str, stack: str) -> Mapping[str, list[object]]:
+    """Give the values of a stack's own questions in a release, of those that have a list of them."""
+    text = git(ROOT, "show", f"{released()[version]}:templates/{stack}/questions.yml")
+    documents = (document or {} for document in yaml.safe_load_all(text))
+    choices = {key: asked.get("choices") for document in documents for key, asked in document.items()}
+    return {
+        key: [
+            one["value"] if isinstance(one, dict) else one
+            for one in (given.values() if isinstance(given, dict) else given)
+        ]
+        for key, given in choices.items()
+        if isinstance(given, dict | list)
+    }
+
+
+def known(version: str, row: Mapping[str, object]) -> dict[str, object]:
+    """Leave out the answers that a release did not offer yet: its projects have the default."""
+    values = offered(version, str(row["stack"]))
+    return {key: value for key, value in row.items() if value in values.get(key, [value])}
+
+
 def cases() -> Iterator[tuple[str, dict[str, object]]]:
     """Pair the synthetic release with every set of answers, each chosen one with one set, or all before a release."""
     for stack in ASKED.stacks():
@@ -117,7 +139,8 @@ def cases() -> Iterator[tuple[str, dict[str, object]]]:
         for place, version in enumerate(CHOSEN):
             if stack in stacks_of(version) and version == same_as(version, stack, CHOSEN):
                 turn = place % len(answers)
-                yield from ((version, row) for row in (answers if is_release() else answers[turn : turn + 1]))
+                asked = answers if is_release() else answers[turn : turn + 1]
+                yield from ((version, known(version, row)) for row in asked)
 
 
 def case(version: str, row: Mapping[str, object], others: pytest.MarkDecorator) -> object:
