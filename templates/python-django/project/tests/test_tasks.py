@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
+from backend.datasets.tasks import profile_dataset
 from backend.tasks import attempts, housekeeping
 from backend.tasks.backend import RetriedTask
 from backend.tasks.cron import Cron
@@ -21,6 +22,7 @@ from backend.tasks.heartbeat import Heartbeat
 from backend.tasks.management.commands.worker import Worker as RunningWorker
 from backend.tasks.models import Schedule, Worker
 from backend.tasks.schedules import SCHEDULES, Turn, enqueue_due
+from backend.teams.tasks import send_invitation
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +52,11 @@ def endless() -> None:
 def killed() -> None:
     """Be told to stop for the second time."""
     raise SystemExit(1)
+
+
+def test_what_may_take_minutes_has_a_queue_of_its_own() -> None:
+    assert profile_dataset.queue_name == "long"
+    assert {housekeeping.clear_sessions.queue_name, send_invitation.queue_name} == {"default"}
 
 
 def only() -> DBTaskResult:

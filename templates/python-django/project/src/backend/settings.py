@@ -136,7 +136,8 @@ MAX_TEAM_BYTES = env.max_team_gib * 1024 * MEBIBYTE
 TASKS = {
     "default": {
         "BACKEND": "backend.tasks.backend.Backend",
-        "QUEUES": ["default"],
+        # What may take minutes has a queue of its own: a worker that is started for the other never waits for it.
+        "QUEUES": ["default", "long"],
     }
 }
 TASK_LEASE = timedelta(seconds=env.task_lease_seconds)

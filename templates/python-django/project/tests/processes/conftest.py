@@ -88,6 +88,7 @@ class Deployment:
         """Enqueue a task in the database of the deployment."""
         return DBTaskResult.objects.using(ALIAS).create(
             task_path=task.module_path,
+            queue_name=task.queue_name,
             args_kwargs={"args": args, "kwargs": {}},
             backend_name="default",
             run_after=get_date_max(),
@@ -123,9 +124,9 @@ class Deployment:
                 sys.stdout.write(log.read_text()[-5000:])  # pytest shows it where the test fails
 
     @contextmanager
-    def worker(self, **environment: str) -> Iterator[Process]:
+    def worker(self, *options: str, **environment: str) -> Iterator[Process]:
         """Start a worker."""
-        with self.process("manage.py", "worker", "--interval", "0.1", **environment) as process:
+        with self.process("manage.py", "worker", "--interval", "0.1", *options, **environment) as process:
             yield process
 
     @contextmanager

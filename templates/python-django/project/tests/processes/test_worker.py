@@ -93,6 +93,26 @@ def test_two_workers_share_the_tasks_and_stop_at_once_when_nothing_is_left(deplo
     assert [state(row)[1] for row in rows] == [1] * len(rows)
 
 
+def test_a_worker_of_one_queue_leaves_the_others_alone(deployment: Deployment, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    long = [deployment.enqueue(work.long_until, str(end)) for _ in range(2)]
+    short = deployment.enqueue(work.quick)
+    with deployment.worker() as of_all, deployment.worker("--queue", "default") as of_short:
+        # The one is busy with the first that came; the other passes the second one by.
+        wait_for(lambda: state(long[0])[0] == "RUNNING")
+        wait_for(lambda: state(short)[0] == "SUCCESSFUL")
+        assert state(long[1]) == ("READY", 0, None)
+        end.touch()
+        wait_for(lambda: all(state(row)[0] == "SUCCESSFUL" for row in long))
+        assert of_all.stop() == of_short.stop() == 0
+
+
+def test_a_queue_that_there_is_not_is_refused_at_the_start(deployment: Deployment) -> None:
+    with deployment.worker("--queue", "lnog") as worker:
+        assert worker.popen.wait(120) == 1
+        assert "invalid choice: 'lnog' (choose from" in worker.log.read_text()
+
+
 def test_a_worker_waits_for_migrations_and_its_probe_waits_for_the_worker(deployment: Deployment) -> None:
     def probe() -> int:
         command = [sys.executable, "-m", "backend.tasks.alive", str(file)]

@@ -24,6 +24,12 @@ def until(file: str) -> str:
     return "done"
 
 
+@task(queue_name="long")
+def long_until(file: str) -> str:
+    """Take as long as there is no such file, in the queue of those that do."""
+    return until.call(file)
+
+
 @task()
 def quick() -> None:
     """Do nothing."""

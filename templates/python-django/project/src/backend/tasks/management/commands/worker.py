@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,6 +13,7 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils.crypto import get_random_string
+from django_tasks import task_backends
 from django_tasks_db.management.commands.db_worker import Worker as DatabaseWorker
 from django_tasks_db.models import DBTaskResult
 
@@ -31,9 +33,9 @@ class Worker(DatabaseWorker):  # type: ignore[misc] # django_tasks_db is not typ
 
     running: bool
 
-    def __init__(self, *, interval: float, once: bool) -> None:
+    def __init__(self, *, interval: float, once: bool, queues: Sequence[str] = ("*",)) -> None:
         super().__init__(
-            queue_names=["*"],
+            queue_names=list(queues),
             excluded_queue_names=[],
             interval=interval,
             batch=once,
@@ -102,14 +104,28 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the few options that a service or a test needs."""
         parser.add_argument("--once", action="store_true", help="stop when there is nothing left to do")
+        parser.add_argument(
+            "--queue",
+            action="append",
+            choices=sorted(task_backends["default"].queues),
+            help="take this queue's tasks only; may be given several times (default: all queues)",
+        )
         parser.add_argument("--interval", type=float, default=1.0, help="seconds between two looks (default: 1)")
         parser.add_argument("--alive-file", type=Path, help="a file for the probe: python -m backend.tasks.alive FILE")
 
-    def handle(self, *_args: Any, once: bool, interval: float, alive_file: Path | None, **_options: Any) -> None:
+    def handle(
+        self,
+        *_args: Any,
+        once: bool,
+        interval: float,
+        alive_file: Path | None,
+        queue: list[str] | None,
+        **_options: Any,
+    ) -> None:
         """Run until SIGTERM, or until nothing is left."""
         telemetry.start()
         port.serve()
-        worker = Worker(interval=interval, once=once)
+        worker = Worker(interval=interval, once=once, queues=queue or ["*"])
         worker.configure_signals()
         if alive_file:
             alive_file.unlink(missing_ok=True)  # of the process before, in a pod that has been started again
@@ -130,7 +146,7 @@ class Command(BaseCommand):
             msg = f"The database is not ready: {str(error).strip()}. Can it be reached, and did `migrate` run?"
             raise CommandError(msg) from error
         heartbeat.start()
-        log.info("worker started", worker=worker.worker_id)
+        log.info("worker started", worker=worker.worker_id, queues=queue or "all")
         try:
             worker.run_through_outages()
         finally:
