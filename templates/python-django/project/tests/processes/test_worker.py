@@ -109,7 +109,7 @@ def test_a_worker_of_one_queue_leaves_the_others_alone(deployment: Deployment, t
 
 def test_a_queue_that_there_is_not_is_refused_at_the_start(deployment: Deployment) -> None:
     with deployment.worker("--queue", "lnog") as worker:
-        assert worker.popen.wait(120) == 1
+        assert worker.popen.wait(120) == 2
         assert "invalid choice: 'lnog' (choose from" in worker.log.read_text()
 
 
