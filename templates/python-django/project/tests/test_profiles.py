@@ -331,3 +331,9 @@ def test_the_limit_limits_something(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(profiler, "MEBIBYTES", 40)
     with pytest.raises(FileProblem, match="more than 40 MiB of memory"):
         profiler.profile(file, "csv")
+
+
+def test_a_profile_of_before_there_were_shares_tells_them() -> None:
+    column = {"name": "fruit", "kind": "text", "missing": 1, "distinct": 2}
+    kept = {"rows": 5, "columns": [column | {"top": [{"value": "fig", "count": 3}, {"value": "kiwi", "count": 1}]}]}
+    assert [each.share for each in Profile.model_validate(kept).columns[0].top] == [0.75, 0.25]

@@ -1,8 +1,9 @@
 """What a profile is: what the API gives, the admin draws and the database keeps."""
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 MAX_TOP = 10
 MAX_VALUE_LENGTH = 200
@@ -95,3 +96,11 @@ class Profile(BaseModel):
         [], description=f"The first {PREVIEW_ROWS} rows, as text, of the first {PREVIEW_COLUMNS} columns; null: missing"
     )
     correlations: list[Correlation] = Field([], description=f"Of the first {CORRELATED} columns of numbers")
+
+    @model_validator(mode="after")
+    def with_shares(self) -> Self:
+        """Reckon the shares of values, which profiles that were kept before there were any do not hold."""
+        for column in self.columns:
+            for value in column.top:
+                value.share = value.share or value.count / (self.rows - column.missing)
+        return self
