@@ -2,7 +2,6 @@
 
 import http.cookiejar
 import json
-import os
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
