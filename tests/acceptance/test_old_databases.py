@@ -2,6 +2,8 @@
 
 import http.cookiejar
 import json
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -136,12 +138,22 @@ class Visitor:
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
 
     def ask(self, path: str, body: object = None) -> Any:
-        """Send one request that must succeed, POST where there is something to send, and give its JSON."""
+        """Send one request that must succeed, POST where there is something to send, and give its JSON.
+
+        A server that is busy, as after it has migrated on a busy machine, asks to be asked again.
+        """
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Origin": self.url}
         request = urllib.request.Request(self.url + path, data=data, headers=headers)
-        with self.opener.open(request, timeout=300) as answer:
-            return json.load(answer)
+        for _ in range(60):
+            try:
+                with self.opener.open(request, timeout=300) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise AssertionError(error.read()) from error
+                time.sleep(float(error.headers["Retry-After"]))
+        pytest.fail(f"{path} is answered with 503 all the time")
 
 
 def test_a_node_project_reads_what_an_old_release_has_kept(
