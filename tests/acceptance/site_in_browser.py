@@ -73,7 +73,7 @@ def main(url: str, email: str, password: str, axe_file: str, pictures: str) -> N
             links = [link.get_attribute("href") or "" for link in page.locator("a").all()]
             paths.append(next(link for link in links if re.fullmatch(form, link)))
         found += [problem for path in paths for problem in look(page, path, axe, folder)]
-        print("\n".join(found + told))
+        sys.stdout.write("\n".join(found + told))
         browser.close()
 
 
