@@ -80,6 +80,30 @@ def test_lists_are_filtered_ordered_and_cut_into_pages(api: Api, team: Team, run
     assert api("GET", "/datasets?limit=1").json()["count"] == 4
 
 
+def test_uploads_of_one_name_are_versions_of_which_the_newest_can_be_had_alone(
+    api: Api, stranger: Api, team: Team, ada: User
+) -> None:
+    first, second, third = (api.upload(team, name=name).json()["id"] for name in ("Prices", "Prices", "Others"))
+    elsewhere = Team.start("Elsewhere", ada)
+    there = api.upload(elsewhere, name="Prices").json()["id"]
+
+    def ids(path: str) -> list[str]:
+        return [item["id"] for item in api("GET", path).json()["items"]]
+
+    assert ids(f"/datasets/{first}/versions") == ids(f"/datasets/{second}/versions") == [second, first]
+    assert ids(f"/datasets/{second}/versions?limit=1&offset=1") == [first]
+    assert ids("/datasets?newest=true") == [there, third, second]
+    assert ids("/datasets?newest=true&search=prices&order=created_at") == [second, there]
+    assert stranger("GET", f"/datasets/{first}/versions").status_code == 404
+    # What was made at one moment has an order, too.
+    Dataset.objects.update(created_at=Dataset.objects.get(pk=first).created_at)
+    one, other = sorted([first, second])
+    assert ids(f"/datasets/{first}/versions") == [one, other]
+    assert set(ids("/datasets?newest=true")) == {one, third, there}
+    api("PATCH", f"/datasets/{other}", {"name": "Old prices"})
+    assert ids(f"/datasets/{one}/versions") == [one]
+
+
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=101", "offset=-1", f"offset={2**70}", "order=owner", "status=x", "team_id=x", "search=%00"],

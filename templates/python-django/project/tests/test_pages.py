@@ -347,6 +347,25 @@ def test_a_list_has_pages_that_keep_what_was_searched_for(
     assert ("a&amp;b=1</a>" in second, "a&amp;b=2" in second) == (False, True)
 
 
+def test_a_page_leads_to_the_other_versions_of_a_data_set(browser: Browser, fruit: Dataset, team: Team) -> None:
+    path = fruit.get_absolute_url()
+    assert "Versions" not in text(browser.open(path))
+    form = text(browser.open(f"/datasets/new/?team_id={team.pk}&name=fruit"))
+    assert 'value="fruit"' in form
+    browser.send("/datasets/new/", team_id=str(team.pk), name="fruit", file=SimpleUploadedFile("more.csv", CSV))
+    newer = Dataset.objects.get(file_name="more.csv")
+    old, new = text(browser.open(path)), text(browser.open(newer.get_absolute_url()))
+    assert f'<a href="{newer.get_absolute_url()}">newer version</a>' in old
+    assert "newer version" not in new
+    assert f'<a href="{path}">' in new
+    assert "name=fruit" in new
+    only_newest = text(browser.open("/datasets/?newest=true"))
+    assert (path in only_newest, newer.get_absolute_url() in only_newest) == (False, True)
+    fruit.name = "a&b"
+    fruit.save()
+    assert "name=a%26b" in text(browser.open(path))
+
+
 def test_a_data_set_is_renamed_read_again_and_deleted(browser: Browser, fruit: Dataset) -> None:
     path = reverse("dataset", args=[fruit.pk])
     assert "<h1>Figs</h1>" in text(browser.send(f"{path}rename/", name=" Figs "))

@@ -58,16 +58,20 @@ class Client:
 
     def teams(self) -> pl.DataFrame:
         """List one's teams, with one's role in each."""
-        return pl.DataFrame(list(self._all("/teams")))
+        return pl.DataFrame(list(self.all("/teams")))
 
-    def find(self, search: str = "", status: str = "") -> pl.DataFrame:
-        """List the data sets of one's teams, the newest first; `search` is a part of the name."""
-        found = list(self._all("/datasets", **_given(search=search, status=status)))
+    def find(self, search: str = "", status: str = "", *, newest: bool = False) -> pl.DataFrame:
+        """List the data sets of one's teams, the newest first; `search` is a part of the name.
+
+        With `newest`, of several versions (uploads of one team with one name) only the newest.
+        """
+        given = _given(search=search, status=status, newest="true" if newest else "")
+        found = list(self.all("/datasets", **given))
         return pl.DataFrame(found, infer_schema_length=None)
 
     def datasets(self, name: str) -> "Dataset":
         """Find a data set by its name or its id; of several with one name, the newest."""
-        for facts in self._all("/datasets", search=name[:200]):
+        for facts in self.all("/datasets", search=name[:200]):
             if facts["name"] == name:
                 return Dataset(self, facts)
         try:
@@ -100,7 +104,8 @@ class Client:
         with self._open(path) as answer:
             shutil.copyfileobj(answer, target, PIECE)
 
-    def _all(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+    def all(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """Give the items of a list, page by page."""
         offset = 0
         while True:
             page = self.ask("GET", f"{path}?{urlencode({**query, 'limit': PAGE, 'offset': offset})}")
@@ -127,7 +132,7 @@ class Client:
             return Dataset(self, json.load(answer))
 
     def _team(self, named: str) -> str:
-        teams = [team for team in self._all("/teams") if team["role"] != "viewer"]
+        teams = [team for team in self.all("/teams") if team["role"] != "viewer"]
         found = [team for team in teams if not named or named in {team["name"], team["id"]}]
         if len(found) != 1:
             names = ", ".join(sorted(team["name"] for team in teams)) or "none"
@@ -188,6 +193,10 @@ class Dataset:
         with target.open("wb") as file:
             self.client.save(f"{self._path}/file", file)
         return target
+
+    def versions(self) -> "list[Dataset]":
+        """Give what its team has uploaded under its name, the newest first; itself is among them."""
+        return [Dataset(self.client, facts) for facts in self.client.all(f"{self._path}/versions")]
 
     def profile(self) -> pl.DataFrame:
         """Give what the worker has found in each column; wait for it with `wait`."""

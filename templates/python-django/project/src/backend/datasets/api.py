@@ -68,6 +68,7 @@ class Filters(Schema):
     status: Status | None = None
     format: Format | None = None
     search: Text | None = Field(None, description="Part of the name, in any case")
+    newest: bool = Field(default=False, description="Of those that a team gave one name, the newest alone")
     order: Literal["created_at", "-created_at", "name", "-name", "size", "-size"] = "-created_at"
 
 
@@ -85,6 +86,8 @@ def matching(request: HttpRequest, filters: Filters) -> QuerySet[Dataset]:
     datasets = datasets.filter(**{field: value for field, value in wanted.items() if value is not None})
     if filters.search:
         datasets = datasets.filter(name__icontains=filters.search)
+    if filters.newest:
+        datasets = datasets.newest()
     return datasets.order_by(filters.order, "id")
 
 
@@ -129,6 +132,13 @@ def delete_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> object:
         record(Action.DELETED, dataset, team_id=dataset.team_id)
         dataset.delete()
     return Answer(204, None)
+
+
+@router.get("/{uuid:dataset_id}/versions", response={200: list[DatasetOut], **responses(401, 403, 404, 422)})
+@paginate(Pagination)
+def list_versions(request: HttpRequest, dataset_id: uuid.UUID) -> QuerySet[Dataset]:
+    """List the versions of a data set, the newest first: what the team has uploaded under its name."""
+    return Dataset.objects.versions_of(_dataset_for(request, dataset_id)).defer("profile")
 
 
 @router.post("/{uuid:dataset_id}/profile", response={202: DatasetOut, **responses(401, 403, 404, 409)})

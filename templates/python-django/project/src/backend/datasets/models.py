@@ -51,6 +51,17 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         """Give the data sets of a person's teams, with that person's role as `role`."""
         return self.filter(team__memberships__user=user).annotate(role=models.F("team__memberships__role"))
 
+    def versions_of(self, dataset: "Dataset") -> Self:
+        """Give the data sets that have its team and its name, the newest first; itself is among them."""
+        return self.filter(team_id=dataset.team_id, name=dataset.name).order_by("-created_at", "id")
+
+    def newest(self) -> Self:
+        """Give the newest version of each data set."""
+        same = Dataset.objects.filter(team_id=models.OuterRef("team_id"), name=models.OuterRef("name"))
+        later = models.Q(created_at__gt=models.OuterRef("created_at"))
+        at_once = models.Q(created_at=models.OuterRef("created_at"), pk__lt=models.OuterRef("pk"))
+        return self.exclude(models.Exists(same.filter(later | at_once)))
+
 
 class Dataset(models.Model):
     """An uploaded file with its profile."""
@@ -82,6 +93,7 @@ class Dataset(models.Model):
         ordering = ("-created_at", "id")
         indexes = (
             models.Index(fields=("team", "-created_at"), name="dataset_by_team"),
+            models.Index(fields=("team", "name"), name="dataset_by_name"),
             models.Index(fields=("status",), name="dataset_by_status"),
         )
 

@@ -30,6 +30,7 @@ from backend.teams.models import Invitation, Role, Team
 ON_A_PAGE = 50
 ORDERS = {"-created_at": "Newest first", "created_at": "Oldest first", "name": "Name", "-size": "Largest first"}
 STRONGEST = 10
+VERSIONS = 10
 # What is done with a file that cannot be read is done well, so a task says nothing of success.
 TASK_WORDS = {"READY": "Waiting", "RUNNING": "Running", "SUCCESSFUL": "Done", "FAILED": "Failed"}
 
@@ -81,6 +82,7 @@ def new_dataset(request: HttpRequest) -> HttpResponse:
         "section": "datasets",
         "teams": teams,
         "chosen": request.POST.get("team_id") or request.GET.get("team_id"),
+        "named": request.POST.get("name") or request.GET.get("name", ""),
         "problem": problem,
         "extensions": ",".join(f".{name}" for name in FORMATS),
         "most": settings.MAX_UPLOAD_BYTES,
@@ -101,11 +103,15 @@ def show_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Show what is known about a data set."""
     dataset = api.get_dataset(request, dataset_id)
     found = dataset.found
+    versions = Dataset.objects.versions_of(dataset).defer("profile")[: VERSIONS + 1]
     context = {
         "section": "datasets",
         "dataset": dataset,
         "may_edit": Role(dataset.role).allows(Role.EDITOR),
         "found": found,
+        "versions": versions[:VERSIONS],
+        "newest": versions[0],
+        "more_versions": len(versions) > VERSIONS,
         "previewed": found.columns[:PREVIEW_COLUMNS] if found else [],
         "columns": drawings(found.columns) if found else [],
         "more": len(found.columns[DRAWN:]) if found else 0,
