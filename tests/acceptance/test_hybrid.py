@@ -144,7 +144,7 @@ def test_it_is_born_green(project: Path, environment: Environment) -> None:
     processes.sh("npm run contract -- --check", project, environment)
     for command in checks:
         # node-ts has most of its tests from the same files, and is tested beside it.
-        shorter = "npm test -- test/ml test/openapi" if command == "npm test" else command
+        shorter = "npm test -- test/ml test/generate test/config test/openapi" if command == "npm test" else command
         processes.sh(shorter, project, environment)
     assert processes.sh("git status --porcelain", project, environment).stdout == ""
 
@@ -264,6 +264,64 @@ def test_a_break_in_the_service_turns_its_test_red(project: Path, environment: E
         # 1: a test has failed; anything else would be a project that does not even begin.
         assert ran.returncode == 1, f"{broken}: {ran.stdout}"
         assert "1 failed" in ran.stdout, f"{broken}: {ran.stdout}"
+
+
+GENERATE = "apps/api/src/modules/generate"
+BREAKS_OF_ANSWERS = (
+    Break(
+        "the model works on for somebody who has gone",
+        f"{GENERATE}/client.ts",
+        "[caller, this.#deadline,",
+        "[this.#deadline,",
+        "stops it before it has begun",
+    ),
+    Break(
+        "a model that takes questions and says nothing is waited for",
+        f"{GENERATE}/client.ts",
+        "this.#within(this.#env.GENERATE_FIRST_TOKEN_MS, this.#begin())",
+        "this.#begin()",
+        "begins and says nothing",
+    ),
+    Break(
+        "comments are tokens",
+        f"{GENERATE}/protocol.ts",
+        "if (message === HEARTBEAT) continue;",
+        "if (message === HEARTBEAT) { yield message; continue; }",
+        "sends comments alone",
+    ),
+    Break(
+        "what could not be read is logged",
+        f"{GENERATE}/protocol.ts",
+        "  } catch {\n    throw badAnswer('a chunk that is no JSON');",
+        "  } catch (error) {\n    throw badAnswer(String(error));",
+        "no word of a question",
+    ),
+    Break(
+        "an answer that was cut off is free",
+        f"{GENERATE}/tally.ts",
+        "if (this.#told === undefined && this.#pieces === 0) return 0;",
+        "if (this.#told === undefined) return 0;",
+        "are estimated where it was cut off",
+    ),
+    Break(
+        "tokens are counted afterwards alone",
+        f"{GENERATE}/index.ts",
+        "await reserve(request, reply, tally.atMost);",
+        "await reserve(request, reply, 0);",
+        "also to those who come at once",
+    ),
+)
+
+
+@pytest.mark.full
+def test_a_break_in_answers_turns_its_test_red(scratch: Path, environment: Environment) -> None:
+    assert_all_have_a_place(BREAKS_OF_ANSWERS, scratch)
+    for broken in BREAKS_OF_ANSWERS:
+        with broken.within(scratch):
+            command = f"npm test -- test/generate -t '{broken.test}' --testTimeout=30000"
+            ran = processes.sh(command, scratch, environment, check=False)
+        assert ran.returncode == 1, f"{broken}: {ran.stdout}"
+        assert re.search(r"\d+ failed", ran.stdout), f"{broken}: {ran.stdout}"
 
 
 JOBS = "apps/api/src/modules/jobs/worker.ts"

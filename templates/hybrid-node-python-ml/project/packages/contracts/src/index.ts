@@ -2,6 +2,7 @@ export * from './accounts.ts';
 export * from './api-keys.ts';
 export * from './billing.ts';
 export * from './files.ts';
+export * from './generate.ts';
 export * from './jobs.ts';
 export * from './live.ts';
 export * from './organizations.ts';

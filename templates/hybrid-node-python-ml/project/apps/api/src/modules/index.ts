@@ -2,6 +2,7 @@ import type { AppModule } from '../module.ts';
 import { apiKeys } from './api-keys/index.ts';
 import { billing } from './billing/index.ts';
 import { files } from './files/index.ts';
+import { generate } from './generate/index.ts';
 import { health } from './health/index.ts';
 import { jobs } from './jobs/index.ts';
 import { live } from './live/index.ts';
@@ -24,5 +25,6 @@ export const modules: readonly AppModule[] = [
   mlStream,
   ml,
   mlUsage,
+  generate,
   // One line each, and yours after this one, so that what an update adds does not meet them.
 ];

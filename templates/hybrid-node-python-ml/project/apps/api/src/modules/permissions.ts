@@ -14,4 +14,5 @@ export const permissions = {
   webhook: { read: admins, create: admins, update: admins, send: admins, delete: admins },
   prediction: { create: members, read: everyone },
   job: { create: members, read: everyone, cancel: members, cancelOfOthers: admins },
+  answer: { create: members, read: everyone },
 } satisfies Record<string, Record<string, readonly Role[]>>;

@@ -18,7 +18,7 @@ export const jobs = defineModule({
   env: settings,
   register(app, services, env) {
     const isOn = env.ML_JOBS_ENABLED;
-    if (!isOn) switchOff(app, 'ML_JOBS_ENABLED');
+    if (!isOn) switchOff(app, 'ML_JOBS_ENABLED=true');
     const metrics = offerMetrics(app, services, env);
     const worker =
       isOn && env.ML_JOBS_WORKER ? startWorker(app, services, env, metrics) : undefined;

@@ -1,27 +1,16 @@
-import {
-  bulkhead,
-  ConsecutiveBreaker,
-  ConstantBackoff,
-  circuitBreaker,
-  handleWhen,
-  retry,
-  wrap,
-} from 'cockatiel';
 import { ProblemError } from '../../http/problems.ts';
 import {
   type Caller,
   explain,
   failureOf,
-  isFault,
-  isRetryable,
   type MlClient,
-  STATES,
   type StateListener,
 } from '../ml/client.ts';
 import type { paths } from '../ml/contract.gen.ts';
 import { CallerGoneError, MlUnavailableError } from '../ml/failures.ts';
 import type { PredictRequest } from '../ml/transport.ts';
 import { readEvents, type Streamed } from './events.ts';
+import { createGuard, type StreamCall } from './guard.ts';
 import type { StreamSettings } from './settings.ts';
 
 const PREDICT = '/v1/predict:stream' satisfies keyof paths;
@@ -38,81 +27,55 @@ export interface StreamClient {
   readonly state: MlClient['state'];
 }
 
-/**
- * Opens streams so that their failures stay their own. They have places and a circuit apart from
- * single calls: a stream holds its place until its end, and must not take that of others. Only the
- * opening is tried again; a stream that breaks later counts as one fault.
- */
+/** Streams of predictions; their failures stay their own. */
 export function createStreamClient(
   settings: StreamSettings,
   onStateChange: StateListener = () => {},
 ): StreamClient {
-  const places = bulkhead(settings.ML_STREAM_MAX_CONCURRENCY, 0);
-  const circuit = circuitBreaker(handleWhen(isFault), {
-    halfOpenAfter: settings.ML_BREAKER_OPEN_MS,
-    breaker: new ConsecutiveBreaker(settings.ML_BREAKER_FAILURES),
-  });
-  circuit.onStateChange((state) => onStateChange(STATES[state]));
-  const again = { maxAttempts: 1, backoff: new ConstantBackoff(25) };
-  const opening = wrap(retry(handleWhen(isRetryable), again), circuit);
-
-  async function run(body: PredictRequest, caller: Caller, deliver: Deliver): Promise<void> {
-    const call = new Call(settings, caller);
-    try {
-      const response = await opening.execute(() => call.open(body), caller.signal);
-      await deliver(noting(readEvents(call.chunks(response), body.instances.length), call));
-    } finally {
-      call.end();
-    }
-  }
-
-  /** Passes events on, and counts a fault of the service that ends them. */
-  async function* noting(events: AsyncIterable<Streamed>, call: Call): AsyncGenerator<Streamed> {
-    try {
-      yield* events;
-    } catch (error) {
-      const reason = call.explain(error);
-      await circuit.execute(() => Promise.reject(reason)).catch(() => {});
-      throw reason;
-    }
-  }
-
+  const limits = {
+    maxConcurrency: settings.ML_STREAM_MAX_CONCURRENCY,
+    breakerFailures: settings.ML_BREAKER_FAILURES,
+    breakerOpenMs: settings.ML_BREAKER_OPEN_MS,
+  };
+  const guard = createGuard(limits, onStateChange);
   return {
     async stream(body, caller, deliver) {
       try {
-        await places.execute(() => run(body, caller, deliver));
+        await guard.stream(new Call(settings, caller, body), caller.signal, deliver);
       } catch (error) {
         throw explain(error, caller, settings);
       }
     },
     get state() {
-      return STATES[circuit.state];
+      return guard.state;
     },
   };
 }
 
 /** One stream: its deadline, its idle limit, and the connection that `end` lets go. */
-class Call {
+class Call implements StreamCall<Response, Streamed> {
   readonly #settings: StreamSettings;
   readonly #caller: Caller;
+  readonly #body: PredictRequest;
   readonly #deadline: AbortSignal;
   readonly #late = new AbortController();
   readonly #ended = new AbortController();
   readonly #signal: AbortSignal;
 
-  constructor(settings: StreamSettings, caller: Caller) {
+  constructor(settings: StreamSettings, caller: Caller, body: PredictRequest) {
     this.#settings = settings;
     this.#caller = caller;
+    this.#body = body;
     this.#deadline = AbortSignal.timeout(settings.ML_STREAM_TIMEOUT_MS);
     const reasons = [caller.signal, this.#deadline, this.#late.signal, this.#ended.signal];
     this.#signal = AbortSignal.any(reasons);
   }
 
-  async open(body: PredictRequest): Promise<Response> {
+  async open(): Promise<Response> {
     const attempt = new AbortController();
     const timer = setTimeout(() => attempt.abort(), this.#settings.ML_ATTEMPT_TIMEOUT_MS);
     try {
-      const response = await this.#post(body, attempt.signal);
+      const response = await this.#post(attempt.signal);
       if (!response.ok) throw failureOf(await refusal(response));
       if (response.headers.get('content-type')?.startsWith(EVENTS)) return response;
       await response.body?.cancel();
@@ -124,7 +87,7 @@ class Call {
     }
   }
 
-  #post(body: PredictRequest, attempt: AbortSignal): Promise<Response> {
+  #post(attempt: AbortSignal): Promise<Response> {
     const { ML_SERVICE_TOKEN: token, ML_STREAM_TIMEOUT_MS: milliseconds, ML_URL } = this.#settings;
     return fetch(new URL(PREDICT, ML_URL), {
       method: 'POST',
@@ -135,14 +98,18 @@ class Call {
         'x-timeout-ms': String(Math.ceil(milliseconds * (1 - WAY_BACK))),
         ...(token && { authorization: `Bearer ${token}` }),
       },
-      body: JSON.stringify(body),
+      body: JSON.stringify(this.#body),
       redirect: 'error',
       signal: AbortSignal.any([this.#signal, attempt]),
     });
   }
 
+  read(response: Response): AsyncIterable<Streamed> {
+    return readEvents(this.#chunks(response), this.#body.instances.length);
+  }
+
   /** The body as it comes; only the time that is spent waiting for the service counts as idle. */
-  async *chunks(response: Response): AsyncGenerator<Uint8Array> {
+  async *#chunks(response: Response): AsyncGenerator<Uint8Array> {
     const reader = (response.body ?? new ReadableStream<Uint8Array>()).getReader();
     for (;;) {
       const timer = setTimeout(() => this.#late.abort(), this.#settings.ML_STREAM_IDLE_MS);
@@ -159,7 +126,6 @@ class Call {
     return new MlUnavailableError('ml_unreachable', { cause: error });
   }
 
-  /** Hangs up, if that has not happened: the service then stops working for this stream. */
   end(): void {
     this.#ended.abort();
   }

@@ -1,18 +1,14 @@
 import { DoneEvent, PredictionEvent } from '@app/contracts';
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
 import { z } from 'zod';
 import { failureOf } from '../ml/client.ts';
 import type { components } from '../ml/contract.gen.ts';
 import { MlUnavailableError } from '../ml/failures.ts';
+import { HEARTBEAT, readMessages } from './messages.ts';
 
 type ServiceEvent = components['schemas']['StreamEvent'];
 
-/** A comment, which readers skip: it shows that the connection lives. */
-export const HEARTBEAT = Symbol('heartbeat');
 export type Streamed = PredictionEvent | DoneEvent | typeof HEARTBEAT;
-
-/** Longer than this is no event of the service's. */
-const MAX_EVENT = 1024 * 1024;
 
 const ServiceError = z.object({
   type: z.literal('error'),
@@ -29,7 +25,7 @@ export async function* readEvents(
   instances: number,
 ): AsyncGenerator<Streamed> {
   let next = 0;
-  for await (const message of messages(chunks)) {
+  for await (const message of readMessages(chunks, badAnswer)) {
     if (message === HEARTBEAT) {
       yield message;
       continue;
@@ -45,23 +41,6 @@ export async function* readEvents(
     yield event;
   }
   throw new MlUnavailableError('ml_unreachable', { cause: new Error('the stream was cut off') });
-}
-
-async function* messages(chunks: AsyncIterable<Uint8Array>) {
-  const arrived: (EventSourceMessage | typeof HEARTBEAT)[] = [];
-  const parser = createParser({
-    maxBufferSize: MAX_EVENT,
-    onEvent: (message) => arrived.push(message),
-    onComment: () => arrived.push(HEARTBEAT),
-    onError: (error) => {
-      if (error.type === 'max-buffer-size-exceeded') throw badAnswer(error.message);
-    },
-  });
-  const decoder = new TextDecoder();
-  for await (const chunk of chunks) {
-    parser.feed(decoder.decode(chunk, { stream: true }));
-    yield* arrived.splice(0);
-  }
 }
 
 function understand(message: EventSourceMessage): PredictionEvent | DoneEvent {

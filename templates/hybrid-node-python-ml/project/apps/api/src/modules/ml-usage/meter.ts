@@ -11,36 +11,55 @@ import { mlUsage } from './table.ts';
 // Months are the database's, by UTC: the clocks of the processes need not agree.
 const THIS_MONTH = monthOf(sql`now()`);
 
-/**
- * Counts predictions before they are made, so that requests which come at once find no more than
- * there is. Throws 429 `prediction_quota_exceeded` where this month has no room for all of them.
- */
+/** What is counted: the columns of the table, with the codes of months that have no more. */
+const QUOTAS = {
+  predictions: 'prediction_quota_exceeded',
+  tokens: 'token_quota_exceeded',
+} as const;
+type Counted = keyof typeof QUOTAS;
+
+/** Counts predictions before they are made: see `spendOf`. */
 export async function spend(
   tx: Transaction,
   reply: FastifyReply,
   count: number,
-  limit = Number.MAX_SAFE_INTEGER,
+  limit?: number,
 ): Promise<void> {
-  const fits = sql`${mlUsage.predictions} + ${count} <= ${limit}::bigint`;
+  await spendOf('predictions', tx, reply, count, limit);
+}
+
+/**
+ * Counts before there is anything to count, so that requests which come at once find no more than
+ * there is. Throws 429 where this month has no room for all of it; else gives the month.
+ */
+export async function spendOf(
+  what: Counted,
+  tx: Transaction,
+  reply: FastifyReply,
+  count: number,
+  limit = Number.MAX_SAFE_INTEGER,
+): Promise<string> {
+  const column = mlUsage[what];
+  const fits = sql`${column} + ${count} <= ${limit}::bigint`;
   const rows =
     count > limit
       ? []
       : await tx
           .insert(mlUsage)
-          .values({ month: THIS_MONTH, predictions: count })
+          .values({ month: THIS_MONTH, predictions: 0, [what]: count })
           .onConflictDoUpdate({
             target: [mlUsage.organizationId, mlUsage.month],
-            set: { predictions: sql`${mlUsage.predictions} + ${count}` },
+            set: { [what]: sql`${column} + ${count}` },
             setWhere: fits,
           })
           .returning({ month: mlUsage.month });
-  if (rows.length > 0) return;
-  const { endsAt, predictions } = await readUsage(tx);
+  if (rows[0]) return rows[0].month;
+  const { endsAt, count: used } = (await readMonths(tx, what)).current;
   const seconds = Math.ceil((Date.parse(endsAt) - Date.now()) / 1_000);
   reply.header('retry-after', Math.max(1, seconds));
-  const left = Math.max(0, limit - predictions);
-  const detail = `Of ${limit} predictions a month ${left} are left until ${endsAt}`;
-  throw new ProblemError(429, 'prediction_quota_exceeded', detail);
+  const left = Math.max(0, limit - used);
+  const detail = `Of ${limit} ${what} a month ${left} are left until ${endsAt}`;
+  throw new ProblemError(429, QUOTAS[what], detail);
 }
 
 type Request = FastifyRequest<{ Body: { readonly instances: readonly unknown[] } }>;
@@ -95,23 +114,42 @@ export async function giveBackJobs(tx: Transaction, ids: readonly string[]): Pro
     where ml_usage.organization_id = undone.organization_id and ml_usage.month = undone.month`);
 }
 
-/** The months in which there were any, the newest first; of this month also where there were none. */
 export async function readUsage(tx: Transaction) {
-  const { rows } = await tx.execute<{ month: string; predictions: string; endsAt: string }>(sql`
-    select month, predictions, ${END_OF_MONTH} as "endsAt"
+  const { current, earlier } = await readMonths(tx, 'predictions');
+  const { month, endsAt, count: predictions } = current;
+  return {
+    month,
+    endsAt,
+    predictions,
+    earlier: earlier.map((each) => ({ month: each.month, predictions: each.count })),
+  };
+}
+
+export async function readTokenUsage(tx: Transaction) {
+  const { current, earlier } = await readMonths(tx, 'tokens');
+  const { month, endsAt, count: tokens } = current;
+  return {
+    month,
+    endsAt,
+    tokens,
+    earlier: earlier.map((each) => ({ month: each.month, tokens: each.count })),
+  };
+}
+
+/** The months in which there were any, the newest first; of this month also where there were none. */
+async function readMonths(tx: Transaction, what: Counted) {
+  const column = sql.identifier(what);
+  const { rows } = await tx.execute<{ month: string; count: string; endsAt: string }>(sql`
+    select month, count, ${END_OF_MONTH} as "endsAt"
     from (
-      select month, predictions from ml_usage
+      select month, ${column} as count from ml_usage where ${column} > 0 or month = ${THIS_MONTH}
       union all select ${THIS_MONTH}, 0
       where not exists (select 1 from ml_usage where month = ${THIS_MONTH})
     ) months
     order by month desc limit 13`);
-  const [current, ...earlier] = rows.map(({ month, predictions, endsAt }) => ({
-    month,
-    predictions: Number(predictions),
-    endsAt: new Date(endsAt).toISOString(),
-  }));
-  if (!current) throw new Error('there is always a month');
-  return { ...current, earlier: earlier.map(({ endsAt: _, ...each }) => each) };
+  const [first, ...earlier] = rows.map(({ month, count }) => ({ month, count: Number(count) }));
+  if (!first || !rows[0]) throw new Error('there is always a month');
+  return { current: { ...first, endsAt: new Date(rows[0].endsAt).toISOString() }, earlier };
 }
 
 const END_OF_MONTH = sql`to_char(

@@ -12,7 +12,7 @@ import {
   wrap,
 } from 'cockatiel';
 import { ProblemError } from '../../http/problems.ts';
-import { CallerGoneError, MlUnavailableError } from './failures.ts';
+import { CallerGoneError, MlUnavailableError, UnavailableError } from './failures.ts';
 import type { MlSettings } from './settings.ts';
 import {
   createTransport,
@@ -90,11 +90,11 @@ export const STATES = {
 } as const;
 
 export function isFault(error: unknown): boolean {
-  return error instanceof MlUnavailableError && error.isFault;
+  return error instanceof UnavailableError && error.isFault;
 }
 
 export function isRetryable(error: unknown): boolean {
-  return error instanceof MlUnavailableError && error.isRetryable;
+  return error instanceof UnavailableError && error.isRetryable;
 }
 
 async function attempt(

@@ -9,7 +9,7 @@ export type FailureCode =
   | 'ml_circuit_open'
   | 'ml_misconfigured';
 
-interface Consequences {
+export interface Consequences {
   /** Counts towards opening the circuit. */
   readonly isFault: boolean;
   /** Another attempt may well succeed. */
@@ -40,16 +40,32 @@ const DETAILS: Readonly<Record<FailureCode, string>> = {
   ml_misconfigured: 'The prediction service refuses our credentials',
 };
 
-/** There is no prediction now; there may be one after `retryAfter` seconds. */
-export class MlUnavailableError extends Error {
-  override readonly name = 'MlUnavailableError';
-  readonly code: FailureCode;
+export interface FailureOptions {
+  readonly retryAfter?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** What is called does not answer now; it may after `retryAfter` seconds. */
+export abstract class UnavailableError extends Error implements Consequences {
+  abstract readonly code: string;
+  abstract readonly isFault: boolean;
+  abstract readonly isRetryable: boolean;
   readonly retryAfter: number;
 
-  constructor(code: FailureCode, options: { retryAfter?: number; cause?: unknown } = {}) {
-    super(DETAILS[code], { cause: options.cause });
+  constructor(detail: string, { cause, retryAfter = 1 }: FailureOptions = {}) {
+    super(detail, { cause });
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** There is no prediction now. */
+export class MlUnavailableError extends UnavailableError {
+  override readonly name = 'MlUnavailableError';
+  readonly code: FailureCode;
+
+  constructor(code: FailureCode, options: FailureOptions = {}) {
+    super(DETAILS[code], options);
     this.code = code;
-    this.retryAfter = options.retryAfter ?? 1;
   }
 
   get isFault(): boolean {

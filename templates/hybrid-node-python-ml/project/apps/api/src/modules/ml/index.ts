@@ -7,7 +7,7 @@ import { PROBLEM_TYPE, ProblemError, sendError } from '../../http/problems.ts';
 import { defineModule } from '../../module.ts';
 import { createMeter } from '../ml-usage/meter.ts';
 import { createMlClient } from './client.ts';
-import { CallerGoneError, MlUnavailableError } from './failures.ts';
+import { CallerGoneError, UnavailableError } from './failures.ts';
 import { createReadiness } from './readiness.ts';
 import { settings } from './settings.ts';
 import { traceIdOf, traceparentOf } from './trace.ts';
@@ -66,22 +66,22 @@ export function goneSignal(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Without a prediction the answer is a 503 that says why, and when to come back. */
+/** Without an answer of what is called, ours is a 503 that says why, and when to come back. */
 export function answerFailures(app: App): void {
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof CallerGoneError) {
       return sendError(new ProblemError(499, 'caller_gone', 'Nobody waits'), request, reply);
     }
-    if (!(error instanceof MlUnavailableError)) {
+    if (!(error instanceof UnavailableError)) {
       return sendError(error as Parameters<typeof sendError>[0], request, reply);
     }
     return sendUnavailable(error, request, reply);
   });
 }
 
-function sendUnavailable(error: MlUnavailableError, request: FastifyRequest, reply: FastifyReply) {
-  const level = error.code === 'ml_misconfigured' ? 'error' : 'warn';
-  request.log[level]({ code: error.code, cause: rootCause(error) }, 'no prediction');
+function sendUnavailable(error: UnavailableError, request: FastifyRequest, reply: FastifyReply) {
+  const level = error.code.endsWith('_misconfigured') ? 'error' : 'warn';
+  request.log[level]({ code: error.code, cause: rootCause(error) }, 'no answer');
   return reply.code(503).type(PROBLEM_TYPE).header('retry-after', error.retryAfter).send({
     type: 'about:blank',
     title: 'Service Unavailable',

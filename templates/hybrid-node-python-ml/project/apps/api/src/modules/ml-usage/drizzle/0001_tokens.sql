@@ -1,0 +1,1 @@
+ALTER TABLE "ml_usage" ADD COLUMN "tokens" bigint DEFAULT 0 NOT NULL;
