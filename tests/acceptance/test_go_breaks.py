@@ -132,7 +132,7 @@ BREAKS = (
         f"{STORE}/sqlite/topics.go",
         "tx.announced = append(tx.announced, announcement{topic, message})",
         "for l := range s.topics.listeners {\nif _ = tx; l.topic == topic {\nl.each(message)\n}\n}",
-        "TestSQLite/what_is_announced_is_heard_in_order,_once_it_is_committed",
+        "TestWhatIsAnnouncedIsHeardInOrderOnceItIsCommitted/SQLite",
         STORE,
     ),
     Break(
