@@ -225,6 +225,26 @@ func TestASlowSubscriberIsDroppedAndTheRestServed(t *testing.T) {
 	}
 }
 
+func TestAHostWithoutDeliveriesIsForgotten(t *testing.T) {
+	t.Parallel()
+	const address = "https://hook.example.com/a"
+	var h hosts
+	for range alertsPerHost {
+		if !h.enter(address) {
+			t.Fatal("a delivery was refused before there were too many")
+		}
+	}
+	if h.enter("https://hook.example.com/b") {
+		t.Error("there are more deliveries to one host than it may get")
+	}
+	for range alertsPerHost {
+		h.leave(address)
+	}
+	if len(h.busy) != 0 {
+		t.Errorf("%v is remembered", h.busy)
+	}
+}
+
 func FuzzValidate(f *testing.F) {
 	f.Add("shop", "https://example.com")
 	f.Add("\x00", "http://[::1]:99999/%zz")
