@@ -42,7 +42,7 @@ func TestAPanicIsAnsweredAndLogged(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Cache-Control": "no-store",
 	} {
 		if got.Header().Get(name) != want {
 			t.Errorf("%s is %q", name, got.Header().Get(name))
