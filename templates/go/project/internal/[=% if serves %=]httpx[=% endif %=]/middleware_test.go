@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,27 @@ func TestClientsCannotMakeUpEverMoreSeries(t *testing.T) {
 	set.WritePrometheus(&written)
 	if got := strings.Count(written.String(), "http_request_duration_seconds_count"); got != 1 {
 		t.Fatalf("%d series: %s", got, written.String())
+	}
+}
+
+func TestARequestIDIsTakenOverOnlyIfItIsHarmless(t *testing.T) {
+	t.Parallel()
+	for sent, taken := range map[string]bool{
+		"0af7651916cd43dd-8448_eb.Z": true, strings.Repeat("a", maxRequestIDLength): true,
+		"": false, strings.Repeat("a", maxRequestIDLength+1): false, "a b": false, `a"b`: false, "a/b": false, "ä": false, "@": false, "[": false,
+	} {
+		var remembered string
+		remember := func(ctx context.Context, id string) context.Context {
+			remembered = id
+			return ctx
+		}
+		handler := RequestID(remember)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		got, req := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		req.Header.Set("X-Request-Id", sent)
+		handler.ServeHTTP(got, req)
+		if id := got.Header().Get("X-Request-Id"); id == "" || id != remembered || (id == sent) != taken {
+			t.Errorf("%q was answered with %q and remembered as %q", sent, id, remembered)
+		}
 	}
 }
 
