@@ -49,6 +49,32 @@ func TestARequestIDIsTakenOverOnlyIfItIsHarmless(t *testing.T) {
 	}
 }
 
+func TestWhatIsUnderWayIsCountedAndWhatIsAnsweredIsLogged(t *testing.T) {
+	t.Parallel()
+	var logs strings.Builder
+	set := metrics.NewSet()
+	inFlight := func(want string) {
+		t.Helper()
+		var written strings.Builder
+		set.WritePrometheus(&written)
+		if !strings.Contains(written.String(), "http_requests_in_flight "+want+"\n") {
+			t.Errorf("not %s in flight: %s", want, written.String())
+		}
+	}
+	handler := Observe(slog.New(slog.NewTextHandler(&logs, nil)), set, never)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		inFlight("1")
+		_, _ = w.Write([]byte("he"))
+		_, _ = w.Write([]byte("llo"))
+	}))
+	for _, path := range []string{"/v1/things", "/livez"} {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+		inFlight("0")
+	}
+	if lines := logs.String(); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, "path=/v1/things bytes=5 ") {
+		t.Errorf("logged %s", lines)
+	}
+}
+
 func TestAPanicIsAnsweredAndLogged(t *testing.T) {
 	t.Parallel()
 	var logs strings.Builder
