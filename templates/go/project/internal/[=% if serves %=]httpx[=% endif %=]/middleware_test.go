@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -27,6 +28,53 @@ func TestClientsCannotMakeUpEverMoreSeries(t *testing.T) {
 	}
 }
 
+func TestARequestIDIsTakenOverOnlyIfItIsHarmless(t *testing.T) {
+	t.Parallel()
+	for sent, taken := range map[string]bool{
+		"0af7651916cd43dd-8448_eb.Z": true, strings.Repeat("a", maxRequestIDLength): true,
+		"": false, strings.Repeat("a", maxRequestIDLength+1): false, "a b": false, `a"b`: false, "a/b": false, "ä": false, "@": false, "[": false,
+	} {
+		var remembered string
+		remember := func(ctx context.Context, id string) context.Context {
+			remembered = id
+			return ctx
+		}
+		handler := RequestID(remember)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		got, req := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		req.Header.Set("X-Request-Id", sent)
+		handler.ServeHTTP(got, req)
+		if id := got.Header().Get("X-Request-Id"); id == "" || id != remembered || (id == sent) != taken {
+			t.Errorf("%q was answered with %q and remembered as %q", sent, id, remembered)
+		}
+	}
+}
+
+func TestWhatIsUnderWayIsCountedAndWhatIsAnsweredIsLogged(t *testing.T) {
+	t.Parallel()
+	var logs strings.Builder
+	set := metrics.NewSet()
+	inFlight := func(want string) {
+		t.Helper()
+		var written strings.Builder
+		set.WritePrometheus(&written)
+		if !strings.Contains(written.String(), "http_requests_in_flight "+want+"\n") {
+			t.Errorf("not %s in flight: %s", want, written.String())
+		}
+	}
+	handler := Observe(slog.New(slog.NewTextHandler(&logs, nil)), set, never)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		inFlight("1")
+		_, _ = w.Write([]byte("he"))
+		_, _ = w.Write([]byte("llo"))
+	}))
+	for _, path := range []string{"/v1/things", "/livez"} {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+		inFlight("0")
+	}
+	if lines := logs.String(); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, "path=/v1/things bytes=5 ") {
+		t.Errorf("logged %s", lines)
+	}
+}
+
 func TestAPanicIsAnsweredAndLogged(t *testing.T) {
 	t.Parallel()
 	var logs strings.Builder
@@ -42,7 +90,7 @@ func TestAPanicIsAnsweredAndLogged(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Cache-Control": "no-store",
 	} {
 		if got.Header().Get(name) != want {
 			t.Errorf("%s is %q", name, got.Header().Get(name))

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -51,5 +52,46 @@ func TestClientsCannotMakeTheLimiterGrowWithoutEnd(t *testing.T) {
 	}
 	if clients.get(first, now) != greedy {
 		t.Error("a client got a new budget because others came")
+	}
+}
+
+func TestWhatIsRefusedCostsTheClientNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := RateLimit(0.5, 1, nil, never)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		send := func() (status int, retryAfter string) {
+			got := httptest.NewRecorder()
+			limit.ServeHTTP(got, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+			return got.Code, got.Header().Get("Retry-After")
+		}
+		send()
+		for range 10 {
+			if status, wait := send(); status != http.StatusTooManyRequests || wait != "2" {
+				t.Fatalf("answered %d, to be tried again after %q seconds", status, wait)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		if status, _ := send(); status != http.StatusOK {
+			t.Errorf("answered %d after the time that it was told to wait", status)
+		}
+	})
+}
+
+func TestAClientIsForgottenWhenItsBudgetIsFullAgainAndNoSooner(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	clients := &clientLimiters{limit: rate.Every(time.Hour), burst: 2, current: map[netip.Addr]*rate.Limiter{}, turned: now}
+	client, other := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	known := clients.get(client, now)
+	for _, passed := range []time.Duration{20 * time.Minute, 40 * time.Minute, time.Hour} {
+		clients.get(other, now.Add(passed))
+	}
+	if clients.get(client, now.Add(time.Hour)) != known {
+		t.Error("a client got a new budget before its own was full again")
+	}
+	for _, passed := range []time.Duration{4 * time.Hour, 7 * time.Hour} {
+		clients.get(other, now.Add(passed))
+	}
+	if clients.get(client, now.Add(7*time.Hour)) == known {
+		t.Error("a client that has been idle for longer than its budget needs is still remembered")
 	}
 }

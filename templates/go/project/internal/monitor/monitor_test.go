@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"slices"
@@ -222,6 +224,41 @@ func TestASlowSubscriberIsDroppedAndTheRestServed(t *testing.T) {
 	hub.Publish(CheckEvent{})
 	if _, _, err := hub.Subscribe(t.Context()); err == nil {
 		t.Error("a closed hub took a subscriber")
+	}
+}
+
+func TestAHostWithoutDeliveriesIsForgotten(t *testing.T) {
+	t.Parallel()
+	const address = "https://hook.example.com/a"
+	var h hosts
+	for range alertsPerHost {
+		if !h.enter(address) {
+			t.Fatal("a delivery was refused before there were too many")
+		}
+	}
+	if h.enter("https://hook.example.com/b") {
+		t.Error("there are more deliveries to one host than it may get")
+	}
+	for range alertsPerHost {
+		h.leave(address)
+	}
+	if len(h.busy) != 0 {
+		t.Errorf("%v is remembered", h.busy)
+	}
+}
+
+func TestTheFirstCertificateOfTheChainToExpireCounts(t *testing.T) {
+	t.Parallel()
+	in := func(days int) *x509.Certificate {
+		return &x509.Certificate{NotAfter: time.Date(2026, 1, days, 0, 0, 0, 0, time.UTC)}
+	}
+	for _, chain := range [][]*x509.Certificate{{in(9), in(5), in(7)}, {in(5), in(9)}, {in(9), in(7), in(5)}} {
+		if got := firstExpiry(&tls.ConnectionState{PeerCertificates: chain}); got == nil || got.Day() != 5 {
+			t.Errorf("got %v", got)
+		}
+	}
+	if got := firstExpiry(nil); got != nil {
+		t.Errorf("without TLS: %v", got)
 	}
 }
 

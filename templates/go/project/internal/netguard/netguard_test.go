@@ -34,6 +34,22 @@ func TestCheckLetsOnlyThePublicInternetThrough(t *testing.T) {
 		"fd00::1":                false,
 		"224.0.0.1":              false,
 		"255.255.255.255":        false,
+		"0.1.2.3":                false,
+		"192.0.0.8":              false,
+		"192.0.2.1":              false,
+		"198.19.255.255":         false,
+		"198.51.100.1":           false,
+		"203.0.113.1":            false,
+		"240.0.0.1":              false,
+		"64:ff9b:1::a00:1":       false,
+		"100::1":                 false,
+		"2001:db8::1":            false,
+		"fec0::1":                false,
+		"fec0::1%eth0":           false,
+		"1.0.0.1":                true,
+		"100.128.0.1":            true,
+		"198.20.0.1":             true,
+		"2001:4860:4860::8888":   true,
 	} {
 		err := New(nil).Check(netip.MustParseAddr(addr))
 		if (err == nil) != allowed {
@@ -44,9 +60,11 @@ func TestCheckLetsOnlyThePublicInternetThrough(t *testing.T) {
 
 func TestCheckLetsListedNetworksThrough(t *testing.T) {
 	t.Parallel()
-	guard := New([]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")})
-	if err := guard.Check(netip.MustParseAddr("10.1.2.3")); err != nil {
-		t.Error(err)
+	guard := New([]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fe80::/10")})
+	for _, addr := range []string{"10.1.2.3", "::ffff:10.1.2.3", "fe80::1%eth0"} {
+		if err := guard.Check(netip.MustParseAddr(addr)); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := guard.Check(netip.MustParseAddr("10.2.0.1")); err == nil {
 		t.Error("10.2.0.1 was allowed")

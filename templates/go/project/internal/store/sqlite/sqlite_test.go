@@ -93,6 +93,15 @@ func TestAChangeThatIsMadeDoesNotWaitToBePrepared(t *testing.T) {
 	})
 }
 
+func TestWhatReadsCannotChange(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	defer func() { _ = db.Close() }()
+	if _, err := db.reader.ExecContext(t.Context(), "CREATE TABLE things (id INTEGER)"); err == nil {
+		t.Error("a connection that reads made a table")
+	}
+}
+
 func TestConnectionsThatReadAreKept(t *testing.T) {
 	t.Parallel()
 	db := open(t)
