@@ -150,9 +150,14 @@ class Repository:
 
 
 def _borrowing(objects: Path) -> Mapping[str, str]:
-    """Let git find what this folder holds, too; a colon in its name would be the end of it."""
-    name = str(objects).replace("\\", "\\\\").replace('"', '\\"')
-    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{name}"'}
+    """Let git find what this folder holds, too."""
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(objects)}
+
+
+def quoted(folder: Path) -> str:
+    """Write a folder as git reads it in a list of them: a colon or an end of line in its name would be its end."""
+    name = str(folder).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{name}"'
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, str] | None = None) -> bytes:
@@ -197,12 +202,13 @@ def start(folder: Path) -> None:
 
 def find(path: Path) -> Repository:
     """Give the repository that the project in `path` stands in; raises `DestinationError` where there is none."""
-    asked = ("--show-prefix", "--absolute-git-dir", "--git-path=objects", "--show-object-format")
-    words = [word.replace("--git-path=", "--git-path ") for word in asked]
-    done = attempt(path, "rev-parse", *" ".join(words).split())
-    if done.returncode:
-        raise _unusable(path, os.fsdecode(done.stderr))
-    prefix, private, objects, name = os.fsdecode(done.stdout).split("\n")[:4]
+    # One question each: a folder's name may hold an end of line.
+    asked = ("--show-prefix", "--absolute-git-dir", "--git-path objects", "--show-object-format")
+    answers = [attempt(path, "rev-parse", *words.split()) for words in asked]
+    for done in answers:
+        if done.returncode:
+            raise _unusable(path, os.fsdecode(done.stderr))
+    prefix, private, objects, name = (os.fsdecode(done.stdout).removesuffix("\n") for done in answers)
     head = attempt(path, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").stdout.decode().strip()
     if not head:
         raise DestinationError(f"{path} has no commit yet", "run `git add . && git commit -m Start` in it first")

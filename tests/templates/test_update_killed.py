@@ -165,6 +165,38 @@ def test_a_project_that_is_not_as_planned_is_put_back(
     assert {**shop.files(), "shared.txt": b""} == {**before, "shared.txt": b""}
 
 
+@pytest.mark.parametrize("commits", [False, True])
+def test_what_somebody_does_while_an_update_is_prepared_is_not_written_over(shop: Shop, commits: bool) -> None:
+    """A filter is run while the update is prepared; here it takes lines out of another file, and may commit that."""
+    away = 'cat; cd "{}"; unset GIT_INDEX_FILE GIT_DIR GIT_WORK_TREE; sed -i 5,7d text.txt; {}'
+    commit = "git -c user.name=me -c user.email=me@here commit --quiet --all --message=Meanwhile"
+    shop.git("config", "filter.away.smudge", away.format(shop.path, commit if commits else "true"))
+    shop.write(".gitattributes", "late/added.txt filter=away\n")
+    shop.save()
+    before, made = shop.files(), project.read(shop.path)
+    left = "".join(line for number, line in enumerate(OWN.splitlines(keepends=True), 1) if number not in range(5, 8))
+    with pytest.raises(DestinationError, match="another commit" if commits else "uncommitted"):
+        update.run(made, {}, {})
+    assert shop.files() == {**before, "text.txt": left.encode()}
+
+
+def test_what_somebody_writes_while_an_update_is_written_is_put_aside_and_named(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, before, once = journal.place, shop.files(), iter(["written meanwhile\n"])
+
+    def place(source: Path, folder: Path, path: str) -> None:
+        for text in once:
+            shop.write("text.txt", text)
+        honest(source, folder, path)
+
+    monkeypatch.setattr(journal, "place", place)
+    with pytest.raises(DestinationError, match=r"put aside: text\.txt: ") as caught:
+        update.run(project.read(shop.path), {}, {})
+    assert Path(caught.value.message.rpartition(": ")[2]).read_text() == "written meanwhile\n"
+    assert (shop.files(), shop.git("status", "--porcelain")) == (before, "")
+
+
 def test_an_interruption_while_it_writes_puts_everything_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     honest, placed = journal.place, []
 
