@@ -233,6 +233,16 @@ def test_a_private_file_where_a_release_adds_one_stays_and_is_named(update: Upda
     assert shop.files() == before
 
 
+def test_a_repository_of_ones_own_where_a_release_adds_a_file_is_not_written_into(update: Update, shop: Shop) -> None:
+    shop.write(".gitignore", "/late\n")
+    shop.save()
+    shop.write("late/own.txt", "mine\n")
+    git(shop.path / "late", "init", "--quiet")
+    before = shop.files()
+    code, said = update(shop)
+    assert (code, said["details"], shop.files()) == (3, {"files": ["late/added.txt"]}, before)
+
+
 def test_a_link_that_leads_out_of_the_project_is_not_followed(update: Update, shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     shop.write(".gitignore", "/late\n")
