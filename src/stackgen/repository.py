@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from stackgen.errors import DestinationError, SourceError
 
 LINK, SUBMODULE = "120000", "160000"
 MERGES = (2, 38)
+_NEXT_TO_NOTHING = 2**20
 _IDENTITY = ("-c", "user.name=stackgen", "-c", "user.email=stackgen@localhost")
 # The first commit holds all that was generated, whatever the user's own settings ignore, hook or sign;
 # there is nothing to maintain in a repository so new.
@@ -168,11 +170,13 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, st
     done = attempt(folder, *arguments, stdin=stdin, also=also)
     if done.returncode:
         complaint = os.fsdecode(done.stderr)
-        if git.is_full(complaint) and _is_temporary(folder):
+        # Git does not always say why it cannot write.
+        full = git.is_full(complaint) or (" write" in complaint and shutil.disk_usage(folder).free < _NEXT_TO_NOTHING)
+        if full and _is_temporary(folder):
             raise endings.no_room_for_temporary_files()
         word = next((a for a in arguments if re.fullmatch(r"[a-z]+(-[a-z]+)*", a)), "")
         message = f"git {word} failed in {folder}: {git.reason(complaint)}"
-        hint = "make room" if git.is_full(complaint) else "put that right in git, then try again"
+        hint = "make room" if full else "put that right in git, then try again"
         raise DestinationError(message, hint)
     return done.stdout
 

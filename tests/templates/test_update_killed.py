@@ -1,5 +1,6 @@
 """An update that is killed, runs out of disk or would lose something is whole, or can be ended, or never was."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,35 @@ def test_killed_at_any_moment_it_can_be_ended_or_taken_back(shop: Shop, tmp_path
     assert done.returncode == 0, done.stderr
     assert len(lines) == MOMENTS
     assert [line for line in lines if not line.endswith("whole")] == [], f"seed {seed()}"
+
+
+FULL = """
+mount -t tmpfs -o size=8m none "$1" && cp -a "$2" "$1/shop" && cd "$1" || exit 99
+free=$(df --output=avail -k . | tail -1)
+head -c $(( (free - $3) * 1024 )) /dev/zero > fill
+"$4" -m stackgen update shop --json
+echo $? >&2
+rm fill
+git -C shop status --porcelain >&2
+diff --recursive --exclude .git "$2" shop >&2
+"""
+
+
+@pytest.mark.parametrize("kilobytes", [0, 8, 32])
+def test_a_disk_that_is_full_leaves_the_project_as_it_was_and_is_called_that(
+    shop: Shop, tmp_path: Path, kilobytes: int
+) -> None:
+    (tmp_path / "small").mkdir()
+    words = ["sh", "-c", FULL, "sh", str(tmp_path / "small"), str(shop.path), str(kilobytes), sys.executable]
+    for alone in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
+        if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode == 0:
+            done = subprocess.run([*alone, *words], capture_output=True, text=True, check=False)
+            break
+    else:
+        pytest.skip("this machine lets nobody mount anything")
+    assert done.stderr == "3\n", done
+    hint = json.loads(done.stdout)["error"]["hint"]
+    assert "room" in hint or "space" in hint
 
 
 def interrupt(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
