@@ -55,4 +55,4 @@ def hint(complaint: str) -> str:
 
 def is_full(complaint: str) -> bool:
     """Tell whether a complaint of git's is about a disk without room."""
-    return "No space left" in complaint or "Disk quota exceeded" in complaint
+    return any(words in complaint for words in ("No space left", "Out of diskspace", "Disk quota exceeded"))

@@ -152,7 +152,7 @@ def open_store(path: Path, project: repository.Repository) -> Store:
             section, _, name = key.partition(".")
             file.write(f'[{section}]\n\t{name} = "{value}"\n')
     (path / "objects/info").mkdir(parents=True, exist_ok=True)
-    (path / "objects/info/alternates").write_bytes(os.fsencode(project.objects) + b"\n")
+    (path / "objects/info/alternates").write_bytes(os.fsencode(repository.quoted(project.objects)) + b"\n")
     return Store(path, project.format)
 
 

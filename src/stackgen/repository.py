@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from stackgen.errors import DestinationError, SourceError
 
 LINK, SUBMODULE = "120000", "160000"
 MERGES = (2, 38)
+_NEXT_TO_NOTHING = 2**20
 _IDENTITY = ("-c", "user.name=stackgen", "-c", "user.email=stackgen@localhost")
 # The first commit holds all that was generated, whatever the user's own settings ignore, hook or sign;
 # there is nothing to maintain in a repository so new.
@@ -150,9 +152,14 @@ class Repository:
 
 
 def _borrowing(objects: Path) -> Mapping[str, str]:
-    """Let git find what this folder holds, too; a colon in its name would be the end of it."""
-    name = str(objects).replace("\\", "\\\\").replace('"', '\\"')
-    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{name}"'}
+    """Let git find what this folder holds, too."""
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(objects)}
+
+
+def quoted(folder: Path) -> str:
+    """Write a folder as git reads it in a list of them: a colon or an end of line in its name would be its end."""
+    name = str(folder).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{name}"'
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, str] | None = None) -> bytes:
@@ -163,11 +170,13 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Mapping[str, st
     done = attempt(folder, *arguments, stdin=stdin, also=also)
     if done.returncode:
         complaint = os.fsdecode(done.stderr)
-        if git.is_full(complaint) and _is_temporary(folder):
+        # Git does not always say why it cannot write.
+        full = git.is_full(complaint) or (" write" in complaint and shutil.disk_usage(folder).free < _NEXT_TO_NOTHING)
+        if full and _is_temporary(folder):
             raise endings.no_room_for_temporary_files()
         word = next((a for a in arguments if re.fullmatch(r"[a-z]+(-[a-z]+)*", a)), "")
         message = f"git {word} failed in {folder}: {git.reason(complaint)}"
-        hint = "make room" if git.is_full(complaint) else "put that right in git, then try again"
+        hint = "make room" if full else "put that right in git, then try again"
         raise DestinationError(message, hint)
     return done.stdout
 
@@ -197,12 +206,13 @@ def start(folder: Path) -> None:
 
 def find(path: Path) -> Repository:
     """Give the repository that the project in `path` stands in; raises `DestinationError` where there is none."""
-    asked = ("--show-prefix", "--absolute-git-dir", "--git-path=objects", "--show-object-format")
-    words = [word.replace("--git-path=", "--git-path ") for word in asked]
-    done = attempt(path, "rev-parse", *" ".join(words).split())
-    if done.returncode:
-        raise _unusable(path, os.fsdecode(done.stderr))
-    prefix, private, objects, name = os.fsdecode(done.stdout).split("\n")[:4]
+    # One question each: a folder's name may hold an end of line.
+    asked = ("--show-prefix", "--absolute-git-dir", "--git-path objects", "--show-object-format")
+    answers = [attempt(path, "rev-parse", *words.split()) for words in asked]
+    for done in answers:
+        if done.returncode:
+            raise _unusable(path, os.fsdecode(done.stderr))
+    prefix, private, objects, name = (os.fsdecode(done.stdout).removesuffix("\n") for done in answers)
     head = attempt(path, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").stdout.decode().strip()
     if not head:
         raise DestinationError(f"{path} has no commit yet", "run `git add . && git commit -m Start` in it first")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from stackgen import merge, policies, releases, render, settling, source
+from stackgen import filters, merge, policies, releases, render, settling, source
 from stackgen.errors import DestinationError
 from stackgen.merge import Store
 from stackgen.migrations import Met
@@ -181,6 +181,9 @@ def _refuse_hidden(home: Repository, ours: Mapping[str, Entry], changes: Mapping
     }
     hint = "move it away or commit it, then update again"
     _refuse(taken, "the update brings files that are there already, but not in git:", hint)
+    left_out = set(filters.leaving_out(home, {name: ours[name] for name in changes if name in ours}))
+    hint = "copy these lines elsewhere, put the files back with `rm FILE && git checkout FILE`, then update again"
+    _refuse(left_out, "a filter of git's keeps no copy of lines that stand in", hint)
 
 
 def _is_taken(path: Path, name: str, changes: Mapping[str, Entry | None]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stackgen import migrations, pins, policies
+from stackgen import filters, migrations, pins, policies
 from stackgen.merge import Merged, Store
 from stackgen.migrations import Met
 from stackgen.policies import Aligned
@@ -32,6 +32,7 @@ def settle(store: Store, base: Tree, ours: Tree, theirs: Tree) -> Settled:
     trees = policies.align(base, ours, theirs, store.renames(base, ours), store.renames(base, theirs))
     met = migrations.find(trees.base, trees.ours, trees.theirs)
     aligned = {1: dict(trees.base), 2: dict(trees.ours), 3: dict(trees.theirs)}
+    elsewhere = _kept_elsewhere(store, trees)
     given_up = _level(store, trees)
     merged = store.merge(trees.base, trees.ours, trees.theirs)
     for path, entry in list(trees.union.items()):
@@ -44,7 +45,17 @@ def settle(store: Store, base: Tree, ours: Tree, theirs: Tree) -> Settled:
     conflicts = {
         path: {n: aligned[n].get(path, entry) for n, entry in sides.items()} for path, sides in merged.conflicts.items()
     }
+    conflicts |= {path: {n: each[path] for n, each in aligned.items() if path in each} for path in elsewhere}
     return Settled(trees, aligned[1], merged.tree, conflicts, given_up, met)
+
+
+def _kept_elsewhere(store: Store, trees: Aligned) -> set[str]:
+    """Give what both have changed and Git LFS keeps, whose lines no merge can see, and let it be the user's."""
+    sides = ((path, trees.base.get(path), trees.ours[path], trees.theirs.get(path)) for path in trees.ours)
+    both = [path for path, base, ours, theirs in sides if theirs not in {None, base, ours} and ours != base]
+    found = {path for path in both if filters.is_pointer(store.blob(trees.ours[path]))}
+    trees.theirs |= {path: trees.ours[path] for path in found}
+    return found
 
 
 def drifted(store: Store, base: Tree, ours: Tree) -> tuple[str, ...]:

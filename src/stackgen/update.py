@@ -125,12 +125,13 @@ def apply(plan: Revision) -> None:
     written = journal.prepare(home, plan.changes, plan.conflicts, plan.store.objects, versions)
     try:
         _prove(before, written.root / "out" / home.prefix, plan)
+        _require_as_planned(home)
     except BaseException:
         journal.discard(written)
         raise
     journal.begin(written)
     try:
-        journal.go_on(home, written)
+        _refuse_meanwhile(journal.go_on(home, written))
         _prove(before, home.path, plan)
         _prove_alone(home, plan)
         journal.finish(home, written)
@@ -139,6 +140,20 @@ def apply(plan: Revision) -> None:
         raise
     left = f", with conflicts in {len(plan.conflicts)} file(s)" if plan.conflicts else ""
     endings.finish(f"{plan.project.path} was updated to {plan.to_version}{left}")
+
+
+def _require_as_planned(home: Repository) -> None:
+    """Refuse what somebody has changed or committed since the update was planned: it would be written over."""
+    repository.require_ready(home)
+    if repository.find(home.path).head != home.head:
+        raise DestinationError(f"{home.path} has another commit since the update was planned", "update again")
+
+
+def _refuse_meanwhile(put_aside: tuple[str, ...]) -> None:
+    if put_aside:
+        places = ", ".join(map(repository.readable, put_aside))
+        message = f"files were changed while the update was written, and put aside: {places}"
+        raise DestinationError(message, "everything else is as it was; put them back, and commit or stash them")
 
 
 def _prove(before: proof.Proof, after: Path, plan: Revision) -> None:

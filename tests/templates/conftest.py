@@ -1,14 +1,28 @@
-"""Projects for the tests of operational files, rendered once."""
+"""Projects that many tests look at, rendered once."""
 
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import grounds
 import pytest
+from grounds import NEWEST, ORDINARY, Ground
 from operations_render import STACKS, YAML_FILES, Project, distinct, one_of_each_stack, render_all
 from operations_tools import go_tool, run
 
 OVERLAY = "deploy/kustomize/overlays/production"
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every release of the template with its tag, today's files and an ordinary release behind them."""
+    return grounds.template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def ground(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ground]:
+    """The newest release's project of a stack, on its way to the ordinary release."""
+    return cache(lambda stack: grounds.lay(template, stack, NEWEST, ORDINARY, tmp_path_factory.mktemp("ground")))
 
 
 @pytest.fixture(scope="session")

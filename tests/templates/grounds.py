@@ -5,7 +5,7 @@ repository holds, `ordinary` an ordinary release made of it.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from releases import released
 from stackgen import merge, project, render, report, repository, revision, update
 
 TODAY, ORDINARY = "89.0.0", "90.0.0"
+Look = Callable[[Path], witness.Files]
+# The corpus is written for the newest release; its project meets today's changes and an ordinary release's.
+NEWEST = list(released())[-1]
 ANSWERS: Mapping[str, object] = {"name": "my-shop", "deploy": "kubernetes"}
 
 
@@ -77,11 +80,17 @@ def carry(ground: Ground, edits: Iterable[Edit], work: Path) -> Outcome:
     git(shop, "add", "--all")
     git(shop, "commit", "--quiet", "--allow-empty", "--message", "Edit")
     had = witness.files(shop)
+    complaints, told = updated(ground, shop, work)
+    return Outcome(complaints, told, missing, had != witness.files(ground.pristine))
+
+
+def updated(ground: Ground, shop: Path, work: Path, look: Look = witness.files) -> tuple[list[str], update.Report]:
+    """Update what somebody has made of the project; give the witness's complaints, and what the report says."""
+    had = look(shop)
     home = repository.find(shop)
+    repository.require_ready(home)
     plan = revision.revise(project.read(shop), home, merge.open_store(work / "store", home), ground.old, ground.new)
     update.apply(plan)
     told = update.report(plan)
-    case = witness.Case(
-        witness.files(ground.old), had, witness.files(ground.new), witness.files(shop), report.data(told)
-    )
-    return Outcome(witness.complaints(case), told, missing, case.had != witness.files(ground.pristine))
+    case = witness.Case(witness.files(ground.old), had, witness.files(ground.new), look(shop), report.data(told))
+    return witness.complaints(case), told

@@ -8,7 +8,6 @@ stack, picked by the run's seed. The two-year project has seen many at once, and
 import random
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import corpus
@@ -17,15 +16,13 @@ import museum
 import pytest
 import releases
 import witness
-from grounds import ORDINARY, TODAY, Ground
+from grounds import TODAY, Ground
 from museum import ROOT, git
 from sizes import is_release, seed
 
 from stackgen import project, questions, render, report, repository, update
 
 STACKS = questions.read(ROOT).stacks()
-# The corpus is written for the newest release; its project meets today's changes and an ordinary release's.
-NEWEST = list(releases.released())[-1]
 SOME = 3
 ABOUT = 30
 KINDS = {
@@ -33,16 +30,6 @@ KINDS = {
     "deletion", "settings", "generated", "pins", "code",
 }  # fmt: skip
 MARKERS = re.compile(rb"(?m)^(<{7} yours|={7}|>{7} template)\r?\n")
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grounds.template(tmp_path_factory.mktemp("corpus"))
-
-
-@pytest.fixture(scope="module")
-def ground(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ground]:
-    return cache(lambda stack: grounds.lay(template, stack, NEWEST, ORDINARY, tmp_path_factory.mktemp("ground")))
 
 
 def picked() -> Iterator[object]:

@@ -146,6 +146,68 @@ def test_what_git_keeps_otherwise_than_it_stands_on_the_disk_is_merged_and_not_t
         assert shop.read("text.txt") == becomes
 
 
+def test_lines_that_a_filter_keeps_from_git_are_not_written_over(update: Update, shop: Shop) -> None:
+    """Git calls the file unchanged, and could not bring them back: filters that strip secrets or outputs do so."""
+    shop.git("config", "filter.strip.clean", "sed /secret/d")
+    shop.git("config", "filter.strip.smudge", "cat")
+    shop.write(".gitattributes", "*.txt filter=strip\n")
+    shop.save()
+    shop.write("text.txt", own(TEXT) + b"secret=1\n")
+    shop.write("gone/dropped.txt", f"secret=2\n{TEXT}")
+    shop.save()
+    before = shop.files()
+    code, said = update(shop)
+    assert (code, said["details"]) == (3, {"files": ["gone/dropped.txt", "text.txt"]})
+    assert shop.files() == before
+    for name in said["details"]["files"]:  # type: ignore[index]  # as the hint says
+        (shop.path / name).unlink()
+        shop.git("checkout", "--", name)
+    assert update(shop)[0] == 0
+    assert shop.read("text.txt") == own(NEW)
+
+
+LFS = """
+import hashlib, pathlib, sys
+store = pathlib.Path(__file__).parent
+content, version = sys.stdin.buffer.read(), b"version https://git-lfs.github.com/spec/v1\\n"
+name = hashlib.sha256(content).hexdigest()
+if sys.argv[1] == "clean" and not content.startswith(version):
+    (store / name).write_bytes(content)
+    content = version + f"oid sha256:{name}\\nsize {len(content)}\\n".encode()
+elif sys.argv[1] == "smudge" and content.startswith(version):
+    content = (store / content.split(b":")[2][:64].decode()).read_bytes()
+sys.stdout.buffer.write(content)
+"""
+
+
+def test_a_text_that_git_lfs_keeps_stays_as_it_is_in_a_conflict(update: Update, shop: Shop, tmp_path: Path) -> None:
+    """What git has of it is a pointer, in which no merge finds a line: that was merged with the template's text."""
+    (tmp_path / "lfs").mkdir()
+    (tmp_path / "lfs/filter.py").write_text(LFS)
+    for way in ("clean", "smudge"):
+        shop.git("config", f"filter.lfs.{way}", f"{sys.executable} {tmp_path}/lfs/filter.py {way}")
+    shop.write(".gitattributes", "/text.txt filter=lfs -text\n/late/* filter=lfs -text\n")
+    shop.write("text.txt", own(TEXT))
+    shop.save()
+    code, said = update(shop)
+    assert (code, said["details"]["conflicts"]) == (5, ["text.txt"])  # type: ignore[index]
+    assert (shop.read("text.txt"), shop.read("late/added.txt")) == (own(TEXT), b"added by 0.2.0\n")
+    assert shop.git("show", ":3:text.txt") == NEW.strip()
+    assert update(shop, "--abort")[0] == 0
+    assert shop.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("name", ["sh\nop", "two\nlines/shop"])
+def test_a_folders_name_may_hold_an_end_of_line(update: Update, shop: Shop, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    shop.write("text.txt", own(TEXT))
+    shop.edit("example/items.txt", "line 11", "line XI")
+    moved = Shop(shop.path.rename(tmp_path / name), shop.bundle)
+    code, said = update(moved)
+    assert (code, said["details"]["conflicts"]) == (5, ["example/items.txt"])  # type: ignore[index]
+    assert moved.read("text.txt") == own(NEW)
+
+
 @pytest.mark.parametrize("name", ["tools.json", "example"])
 def test_what_was_taken_out_of_git_and_ignored_is_left_alone(update: Update, shop: Shop, name: str) -> None:
     shop.git("rm", "-r", "--cached", "--quiet", name)
@@ -169,6 +231,16 @@ def test_a_private_file_where_a_release_adds_one_stays_and_is_named(update: Upda
     assert file in str(said["message"])
     assert said["hint"]
     assert shop.files() == before
+
+
+def test_a_repository_of_ones_own_where_a_release_adds_a_file_is_not_written_into(update: Update, shop: Shop) -> None:
+    shop.write(".gitignore", "/late\n")
+    shop.save()
+    shop.write("late/own.txt", "mine\n")
+    git(shop.path / "late", "init", "--quiet")
+    before = shop.files()
+    code, said = update(shop)
+    assert (code, said["details"], shop.files()) == (3, {"files": ["late/added.txt"]}, before)
 
 
 def test_a_link_that_leads_out_of_the_project_is_not_followed(update: Update, shop: Shop, tmp_path: Path) -> None:

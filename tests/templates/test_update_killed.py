@@ -1,5 +1,6 @@
 """An update that is killed, runs out of disk or would lose something is whole, or can be ended, or never was."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ from stackgen import journal, merge, project, update
 from stackgen.errors import DestinationError, LossError
 from stackgen.repository import Entry, Tree
 
-# Of five, the last has its disk full.
-MOMENTS = 60 if is_release() else 15
+# Of five, the last has its disk full: before a release fifty and more are killed.
+MOMENTS = 65 if is_release() else 15
 OWN = TEXT.replace("line 3\n", "line 3\nmine\n")
 
 
@@ -33,6 +34,35 @@ def test_killed_at_any_moment_it_can_be_ended_or_taken_back(shop: Shop, tmp_path
     assert done.returncode == 0, done.stderr
     assert len(lines) == MOMENTS
     assert [line for line in lines if not line.endswith("whole")] == [], f"seed {seed()}"
+
+
+FULL = """
+mount -t tmpfs -o size=8m none "$1" && cp -a "$2" "$1/shop" && cd "$1" || exit 99
+free=$(df --output=avail -k . | tail -1)
+head -c $(( (free - $3) * 1024 )) /dev/zero > fill
+"$4" -m stackgen update shop --json
+echo $? >&2
+rm fill
+git -C shop status --porcelain >&2
+diff --recursive --exclude .git "$2" shop >&2
+"""
+
+
+@pytest.mark.parametrize("kilobytes", [0, 8, 32])
+def test_a_disk_that_is_full_leaves_the_project_as_it_was_and_is_called_that(
+    shop: Shop, tmp_path: Path, kilobytes: int
+) -> None:
+    (tmp_path / "small").mkdir()
+    words = ["sh", "-c", FULL, "sh", str(tmp_path / "small"), str(shop.path), str(kilobytes), sys.executable]
+    for alone in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
+        if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode == 0:
+            done = subprocess.run([*alone, *words], capture_output=True, text=True, check=False)
+            break
+    else:
+        pytest.skip("this machine lets nobody mount anything")
+    assert done.stderr == "3\n", done
+    hint = json.loads(done.stdout)["error"]["hint"]
+    assert "room" in hint or "space" in hint
 
 
 def interrupt(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +193,38 @@ def test_a_project_that_is_not_as_planned_is_put_back(
     with pytest.raises(LossError, match=r"shared\.txt" if stranger else r"text\.txt"):
         update.run(project.read(shop.path), {}, {})
     assert {**shop.files(), "shared.txt": b""} == {**before, "shared.txt": b""}
+
+
+@pytest.mark.parametrize("commits", [False, True])
+def test_what_somebody_does_while_an_update_is_prepared_is_not_written_over(shop: Shop, commits: bool) -> None:
+    """A filter is run while the update is prepared; here it takes lines out of another file, and may commit that."""
+    away = 'cat; cd "{}"; unset GIT_INDEX_FILE GIT_DIR GIT_WORK_TREE; sed -i 5,7d text.txt; {}'
+    commit = "git -c user.name=me -c user.email=me@here commit --quiet --all --message=Meanwhile"
+    shop.git("config", "filter.away.smudge", away.format(shop.path, commit if commits else "true"))
+    shop.write(".gitattributes", "late/added.txt filter=away\n")
+    shop.save()
+    before, made = shop.files(), project.read(shop.path)
+    left = "".join(line for number, line in enumerate(OWN.splitlines(keepends=True), 1) if number not in range(5, 8))
+    with pytest.raises(DestinationError, match="another commit" if commits else "uncommitted"):
+        update.run(made, {}, {})
+    assert shop.files() == {**before, "text.txt": left.encode()}
+
+
+def test_what_somebody_writes_while_an_update_is_written_is_put_aside_and_named(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, before, once = journal.place, shop.files(), iter(["written meanwhile\n"])
+
+    def place(source: Path, folder: Path, path: str) -> None:
+        for text in once:
+            shop.write("text.txt", text)
+        honest(source, folder, path)
+
+    monkeypatch.setattr(journal, "place", place)
+    with pytest.raises(DestinationError, match=r"put aside: text\.txt: ") as caught:
+        update.run(project.read(shop.path), {}, {})
+    assert Path(caught.value.message.rpartition(": ")[2]).read_text() == "written meanwhile\n"
+    assert (shop.files(), shop.git("status", "--porcelain")) == (before, "")
 
 
 def test_an_interruption_while_it_writes_puts_everything_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

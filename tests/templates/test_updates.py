@@ -24,7 +24,7 @@ import releases
 import yaml
 from museum import ROOT, Repository, git, repository_of_today
 from releases import released, stacks_of
-from sizes import is_release
+from sizes import is_release, seed
 
 import hatch_build
 from stackgen import project, questions, render, update
@@ -388,6 +388,34 @@ def test_jobs_and_streams_are_switched_on_and_off_by_an_update_without_a_trace(b
         update.run(project.read(made.path), dict.fromkeys(SWITCHES, said), {})
         git(made.path, "commit", "--quiet", "--all", f"--message={said}")
         assert (content(made.path) == before) is (not said)
+
+
+OTHERWISE: Mapping[str, Mapping[str, object]] = {
+    "node-ts": {},
+    "go": {"jobs": True, "rpc": "connect"},
+    "python-django": {"data_tools": False},
+    "hybrid-node-python-ml": {"ml_training": "torch"},
+}
+ONE_STACK = ASKED.stacks()[seed() % len(ASKED.stacks())]
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [pytest.param(s, marks=pytest.mark.full if s == ONE_STACK else pytest.mark.release) for s in ASKED.stacks()],
+)
+def test_other_answers_and_the_first_ones_again_leave_no_trace(bundle: str, tmp_path: Path, stack: str) -> None:
+    others = {"deploy": "kubernetes", "ci": "gitlab", **OTHERWISE[stack]}
+    made = make(bundle, NEXT, {"stack": stack, "name": NAME}, tmp_path / "made")
+    (made.path / "ours.txt").write_text(f"{OURS}\n", encoding="utf-8")
+    git(made.path, "add", "--all")
+    git(made.path, "commit", "--quiet", "--message=Ours")
+    before = content(made.path)
+    for data in (others, {key: made.answers[key] for key in others}):
+        assert update.run(project.read(made.path), data, {}).conflicts == ()
+        git(made.path, "add", "--all")
+        git(made.path, "commit", "--quiet", "--message=Other answers")
+        assert {key: project.read(made.path).answers[key] for key in data} == data
+        assert (content(made.path) == before) is (data != others)
 
 
 def test_a_module_that_was_removed_by_hand_stays_away(bundle: str, fresh: Fresh, tmp_path: Path) -> None:

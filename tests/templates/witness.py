@@ -4,10 +4,13 @@ Four states of a project are looked at: what its release made, what its owner ma
 and what the update left. `complaints` says in one line each what the update cannot answer for.
 """
 
+import io
 import json
 import os
 import re
 import stat
+import subprocess
+import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +51,35 @@ def files(folder: Path) -> dict[str, Held]:
                 os.fsencode(path.readlink()) if link else path.read_bytes(), kind
             )
     return found
+
+
+def kept(folder: Path) -> dict[str, Held]:
+    """Give every file as git would keep it, line ends, encodings, keywords and filters undone."""
+    with tempfile.TemporaryDirectory() as place:
+        environment = {**os.environ, "GIT_INDEX_FILE": f"{place}/index", "GIT_NO_REPLACE_OBJECTS": "1"}
+
+        def git(*words: str, stdin: bytes = b"") -> bytes:
+            command = ["git", "-C", str(folder), "-c", "core.safecrlf=false", "-c", "core.fsmonitor=false", *words]
+            done = subprocess.run(command, input=stdin, capture_output=True, check=True, env=environment)
+            return done.stdout
+
+        git("add", "--all", "--force", ".")
+        found = {}
+        for line in git("ls-files", "--stage", "-z").split(b"\0")[:-1]:
+            about, _, name = line.partition(b"\t")
+            mode, object_, _ = about.decode().split()
+            if mode != "160000":
+                kind = {"120000": "link", "100755": "program"}.get(mode, "file")
+                found[os.fsdecode(name)] = object_, kind
+        said = io.BytesIO(git("cat-file", "--batch", stdin="".join(f"{each}\n" for each, _ in found.values()).encode()))
+        return {name: Held(next_of(said), kind) for name, (_, kind) in found.items()}
+
+
+def next_of(batch: io.BytesIO) -> bytes:
+    """Give the next content of what `git cat-file --batch` says."""
+    content = batch.read(int(batch.readline().split()[-1]))
+    batch.readline()
+    return content
 
 
 @dataclass(frozen=True)

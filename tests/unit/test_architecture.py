@@ -12,7 +12,7 @@ ROOMS = (
     "errors", "endings", "keys", "workshop", "reading", "choices", "article", "rules", "notes", "shapes", "steps",
     "stacks", "recommend", "decision", "values", "questionnaire", "expressions", "walk", "conditions", "questions",
     "limits", "schema", "plan", "git", "source", "project", "provenance",
-    "repository", "destination", "trim", "render", "releases",
+    "repository", "filters", "destination", "trim", "render", "releases",
     "merge", "pins", "migrations", "policies", "settling", "proof", "journal", "revision", "update", "standing",
     "toolchain", "verify", "serving", "layout", "proving", "advice", "console", "voice", "report",
     "trial",
