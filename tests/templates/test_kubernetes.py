@@ -26,6 +26,7 @@ from stackgen import render
 pytestmark = pytest.mark.release
 OVERLAYS = "deploy/kustomize/overlays"
 MONITORING = "../../../../monitoring"
+SCRAPING = f"{MONITORING}/scraping"
 SECOND = "registry.example.com/shop@sha256:" + "2" * 64
 JOBS = {"hybrid-node-python-ml": {"ml_async_jobs": True}, "go": {"jobs": True}}
 GATEWAY, SECRETS = ("../../components/gateway",), ("../../components/external-secrets",)
@@ -40,7 +41,7 @@ BREAKS = [
         SECRETS,
         "store",
     ),
-    ("monitoring/podmonitor.yaml", "podMetricsEndpoints:", "endpoints:", (MONITORING,), "spec.endpoints"),
+    ("monitoring/scraping/podmonitor.yaml", "podMetricsEndpoints:", "endpoints:", (MONITORING,), "spec.endpoints"),
     ("deploy/kustomize/base/service.yaml", "targetPort: http", "targetPort: HTTP", (), "targetPort"),
     ("deploy/kustomize/base/deployment.yaml", "runAsNonRoot: true", "runAsNonRoot: false", (), "runAsNonRoot"),
     ("deploy/kustomize/base/deployment.yaml", "cpu: 100m", "cpu: much", (), "quantities"),
@@ -104,7 +105,7 @@ def components_of(project: Path) -> list[tuple[str, ...]]:
     every = sorted(f"../../components/{path.name}" for path in (project / "deploy/kustomize/components").iterdir())
     every.append(MONITORING)
     kserve = "../../components/kserve"
-    return [(), *((one,) for one in every if one != kserve), tuple(one for one in every if one != kserve)]
+    return [(), (SCRAPING,), *((one,) for one in every if one != kserve), tuple(one for one in every if one != kserve)]
 
 
 @pytest.mark.parametrize("overlay", ["production", "staging"])
