@@ -5,6 +5,7 @@ is looked at as the Deployment that it makes. See `kubernetes_server` for what i
 """
 
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -192,6 +193,24 @@ def test_a_second_release_goes_on_top_and_is_taken_back(
     (overlay / "kustomization.yaml").write_text(first, encoding="utf-8")
     apply(cluster, overlay)
     assert SECOND not in images(cluster, name)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_after_a_change_of_secrets_the_command_of_the_page_rolls_every_pod(
+    cluster: Cluster, files: Path, tmp_path: Path, stack: str
+) -> None:
+    name = f"{stack[:6].rstrip('-')}-secrets"
+    project = render_files(
+        files, tmp_path / "project", stack=stack, name=name, deploy="kubernetes", **JOBS.get(stack, {})
+    )
+    apply(cluster, project / OVERLAYS / "production")
+    page = (project / "docs/kubernetes.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"\*\*Secrets\.\*\*.*`kubectl (.+)`", page)
+    done = cluster.kubectl(*command.split())
+    assert done.returncode == 0, done.stderr
+    templates = [item["spec"]["template"]["metadata"] for item in cluster.objects(name, "deployments")]
+    assert templates
+    assert all("kubectl.kubernetes.io/restartedAt" in each["annotations"] for each in templates)
 
 
 def images(cluster: Cluster, namespace: str) -> set[str]:
