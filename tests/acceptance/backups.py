@@ -73,7 +73,7 @@ def blocks(page: Path, language: str, section: str = "") -> list[str]:
 def restored(project: Path, server: str, environment: Mapping[str, str], folder: Path) -> None:
     """Back the database `my_shop` up as the page says, and restore it as `my_shop_restored`."""
     once, new = blocks(project / "docs/backup.md", "sql")
-    backup, restore = blocks(project / "docs/backup.md", "sh")
+    backup, restore, *_ = blocks(project / "docs/backup.md", "sh")
     addresses = {
         "BACKUP_DATABASE_URL": address(server, BACKUP),
         "RESTORED_DATABASE_URL": address(server, OWNER, "my_shop_restored"),

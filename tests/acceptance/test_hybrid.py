@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import backups
 import copier
 import processes
 import pytest
@@ -16,6 +18,7 @@ import working_page
 from breaks import Break, assert_all_have_a_place
 from museum import git, repository_of_today
 from sizes import seed
+from test_node_ts import Browser, sign_up
 
 from tools import hybrid_contracts
 
@@ -545,6 +548,88 @@ def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]
     answer = processes.http("POST", f"{url}/v1/predict", {"instances": customers})
     assert answer.status == 200, answer.body
     return [one["leaves"] for one in answer.json["predictions"]]
+
+
+@pytest.mark.release
+def test_a_backup_of_both_halves_is_restored_as_its_page_says(
+    project: Path, environment: Environment, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    volume, restored = tmp_path / "volume", tmp_path / "restored"
+    shutil.copytree(project / "services/ml/models", volume)
+    # A version that only the volume has, and that is not served.
+    own = {**environment, "ML_REGISTRY_DIR": str(volume)}
+    parameters = (project / "services/ml/params.toml").read_text(encoding="utf-8")
+    assert "seed = 20" in parameters
+    (tmp_path / "params.toml").write_text(parameters.replace("seed = 20", "seed = 12"), encoding="utf-8")
+    processes.sh(f"npm run ml -- train --no-promote --params {tmp_path / 'params.toml'}", project, own)
+    listed = registered(processes.sh("npm run ml -- models", project, own).stdout)
+    assert sorted(line.endswith(" production") for line in listed) == [False, True]
+    with backups.own_server() as server:
+        (roles,) = backups.blocks(project / "docs/deploy.md", "sql", "Database roles")
+        for statement in filter(str.strip, roles.split(";")):
+            backups.psql(server, statement)
+        token = {
+            "AUTH_SECRET": "a" * 32,
+            "ML_SERVICE_TOKEN": "t" * 32,
+            "ML_PORT": str(free_port()),
+            "PORT": str(free_port()),
+        }
+        token |= {"ML_URL": f"http://127.0.0.1:{token['ML_PORT']}", "OVERLOAD_EVENT_LOOP_DELAY_MS": "0"}
+
+        def settings(database: str, models: Path) -> dict[str, str]:
+            addresses = [backups.address(server, role, database) for role in ("my_shop_api", backups.OWNER)]
+            told = {"DATABASE_URL": addresses[0], "MIGRATION_DATABASE_URL": addresses[1]}
+            return {**environment, **token, **told, "ML_REGISTRY_DIR": str(models)}
+
+        def migrate(database: str) -> None:
+            processes.sh("npm run migrate", project, settings(database, volume))
+
+        migrate("my_shop")
+        browser = Browser(f"http://localhost:{token['PORT']}")
+        with both_halves(project, settings("my_shop", volume)):
+            organization = sign_up(browser).removesuffix("/projects")
+            before = predict(browser, organization)
+        backups.proven(project, server, environment, tmp_path, migrate)
+        _, _, keep, bring_back = backups.blocks(project / "docs/backup.md", "sh")
+        named = {"RESTORED_REGISTRY_DIR": str(restored)}
+        processes.sh(["bash", "-ec", keep], tmp_path, own)
+        shutil.rmtree(volume)
+        (tmp_path / "models.tar").rename(project / "models.tar")
+        try:
+            brought = registered(processes.sh(["bash", "-ec", bring_back], project, {**environment, **named}).stdout)
+        finally:
+            (project / "models.tar").unlink()
+        assert brought == listed
+        # The same session, from the other database, and the same model, from the other folder.
+        with both_halves(project, settings("my_shop_restored", restored)):
+            assert predict(browser, organization) == before
+            usage = browser("GET", f"{organization}/predictions/usage").json
+    # Two months, where one has just ended.
+    assert sum(month["predictions"] for month in [usage, *usage["earlier"]]) == 2, usage
+
+
+def registered(said: str) -> list[str]:
+    """Give the lines of `ml models` without what npm says."""
+    return [line.strip() for line in said.splitlines() if '{"' in line]
+
+
+@contextmanager
+def both_halves(project: Path, settings: Environment) -> Iterator[None]:
+    """Run the service and the API, and see both end well."""
+    model, api = ([".venv/bin/ml", "serve"], project / "services/ml"), (["node", "apps/api/src/server.ts"], project)
+    with (
+        processes.serve(*model, settings, f"{settings['ML_URL']}/readyz") as service,
+        processes.serve(*api, settings, f"http://localhost:{settings['PORT']}/readyz") as server,
+    ):
+        yield
+        assert (server.stop(), service.stop()) == (0, 0)
+
+
+def predict(browser: Browser, organization: str) -> object:
+    """Ask for a prediction, and give all that is said of it."""
+    answer = browser("POST", f"{organization}/predictions", {"instances": [[index % 16 for index in range(64)]]})
+    assert answer.status == 200, answer.body
+    return answer.json
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from operations_tools import environments_of
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "smtp": 587, "smtps": 465}
 NAMES = 53
 NAME_LABEL = "app.kubernetes.io/name"
+# Where what collects metrics and traces runs, as the pages have it.
+MONITORING = {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
 # Set for PostgreSQL's own image, or by the image's author.
 NOT_OURS = re.compile(r"POSTGRES_(USER|DB)|PGDATA")
 
@@ -66,7 +68,7 @@ def admitted_ports(path: Path, app: str) -> set[int]:
 
 
 def _from_outside(rule: Mapping[str, Any]) -> bool:
-    return "from" not in rule or any("namespaceSelector" in peer for peer in rule["from"])
+    return "from" not in rule or any(peer.get("namespaceSelector") == MONITORING for peer in rule["from"])
 
 
 def open_ports(path: Path, app: str) -> set[int]:
@@ -121,10 +123,10 @@ def lost_settings(project: Path, service: str, example: Path) -> set[str]:
     return {name for name in explained_settings(example) if given.get(name) != f"said-in-{example.parent.name}"}
 
 
-def image_settings(dockerfile: Path) -> set[str]:
+def image_settings(dockerfile: Path) -> dict[str, str]:
     """Give the variables that an image sets."""
     blocks = re.findall(r"^ENV (?:.*\\\n)*.*", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
-    return set(re.findall(r"\b([A-Z_]+)=", "".join(blocks)))
+    return dict(re.findall(r"\b([A-Z_]+)=(\S*)", "".join(blocks)))
 
 
 def config_settings(paths: Iterable[Path]) -> set[str]:

@@ -90,6 +90,8 @@ OUR_RULES = [
         "        run: goreleaser release && printf",
         "signs without a key",
     ),
+    Break(".github/workflows/release.yml", policies.workflow, "          sbom: true\n", "", "without what is in it"),
+    Break(".gitlab-ci.yml", policies.gitlab, "--sbom=true ", "", "without what is in it"),
     Break(".gitlab-ci.yml", policies.gitlab, "  timeout: 15 minutes\n", "", "no time limit"),
     Break(".gitlab-ci.yml", policies.gitlab, "workflow:", ".workflow:", "run everything twice"),
     Break(".gitlab-ci.yml", policies.gitlab, "postgres:18-trixie", "postgres", "has no version"),

@@ -57,6 +57,9 @@ def _job(job: Mapping[str, Any], triggers: Any) -> Iterator[str]:
         if "${{" in step.get("run", ""):
             yield "puts an expression into a shell command instead of a variable"
         yield from _told_to_the_public(step)
+        published = step.get("with", {}) if "docker/build-push-action@" in str(step.get("uses")) else {}
+        if published.get("push") and not (published.get("sbom") and published.get("provenance") == "mode=max"):
+            yield "publishes an image without what is in it, and what it was made of"
         checks_out = str(step.get("uses", "")).startswith("actions/checkout@")
         if checks_out and step.get("with", {}).get("persist-credentials") is not False:
             yield "leaves the token in the checkout"
@@ -83,6 +86,9 @@ def gitlab(text: str) -> Iterator[str]:
     for name, job in document.items():
         if isinstance(job, dict):
             yield from (f"job {name}: {problem}" for problem in _environment_of_python(job, document))
+            for line in job.get("script", []):
+                if "buildx build --push" in line and not {"--sbom=true", "--provenance=mode=max"} <= set(line.split()):
+                    yield f"job {name}: publishes an image without what is in it, and what it was made of"
     yield from secrets(text)
 
 

@@ -5,6 +5,7 @@ is looked at as the Deployment that it makes. See `kubernetes_server` for what i
 """
 
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from stackgen import render
 pytestmark = pytest.mark.release
 OVERLAYS = "deploy/kustomize/overlays"
 MONITORING = "../../../../monitoring"
+SCRAPING = f"{MONITORING}/scraping"
 SECOND = "registry.example.com/shop@sha256:" + "2" * 64
 JOBS = {"hybrid-node-python-ml": {"ml_async_jobs": True}, "go": {"jobs": True}}
 GATEWAY, SECRETS = ("../../components/gateway",), ("../../components/external-secrets",)
@@ -40,7 +42,7 @@ BREAKS = [
         SECRETS,
         "store",
     ),
-    ("monitoring/podmonitor.yaml", "podMetricsEndpoints:", "endpoints:", (MONITORING,), "spec.endpoints"),
+    ("monitoring/scraping/podmonitor.yaml", "podMetricsEndpoints:", "endpoints:", (MONITORING,), "spec.endpoints"),
     ("deploy/kustomize/base/service.yaml", "targetPort: http", "targetPort: HTTP", (), "targetPort"),
     ("deploy/kustomize/base/deployment.yaml", "runAsNonRoot: true", "runAsNonRoot: false", (), "runAsNonRoot"),
     ("deploy/kustomize/base/deployment.yaml", "cpu: 100m", "cpu: much", (), "quantities"),
@@ -104,7 +106,7 @@ def components_of(project: Path) -> list[tuple[str, ...]]:
     every = sorted(f"../../components/{path.name}" for path in (project / "deploy/kustomize/components").iterdir())
     every.append(MONITORING)
     kserve = "../../components/kserve"
-    return [(), *((one,) for one in every if one != kserve), tuple(one for one in every if one != kserve)]
+    return [(), (SCRAPING,), *((one,) for one in every if one != kserve), tuple(one for one in every if one != kserve)]
 
 
 @pytest.mark.parametrize("overlay", ["production", "staging"])
@@ -191,6 +193,24 @@ def test_a_second_release_goes_on_top_and_is_taken_back(
     (overlay / "kustomization.yaml").write_text(first, encoding="utf-8")
     apply(cluster, overlay)
     assert SECOND not in images(cluster, name)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_after_a_change_of_secrets_the_command_of_the_page_rolls_every_pod(
+    cluster: Cluster, files: Path, tmp_path: Path, stack: str
+) -> None:
+    name = f"{stack[:6].rstrip('-')}-secrets"
+    project = render_files(
+        files, tmp_path / "project", stack=stack, name=name, deploy="kubernetes", **JOBS.get(stack, {})
+    )
+    apply(cluster, project / OVERLAYS / "production")
+    page = (project / "docs/kubernetes.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"\*\*Secrets\.\*\*.*`kubectl (.+)`", page)
+    done = cluster.kubectl(*command.split())
+    assert done.returncode == 0, done.stderr
+    templates = [item["spec"]["template"]["metadata"] for item in cluster.objects(name, "deployments")]
+    assert templates
+    assert all("kubectl.kubernetes.io/restartedAt" in each["annotations"] for each in templates)
 
 
 def images(cluster: Cluster, namespace: str) -> set[str]:

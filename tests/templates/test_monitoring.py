@@ -48,8 +48,13 @@ def test_the_component_fits_the_overlay_and_scrapes_ports_that_pods_have(
 ) -> None:
     project = render(template, tmp_path / "project", stack=stack, deploy="kubernetes", jobs=True)
     overlay = project / "deploy/kustomize/overlays" / overlay_name
+    told = {
+        "production": (project / "monitoring/kustomization.yaml").read_text(encoding="utf-8"),
+        "staging": (project / "docs/kubernetes-components.md").read_text(encoding="utf-8").partition("## Staging")[2],
+    }
+    (line,) = re.findall(r"`(components: \[\S+\])`", told[overlay_name])
     with (overlay / "kustomization.yaml").open("a", encoding="utf-8") as kustomization:
-        kustomization.write("components: [../../../../monitoring]\n")
+        kustomization.write(f"{line}\n")
     result = run([go_tool("kustomize"), "build", overlay])
     assert result.returncode == 0, result.stderr
     documents = list(yaml.safe_load_all(result.stdout))
@@ -61,9 +66,16 @@ def test_the_component_fits_the_overlay_and_scrapes_ports_that_pods_have(
         ports = [{port["name"] for port in pod["spec"]["containers"][0]["ports"]} for pod in scraped]
         assert ports
         assert all({end["port"] for end in monitor["podMetricsEndpoints"]} <= each for each in ports)
-    (dashboards,) = [one for one in documents if one["metadata"].get("labels", {}).get("grafana_dashboard") == "1"]
-    assert {file.name for file in (project / "monitoring").glob("*.json")} == set(dashboards["data"])
-    assert findings(yamllint(sorted((project / "monitoring").glob("*.yaml")))) == ""
+    # Both stand in one cluster: what looks at every namespace is there once.
+    dashboards = [one for one in documents if one["metadata"].get("labels", {}).get("grafana_dashboard") == "1"]
+    shown = {file.name for file in (project / "monitoring").glob("*.json")}
+    rules = {one["metadata"]["name"] for one in documents if one["kind"] == "PrometheusRule"}
+    if overlay_name == "staging":
+        assert (dashboards, rules) == ([], set())
+    else:
+        assert [set(one["data"]) for one in dashboards] == [shown]
+        assert len(rules) == len(list((project / "monitoring").glob("alerts*.yaml")))
+    assert findings(yamllint(sorted((project / "monitoring").rglob("*.yaml")))) == ""
 
 
 def test_there_are_alerts() -> None:

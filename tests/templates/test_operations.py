@@ -12,7 +12,18 @@ import operations_kubernetes
 import operations_policies as policies
 import pytest
 import yaml
-from operations_render import DOCKERFILES, NAME, STACKS, WORKFLOWS, YAML_FILES, Project, distinct, one_of_each_stack
+from operations_render import (
+    DOCKERFILES,
+    NAME,
+    STACKS,
+    WORKFLOWS,
+    YAML_FILES,
+    Project,
+    copy_template,
+    distinct,
+    one_of_each_stack,
+    render,
+)
 from operations_tools import (
     actionlint,
     compose,
@@ -101,6 +112,18 @@ def test_the_documented_trial_run_sets_what_compose_files_insist_on(projects: li
 
 def test_workflows_have_the_least_rights_and_run_only_what_is_pinned(projects: list[Project]) -> None:
     assert _complaints(distinct(projects, *WORKFLOWS), policies.workflow) == ""
+
+
+def test_the_pipelines_of_a_tool_alone_keep_the_same_rules(tmp_path: Path) -> None:
+    template = copy_template(tmp_path / "template")
+    github, gitlab = (render(template, tmp_path / ci, stack="go", kind="cli", ci=ci) for ci in ("github", "gitlab"))
+    workflows = sorted(github.glob(WORKFLOWS[0]))
+    assert {"ci.yml", "release.yml"} <= {path.name for path in workflows}
+    assert _complaints(workflows, policies.workflow) == ""
+    assert _complaints([gitlab / ".gitlab-ci.yml"], policies.gitlab) == ""
+    assert findings(zizmor(workflows)) == ""
+    assert findings(schema("github-workflows", *workflows)) == ""
+    assert findings(schema("gitlab-ci", gitlab / ".gitlab-ci.yml")) == ""
 
 
 def test_gitlab_pipelines_end_in_time_and_run_named_versions(projects: list[Project]) -> None:

@@ -133,7 +133,9 @@ def test_deployment_files_use_only_settings_that_the_example_explains(
 FIXED = {
     "go": {"api": {"HOST", "PORT", "ADMIN_PORT", "DATABASE_URL", "REQUIRE_DATABASE_URL"}},
     "node-ts": {"api": {"NODE_ENV", "HOST", "PORT", "DATABASE_URL", "MIGRATION_DATABASE_URL"}},
-    "python-django": {"api": {"DEBUG", "HOST", "PORT", "DATABASE_URL", "DATA_DIR", "STATIC_ROOT"}},
+    "python-django": {
+        "api": {"DEBUG", "HOST", "PORT", "DATABASE_URL", "REQUIRE_DATABASE_URL", "DATA_DIR", "STATIC_ROOT"}
+    },
     "hybrid-node-python-ml": {
         "api": {"NODE_ENV", "HOST", "PORT", "DATABASE_URL", "MIGRATION_DATABASE_URL", "ML_URL"},
         "services/ml": {"ML_HOST", "ML_PORT", "ML_SERVICE_TOKEN", "LOG_LEVEL"},
@@ -153,7 +155,24 @@ def test_what_env_says_reaches_the_containers(
         folder = copy if place == "api" else copy / place
         assert agreement.lost_settings(copy, Path(place).name, folder / ".env.example") == fixed
         explained = agreement.explained_settings(folder / ".env.example")
-        assert agreement.image_settings(folder / "Dockerfile") & explained <= fixed
+        assert {*agreement.image_settings(folder / "Dockerfile")} & explained <= fixed
+
+
+# Wherever an image is run, and whatever it is told there: not for development, nor with a database in the container.
+OF_THE_IMAGE = {
+    "go": {"REQUIRE_DATABASE_URL": "true"},
+    "node-ts": {"NODE_ENV": "production"},
+    "hybrid-node-python-ml": {"NODE_ENV": "production"},
+    "python-django": {"REQUIRE_DATABASE_URL": "true"},
+}
+
+
+@every_stack
+def test_an_image_is_for_production_by_itself(projects_of: Callable[[str], list[Project]], stack: str) -> None:
+    for project in projects_of(stack):
+        given = agreement.image_settings(project.path / "Dockerfile")
+        assert given.items() >= OF_THE_IMAGE[stack].items()
+        assert "DEBUG" not in given
 
 
 @every_stack

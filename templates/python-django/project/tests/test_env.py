@@ -41,6 +41,15 @@ def test_production_names_all_that_is_missing() -> None:
     assert "ALLOWED_HOSTS: is required. Name the hosts" in text
 
 
+def test_an_image_wants_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEBUG", "true")
+    monkeypatch.setenv("REQUIRE_DATABASE_URL", "true")
+    monkeypatch.setenv("DATABASE_URL", "")
+    assert "DATABASE_URL: is required here" in complaint()
+    monkeypatch.setenv("DATABASE_URL", "sqlite:////data/db.sqlite3")
+    assert load().database_url
+
+
 def test_a_rejected_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "hunter2")
     monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@localhost/x")

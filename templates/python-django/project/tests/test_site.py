@@ -14,6 +14,7 @@ import pytest
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.cache import cache
 from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import ConnectionHandler
@@ -260,8 +261,13 @@ def test_a_secret_in_a_header_or_a_query_is_not_logged(api: Api, caplog: pytest.
     assert "in-the-query" not in caplog.text
 
 
-def test_the_description_in_the_repository_is_that_of_the_code() -> None:
-    assert export_openapi.FILE.read_text() == export_openapi.description(), "run manage.py export_openapi"
+def test_the_description_in_the_repository_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call_command("export_openapi", check=True)
+    monkeypatch.setattr(export_openapi, "FILE", tmp_path / "openapi.json")
+    export_openapi.FILE.write_text("{}\n")
+    with pytest.raises(CommandError, match="is not what the code says"):
+        call_command("export_openapi", check=True)
+    assert export_openapi.FILE.read_text() == "{}\n"
 
 
 @pytest.mark.django_db

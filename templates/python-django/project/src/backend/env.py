@@ -54,7 +54,8 @@ class Env(BaseSettings):
     max_team_datasets: int = Field(default=10_000, ge=1)
     max_team_gib: int = Field(default=100, ge=1)
 
-    database_url: SecretStr | None = None
+    require_database_url: bool = False
+    database_url: SecretStr | None = Field(default=None, validate_default=True)
     database_pool: int = Field(default=8, ge=0, le=100)
 
     data_dir: Path = PROJECT / "var"
@@ -100,7 +101,10 @@ class Env(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
+    def _known_database(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None and info.data.get("require_database_url"):
+            msg = "is required here: data in a container's own file goes with it"
+            raise ValueError(msg)
         try:
             engine = dj_database_url.parse(value.get_secret_value())["ENGINE"] if value else ""
         except ValueError:

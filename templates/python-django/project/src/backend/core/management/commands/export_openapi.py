@@ -1,10 +1,10 @@
-"""`manage.py export_openapi`: writes the API's description to the file that is kept in the repository."""
+"""`manage.py export_openapi`: writes the API's description to the file in the repository; `--check` looks at it."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from backend.env import PROJECT
 
@@ -23,7 +23,16 @@ class Command(BaseCommand):
 
     help = f"Write {FILE.name}; a test fails while it differs from the code"
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
-        """Write the file."""
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the option."""
+        parser.add_argument("--check", action="store_true", help="write nothing, and fail where it would change")
+
+    def handle(self, *_args: Any, check: bool = False, **_options: Any) -> None:
+        """Write the file, or compare it."""
+        if check:
+            if FILE.read_text(encoding="utf-8") != description():
+                msg = f"{FILE.name} is not what the code says: run manage.py export_openapi"
+                raise CommandError(msg)
+            return
         Path(FILE).write_text(description(), encoding="utf-8")
         self.stdout.write(f"wrote {FILE.name}")
