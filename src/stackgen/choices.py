@@ -43,6 +43,7 @@ class Ai(StrEnum):
     NONE = "none"
     FEATURE = "feature"
     CORE = "core"
+    SEARCH = "search"
 
 
 class Bottleneck(StrEnum):
@@ -109,6 +110,7 @@ LABELS: Mapping[str, str] = {
     "none": "no AI",
     "feature": "calls a model that somebody else serves",
     "core": "a model of our own is the product",
+    "search": "answers from our own documents",
     "io": "waiting for databases, networks and files",
     "cpu": "computing",
     "part": "mostly waiting, with one part that computes",
@@ -139,6 +141,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "none": "Nothing is predicted or generated.",
     "feature": "A call over the network to somebody's model, one feature among others.",
     "core": "You train, evaluate and release a model, and it is why customers come.",
+    "search": "Texts of yours or your customers' are embedded, and found by what they mean.",
     "io": "The usual case: a request is a few queries and calls, and little else.",
     "cpu": "Most requests keep a processor busy: images, numbers, compression, simulation.",
     "part": "Nearly everything waits, and one heavy part can stand apart from it.",
@@ -170,8 +173,9 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "ai": {
         "none": "no false off 0",
-        "feature": "yes true on 1 llm gpt openai chatbot rag api hosted",
+        "feature": "yes true on 1 llm gpt openai chatbot api hosted",
         "core": "own model custom ml machine-learning training train",
+        "search": "rag documents embeddings semantic vector vectors pgvector knowledge knowledge-base",
     },
     "bottleneck": {
         "io": "network database db disk waiting wait i/o latency",

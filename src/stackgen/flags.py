@@ -89,7 +89,10 @@ PRODUCTS = (
     "What is built: saas (default), web, mobile, realtime, api, data-science, devops-tool, microservice, "
     "internal (a tool for your own people) or ingest (of events or devices' data)."
 )
-AI_ROLES = "none (default), feature (calls a model somebody else serves) or core (our own model is the product)."
+AI_ROLES = (
+    "none (default), feature (calls a model somebody else serves), core (our own model is the product) "
+    "or search (answers from our own documents)."
+)
 BOTTLENECKS = "What the work waits for: io (default), cpu or part (io, with one part that computes)."
 TEAMS = (
     "What the team knows best: mixed (default), typescript, python or go; small-typescript, small-python or small-go "

@@ -62,6 +62,16 @@ CAUTIONS: tuple[Note, ...] = (
         "Two runtimes to build, deploy and watch: worth it only while the model really is the product.",
     ),
     Note(
+        (Stack.NODE, Stack.GO, Stack.DJANGO),
+        Condition({"ai": (Ai.SEARCH,)}),
+        "Search by meaning is yours to write here: embeddings from a hosted model, a column of pgvector's for them.",
+    ),
+    Note(
+        (Stack.HYBRID,),
+        Condition({"ai": (Ai.SEARCH,)}),
+        "The encoder that comes with it is small and knows one field's English: bring a real one before customers do.",
+    ),
+    Note(
         (Stack.HYBRID,),
         Condition({"product": (Product.DEVOPS_TOOL,)}),
         "A tool that people install is easier to ship as one binary: let it talk to this backend over the network.",

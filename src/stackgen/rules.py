@@ -135,6 +135,17 @@ RULES: tuple[Rule, ...] = (
         section=CHOICE_SECTION,
     ),
     Rule(
+        id="own-documents",
+        when=Condition({"ai": (Ai.SEARCH,)}),
+        stack=Stack.HYBRID,
+        reasons=(
+            "Search by meaning needs each text embedded, and the encoders and their tokenizers are Python's.",
+            "Documents, their vectors and who may see them stay in PostgreSQL, on a Node.js core that searches them.",
+        ),
+        runner_up=Stack.NODE,
+        section=OURS,
+    ),
+    Rule(
         id="data-science",
         when=Condition({"product": (Product.DATA_SCIENCE,)}),
         stack=Stack.DJANGO,
@@ -228,6 +239,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 ANSWERS: tuple[Answer, ...] = (
+    Answer(
+        Stack.HYBRID,
+        Condition({"ai": (Ai.SEARCH,)}),
+        "ml_task",
+        "text",
+        "documents are embedded, and the search in them comes with that task",
+    ),
     Answer(
         Stack.GO,
         Condition({"product": (Product.DEVOPS_TOOL,)}),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rendering import Render
 
-from tools.node_locks import FOLDERS, with_answers
+from tools.node_locks import FOLDERS, with_answers, with_option
 
 MANIFEST = ("name", "version", "license", "workspaces", "engines")
 DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
@@ -16,6 +16,7 @@ CASES: list[tuple[str, dict[str, object]]] = [
     ("node-ts", {"license": "mit"}),
     ("hybrid-node-python-ml", {}),
     ("hybrid-node-python-ml", {"license": "apache-2.0", "ml_async_jobs": True, "ml_streaming": True}),
+    ("hybrid-node-python-ml", {"ml_task": "text"}),
 ]
 PLATFORMS = ("linux-x64", "linux-arm64", "darwin-arm64", "win32-x64")
 COMPILED = ("@biomejs/cli", "@rolldown/binding", "@typescript/typescript", "@esbuild/")
@@ -79,7 +80,7 @@ def test_what_other_platforms_need_is_locked_too(project: Path) -> None:
 
 
 def test_the_hybrid_has_what_node_ts_has_in_the_same_versions(projects: list[Path]) -> None:
-    node, hybrid, _ = (versions(locks(project)[project]) for project in projects)
+    node, hybrid, *_ = (versions(locks(project)[project]) for project in projects)
     assert {package: found for package, found in node.items() if not found <= hybrid.get(package, set())} == {}
 
 
@@ -97,3 +98,11 @@ def test_answers_get_into_the_first_lines_only() -> None:
     rest = '      "dependencies": {\n        "x": "1"\n    "node_modules/x": {\n      "license": "MIT"\n'
     written = head % ("locks", "locks", "MIT") + rest
     assert with_answers(written, manifest) == head % ("[= name =]", "[= name =]", "[= license =]") + rest
+
+
+def test_what_an_option_changes_stands_in_a_condition() -> None:
+    without, with_it = '{\n  "a": 1,\n  "c": 1\n}\n', '{\n  "a": 2,\n  "b": 1,\n  "c": 1\n}\n'
+    assert with_option(without, with_it, "more") == (
+        '{\n[=% if more %=]  "a": 2,\n  "b": 1,\n[=% else %=]  "a": 1,\n[=% endif %=]  "c": 1\n}\n'
+    )
+    assert with_option("{\n}\n", '{\n  "b": 1\n}\n', "more") == '{\n[=% if more %=]  "b": 1\n[=% endif %=]}\n'

@@ -37,7 +37,7 @@ def is_the_exception(choices: Choices) -> bool:
 
 def expected_stack(choices: Choices) -> str:
     """What is wanted in words, kept apart from the table under test."""
-    if choices.ai == "core":
+    if choices.ai in {"core", "search"}:
         return Stack.HYBRID
     if choices.product == "data-science":
         return Stack.DJANGO
@@ -49,8 +49,11 @@ def expected_stack(choices: Choices) -> str:
     return Stack.DJANGO if choices.product == "internal" else Stack.NODE
 
 
-def expected_answers(stack: str, product: str) -> dict[str, str | bool]:
+def expected_answers(stack: str, choices: Choices) -> dict[str, str | bool]:
     """What follows for a stack's own questions, in words."""
+    product = choices.product
+    if stack == Stack.HYBRID:
+        return {"ml_task": "text"} if choices.ai == "search" else {}
     if stack == Stack.GO:
         kinds = {"devops-tool": "cli", "microservice": "service", "ingest": "service"}
         return {"kind": kinds[product]} if product in kinds else {}
@@ -68,7 +71,7 @@ def expected_runner_up(choices: Choices) -> str:
     if home and home != first and (first, home) != (Stack.HYBRID, Stack.NODE):
         return home
     if first == Stack.HYBRID:
-        return Stack.DJANGO
+        return Stack.NODE if choices.ai == "search" else Stack.DJANGO
     if first == Stack.DJANGO:
         return Stack.HYBRID if choices.product == "data-science" else Stack.NODE
     if first == Stack.GO:
@@ -77,7 +80,7 @@ def expected_runner_up(choices: Choices) -> str:
 
 
 def test_every_combination_of_choices_gets_the_stack_that_the_article_would_pick() -> None:
-    assert len(EVERY_CHOICE) == 10 * 3 * 3 * 10
+    assert len(EVERY_CHOICE) == 10 * 4 * 3 * 10
     for choices in EVERY_CHOICE:
         assert recommend(choices).stack == expected_stack(choices), choices
 
@@ -142,7 +145,8 @@ def test_answers_follow_from_what_was_said_and_from_nothing_that_was_assumed() -
     for choices in EVERY_CHOICE:
         for stack in STACKS:
             answers = {a.key: a.value for a in recommend(choices, stack).answers}
-            assert answers == expected_answers(stack, choices.product), (choices, stack)
+            assert answers == expected_answers(stack, choices), (choices, stack)
+    assert recommend(Choices(ai=Ai.SEARCH), said=("product",)).answers == ()
     data = recommend(Choices(product=Product.DATA_SCIENCE))
     assert [(a.key, a.value) for a in data.answers] == [("data_tools", True)]
     assert decision(data)["answers"] == [

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { PGlite } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { z } from 'zod';
 import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/db/database.ts';
-import { embedded } from '../src/db/embedded.ts';
+import { createPGlite, embedded } from '../src/db/embedded.ts';
 import { isUniqueViolation, sqlState } from '../src/db/errors.ts';
+import { extensions } from '../src/db/extensions.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { openDatabase } from '../src/db/open.ts';
 import { withTenant } from '../src/db/tenant.ts';
@@ -25,7 +25,9 @@ const PERMISSION_DENIED = '42501';
 
 // The embedded database is newer than many a server: since 16 who creates a role may not become it.
 it('a role that may create roles migrates, and becomes a tenant', async () => {
-  const client = await PGlite.create();
+  const client = await createPGlite();
+  // Some only a superuser may add.
+  for (const name of Object.keys(extensions)) await client.exec(`create extension ${name}`);
   await client.exec(`create role app login createrole;
     alter schema public owner to app;
     grant create on database postgres to app;

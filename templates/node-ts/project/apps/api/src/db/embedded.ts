@@ -1,22 +1,28 @@
 import { mkdirSync } from 'node:fs';
-import { PGlite } from '@electric-sql/pglite';
+import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
 import { migrate } from 'drizzle-orm/pglite/migrator';
 import type { Database } from './database.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { extensions } from './extensions.ts';
 
 /** PGlite in a directory that this process alone may use. */
 export async function openEmbedded(directory: string): Promise<Database> {
   mkdirSync(directory, { recursive: true });
   const unlock = lockDirectory(directory);
   try {
-    const client = await PGlite.create(directory);
+    const client = await createPGlite({ dataDir: directory });
     return embedded(client, unlock);
   } catch (error) {
     unlock();
     throw error;
   }
+}
+
+/** A PGlite with what the migrations need; without a directory, it lives in memory. */
+export function createPGlite(options: PGliteOptions = {}): Promise<PGlite> {
+  return PGlite.create({ ...options, extensions });
 }
 
 /** Wraps a PGlite that somebody else has opened, such as a test's copy in memory. */

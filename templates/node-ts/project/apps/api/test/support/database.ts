@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { inject } from 'vitest';
 import journal from '../../drizzle/meta/_journal.json' with { type: 'json' };
 import { loadConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/database.ts';
-import { embedded } from '../../src/db/embedded.ts';
+import { createPGlite, embedded } from '../../src/db/embedded.ts';
 import { sqlState } from '../../src/db/errors.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
@@ -32,7 +32,7 @@ export async function copyPostgres() {
 /** Without a directory, the copy lives in memory. */
 export async function loadDump(dump: string, directory?: string): Promise<PGlite> {
   const loadDataDir = await openAsBlob(dump);
-  return PGlite.create({ loadDataDir, ...(directory && { dataDir: directory }) });
+  return createPGlite({ loadDataDir, ...(directory && { dataDir: directory }) });
 }
 
 /** A database of the caller's own with nothing in it. */

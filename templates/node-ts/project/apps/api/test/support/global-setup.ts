@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { loadConfig } from '../../src/config.ts';
-import { embedded } from '../../src/db/embedded.ts';
+import { createPGlite, embedded } from '../../src/db/embedded.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { migrateWithNotes } from './notes.ts';
 
@@ -26,7 +25,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function prepareEmbedded(project: TestProject) {
   const directory = mkdtempSync(join(tmpdir(), 'api-test-'));
   const dump = join(directory, 'template.tar');
-  const client = new PGlite();
+  const client = await createPGlite();
   const database = embedded(client);
   await migrateWithNotes(database);
   writeFileSync(dump, new Uint8Array(await (await client.dumpDataDir('none')).arrayBuffer()));

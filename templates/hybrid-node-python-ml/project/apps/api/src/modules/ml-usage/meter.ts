@@ -88,7 +88,7 @@ export function createMeter(services: Services): Meter {
   };
 }
 
-async function giveBack(database: Database, organizationId: string, count: number) {
+export async function giveBack(database: Database, organizationId: string, count: number) {
   await withTenant(database, organizationId, (tx) =>
     tx
       .update(mlUsage)
