@@ -77,6 +77,15 @@ BREAKS = (
         on_postgresql=True,
     ),
     Break(
+        "several processes migrate at once",
+        f"{API}/db/postgres.ts",
+        "    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);\n",
+        "",
+        "waits for another one, and then goes on",
+        "migrations",
+        on_postgresql=True,
+    ),
+    Break(
         "the role that serves owns everything",
         f"{API}/db/postgres.ts",
         "settings.MIGRATION_DATABASE_URL ?? url",
@@ -402,6 +411,14 @@ BREAKS = (
         "who gets no connection is told so after a while",
         "postgres.test",
         on_postgresql=True,
+    ),
+    Break(
+        "who waits in vain for a server is not told what it has written",
+        "apps/api/test/support/process.ts",
+        "still running after ${milliseconds} ms:\\n${this.output}",
+        "still running after ${milliseconds} ms",
+        "shows what the server has written",
+        "shutdown",
     ),
     Break(
         "an ETag that a proxy has made weak is no match",
