@@ -128,6 +128,14 @@ BREAKS = (
         "tenancy",
     ),
     Break(
+        "tenants may not delete what is theirs",
+        f"{API}/db/grants.ts",
+        "grant select, insert, update, delete on ${sql.raw(table)} to ${tenant}",
+        "grant select, insert, update on ${sql.raw(table)} to ${tenant}",
+        "that has a policy is forced, and open to tenants",
+        "tenancy",
+    ),
+    Break(
         "a password may have eight letters",
         "packages/contracts/src/accounts.ts",
         "min: 12",
