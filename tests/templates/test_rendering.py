@@ -46,3 +46,11 @@ def content(folder: Path) -> dict[str, object]:
     assert isinstance(answers, bytes)
     lines = [line for line in answers.splitlines() if not line.startswith(b"_src_path: ")]
     return {**everything, ANSWERS: (mode, lines)}
+
+
+@pytest.mark.parametrize("stack", ["node-ts", "hybrid-node-python-ml"])
+def test_projects_that_share_a_server_share_no_role_for_tenants(rendered: Render, tmp_path: Path, stack: str) -> None:
+    for name in ("my-shop", "shop"):
+        made = rendered(stack, tmp_path / name, name=name)
+        role = (made / "apps/api/src/db/tenant-role.ts").read_text(encoding="utf-8")
+        assert f"= '{name.replace('-', '_')}_tenant';" in role

@@ -34,10 +34,11 @@ it('a second process on the same volume is refused, until the first has been kil
   const first = start(env);
   await first.address();
   const second = start(env);
-  expect(await second.exit()).toBe(1);
+  await second.waitFor(/in use by another process: .*\n|listening at/);
   expect(second.output).toMatch(
     /^The embedded database in .* is in use by another process: .*\n$/m,
   );
+  expect(await second.exit()).toBe(1);
 
   await first.kill();
   await start(env).address();

@@ -240,7 +240,9 @@ describe('accounts', () => {
     await test.database.db.execute(sql`alter table sessions_away rename to sessions`);
     expect(response.statusCode).toBe(500);
     const lines = linesOf(response.headers['x-request-id']).filter(({ level }) => level === 50);
-    expect(lines[0]).toMatchObject({ err: { cause: { code: '42P01' } } });
+    expect(lines[0]).toMatchObject({
+      err: { stack: expect.any(String), cause: { code: '42P01' } },
+    });
     expect(JSON.stringify(test.logs)).not.toContain('params:');
     expect(printed).not.toHaveBeenCalled();
     printed.mockRestore();

@@ -12,11 +12,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import config from '../drizzle.config.ts';
+import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/db/database.ts';
 import { findMigrations, migrate, pendingMigrations } from '../src/db/migrations.ts';
-import { emptyDatabase, migrationNames } from './support/database.ts';
+import { openDatabase } from '../src/db/open.ts';
+import { createPostgres, emptyDatabase, migrationNames } from './support/database.ts';
+import { ServerProcess, WAIT_MS } from './support/process.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'migrations-'));
 const folder = join(root, 'drizzle');
@@ -43,7 +47,7 @@ function addMigration(tag: string, text: string, after: number): void {
 }
 
 describe('migrations', () => {
-  it('are all pending in an empty database, and run once when several processes start', async () => {
+  it('are all pending in an empty database, and run once when they are asked for several times at once', async () => {
     expect(await pendingMigrations(database.db, sets)).toEqual(migrationNames());
     await Promise.all([1, 2, 3].map(() => migrate(database, sets)));
     expect(await pendingMigrations(database.db, sets)).toEqual([]);
@@ -92,6 +96,29 @@ describe('migrations', () => {
   it('say so when one is older than the last that ran, which drizzle would pass over', async () => {
     addMigration('9999_late', 'select 1', -100);
     await expect(migrate(database, sets)).rejects.toThrow('9999_late');
+  });
+});
+
+// The embedded database lets no second process in.
+describe.runIf('server' in inject('template'))('a process that migrates', () => {
+  it('waits for another one, and then goes on', async () => {
+    const template = inject('template');
+    if (!('server' in template)) return;
+    const { url, drop } = await createPostgres(template.server);
+    onTestFinished(drop);
+    const first = await openDatabase(loadConfig({ DATABASE_URL: url }));
+    onTestFinished(() => first.close());
+    const second = new ServerProcess('src/commands/migrate.ts', { DATABASE_URL: url });
+    onTestFinished(() => second.kill());
+    const held = sql`select from pg_locks l join pg_database d on d.oid = l.database
+      where d.datname = current_database() and l.locktype = 'advisory' and not l.granted`;
+    await first.withMigrationLock(async ({ db }) => {
+      const waits = async () => (await db.execute(held)).rows.length > 0 && 'it waits';
+      const seen = async () => (second.ended ? `it said ${second.output}` : waits());
+      expect(await vi.waitUntil(seen, { timeout: WAIT_MS })).toBe('it waits');
+    });
+    expect(await second.exit(), second.output).toBe(0);
+    expect(second.output).toMatch(/^Applied: /m);
   });
 });
 

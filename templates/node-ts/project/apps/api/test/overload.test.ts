@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '@app/contracts';
 import { sql } from 'drizzle-orm';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/db/database.ts';
 import { openDatabase } from '../src/db/open.ts';
@@ -53,17 +53,19 @@ describe('a process whose event loop is late', () => {
       metrics,
     });
     const { app } = test;
-    expect((await app.inject('/quick')).statusCode).toBe(200);
+    const status = async () => (await app.inject('/quick')).statusCode;
+    expect(await status()).toBe(200);
 
     const blocked = setInterval(() => Atomics.wait(NEVER_SET, 0, 0, 250), 0);
-    await until(async () => (await app.inject('/quick')).statusCode === 503);
+    onTestFinished(() => clearInterval(blocked));
+    await expect.poll(status).toBe(503);
     await expectOverloaded(test, '/quick');
     expect(new Set(reasons)).toEqual(new Set(['event_loop']));
     expect((await app.inject('/livez')).statusCode).toBe(200);
     expect((await app.inject('/readyz')).json()).toMatchObject({ database: 'down' });
 
     clearInterval(blocked);
-    await until(async () => (await app.inject('/quick')).statusCode === 200);
+    await expect.poll(status).toBe(200);
   });
 
   it('takes all requests where the limit is off', async () => {
@@ -112,7 +114,7 @@ describe('a database whose connections are all taken', () => {
       await begun.promise;
       expect((await test.app.inject('/quick')).statusCode).toBe(200);
       const waiting = [ask(database.db), ask(database.db)];
-      await until(async () => database.waiting() === 2);
+      await expect.poll(() => database.waiting()).toBe(2);
       expect(database.inUse()).toBe(1);
       await expectOverloaded(test, '/quick');
       expect(reasons).toEqual(['database']);
@@ -131,7 +133,3 @@ describe('a database whose connections are all taken', () => {
 });
 
 const NEVER_SET = new Int32Array(new SharedArrayBuffer(4));
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(50);
-}

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import config from '../vitest.config.ts';
 import { createPostgres, loadDump } from './support/database.ts';
-import { ServerProcess } from './support/process.ts';
+import { ServerProcess, WAIT_MS } from './support/process.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'api-shutdown-'));
 const running: ServerProcess[] = [];
@@ -118,6 +119,19 @@ describe('the server as shipped', () => {
     running.push(server);
     expect(await server.exit()).toBe(1);
     expect(server.output).toMatch(message);
+  });
+});
+
+describe('a test that waits for a server in vain', () => {
+  it('shows what the server has written', async () => {
+    const { server } = await start('test/support/slow-server.ts', NO_DATABASE);
+    await expect(server.waitFor(/in vain/, 0)).rejects.toThrow(/listening at/);
+    await expect(server.exit(1)).rejects.toThrow(/^still running.*listening at/s);
+  });
+
+  it('does so before its own time is over', () => {
+    expect(WAIT_MS).toBeLessThan(config.test?.testTimeout ?? 0);
+    expect(WAIT_MS).toBeLessThan(config.test?.hookTimeout ?? 0);
   });
 });
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineModule } from '../src/module.ts';
 import { startApp, type TestApp } from './support/app.ts';
 import { unreachableDatabase } from './support/database.ts';
-import { ServerProcess } from './support/process.ts';
+import { ServerProcess, WAIT_MS } from './support/process.ts';
 
 /** Far more than any of these tests takes: only what never ends should end them. */
 const NEVER = '600000';
@@ -60,7 +60,10 @@ async function everythingFrom(socket: Socket): Promise<string> {
     received += chunk;
   });
   socket.on('error', () => undefined);
-  await once(socket, 'close');
+  const signal = AbortSignal.timeout(WAIT_MS);
+  await once(socket, 'close', { signal }).catch(() => {
+    throw new Error(`the connection is still open, and only this has come: ${received}`);
+  });
   return received;
 }
 

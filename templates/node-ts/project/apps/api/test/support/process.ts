@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+/** Less than a test may take: who waits in vain says what the server has written, and is not cut off before. */
+export const WAIT_MS = 150_000;
+
 /** A server in a process of its own, with what it has written so far. */
 export class ServerProcess {
   readonly child: ChildProcess;
@@ -23,7 +26,7 @@ export class ServerProcess {
   }
 
   /** Waits until the output matches, and fails if the process ends or the time is over. */
-  async waitFor(pattern: RegExp, milliseconds = 150_000): Promise<RegExpExecArray> {
+  async waitFor(pattern: RegExp, milliseconds = WAIT_MS): Promise<RegExpExecArray> {
     const deadline = Date.now() + milliseconds;
     for (;;) {
       const match = pattern.exec(this.output);
@@ -45,7 +48,7 @@ export class ServerProcess {
   }
 
   /** The exit code, or the signal that it died of; fails if it goes on. */
-  async exit(milliseconds = 150_000): Promise<number | string | null> {
+  async exit(milliseconds = WAIT_MS): Promise<number | string | null> {
     if (!this.ended) {
       const signal = AbortSignal.timeout(milliseconds);
       await once(this.child, 'exit', { signal }).catch(() => {
