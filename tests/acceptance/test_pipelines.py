@@ -82,6 +82,8 @@ def clone(project: Path, to: Path, database: str, pipeline: str, stand_ins: str)
     assert count == 1, "the tests on PostgreSQL have another address"
     text = SERVICE.sub("", text).replace("/opt/uv", f"{stand_ins}/uv").replace("ln -s ", "ln -sf ")
     file.write_text(text.replace("/usr/local/bin/uv", f"{stand_ins}/bin/uv"), encoding="utf-8")
+    # What gitlab-ci-local notes of each job lies in the clone, and is no change of the project's.
+    (to / ".git/info/exclude").write_text(".state-*/\n", encoding="utf-8")
     commit = ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--all", "--message=Here"]
     subprocess.run(["git", "-C", str(to), *commit], check=True)
     return to
