@@ -239,13 +239,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 ANSWERS: tuple[Answer, ...] = (
-    Answer(
-        Stack.HYBRID,
-        Condition({"ai": (Ai.SEARCH,)}),
-        "ml_task",
-        "text",
-        "documents are embedded, and the search in them comes with that task",
-    ),
+    Answer(Stack.HYBRID, Condition({"ai": (Ai.SEARCH,)}), "ml_task", "text", "search comes with that task"),
     Answer(
         Stack.GO,
         Condition({"product": (Product.DEVOPS_TOOL,)}),
