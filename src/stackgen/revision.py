@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from packaging.version import Version
+
 from stackgen import filters, merge, policies, releases, render, settling, source
-from stackgen.errors import DestinationError
+from stackgen.errors import DestinationError, UsageError
 from stackgen.merge import Store
 from stackgen.migrations import Met
 from stackgen.policies import Aligned
@@ -109,6 +111,7 @@ def make(
     origin, where, version = _target(project, wish, environment)
     if _is_there(project, wish, version):
         return None
+    _refuse_older(project, origin, version)
     render.refuse_idle(project, where, version, wish.data)
     old = render.old(project, source.refresh(project.source, environment)[0], folder / "old")
     new = render.new(project, render.Target(where, origin, version, wish.data), folder / "new")
@@ -122,6 +125,15 @@ def make(
 def _is_there(project: Project, wish: Wish, version: str) -> bool:
     same = all(project.answers.get(key) == value for key, value in wish.data.items())
     return same and version == project.version and not wish.template
+
+
+def _refuse_older(project: Project, origin: str, version: str) -> None:
+    both = source.is_release(project.version) and source.is_release(version)
+    if both and origin == project.source and Version(version) < Version(project.version):
+        raise UsageError(
+            f"{version} is older than the project's {project.version}",
+            "an update is taken back with `stackgen update --abort`, or by reverting its commit",
+        )
 
 
 def _target(project: Project, wish: Wish, environment: Mapping[str, str]) -> tuple[str, str, str]:

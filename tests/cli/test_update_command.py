@@ -181,6 +181,18 @@ def test_other_answers_keep_the_release_and_a_release_can_be_named(stackgen: Sta
     assert (result["to"], result["conflicts"]) == ("v0.2.0", [])
 
 
+@pytest.mark.parametrize("what", [[], ["--plan"], ["--data", "colour=blue"]])
+def test_an_older_release_is_refused_since_migrations_do_not_go_back(
+    stackgen: Stackgen, project: Path, what: list[str]
+) -> None:
+    stackgen("update", str(project), "--to", "0.2.0")
+    commit(project)
+    run = stackgen("update", str(project), "--to", "0.1.0", *what)
+    assert run.code == 2
+    assert run.err.startswith("stackgen: v0.1.0 is older than the project's v0.2.0\n")
+    assert museum.git(project, "status", "--porcelain") == ""
+
+
 def test_a_project_moves_to_a_fork_and_its_own_releases_count(
     stackgen: Stackgen, project: Path, tmp_path: Path
 ) -> None:
