@@ -3,6 +3,7 @@
 `PYTHONPATH=.:tests:tests/templates uv run tests/templates/conflict_rates.py [STACK ...]`: one project a stack and
 release, in which much of the corpus was done by a seed (`--seed 0`), is carried to the templates of the last commit.
 With all stacks the table goes into docs/explanation/updates.md; the exit code is 1 where something was lost.
+With `--kinds` it is each edit of the corpus by itself, which meets an ordinary release made of today's templates.
 """
 
 import argparse
@@ -20,7 +21,8 @@ import releases
 from museum import ROOT
 
 PAGE = ROOT / "docs/explanation/updates.md"
-BEGIN, END = "<!-- rates: tests/templates/conflict_rates.py -->\n", "<!-- end of rates -->\n"
+RATES = "<!-- rates: tests/templates/conflict_rates.py -->\n", "<!-- end of rates -->\n"
+KINDS = "<!-- kinds: tests/templates/conflict_rates.py --kinds -->\n", "<!-- end of kinds -->\n"
 
 
 @dataclass(frozen=True)
@@ -84,24 +86,66 @@ def table(measured: Iterable[Row]) -> str:
     return "".join(lines)
 
 
-def write(text: str) -> None:
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
+def alone(template: Path, stack: str) -> Iterator[tuple[corpus.Edit, Row]]:
+    """Let each edit by itself meet an ordinary release."""
+    with tempfile.TemporaryDirectory() as place:
+        ground = grounds.lay(template, stack, grounds.TODAY, grounds.ORDINARY, Path(place))
+        for edit in corpus.edits(stack):
+            with tempfile.TemporaryDirectory() as work:
+                outcome = grounds.carry(ground, [edit], Path(work))
+            report = outcome.report
+            merged = len(report.of("merged", "united"))
+            yield edit, Row(stack, edit.name, 1, merged, report.conflicts, tuple(outcome.complaints))
+
+
+def table_of_kinds(done: Sequence[tuple[corpus.Edit, Row]]) -> str:
+    """Give a line for each kind of edit: of how many, how many left a conflict."""
+    stacks = sorted({row.stack for _, row in done})
+    lines = [f"| kind of edit | {' | '.join(stacks)} |\n|{'---|' * (len(stacks) + 1)}\n"]
+    for kind in sorted({edit.kind for edit, _ in done}):
+        cells = []
+        for stack in stacks:
+            left = [bool(row.conflicts) for edit, row in done if (edit.kind, row.stack) == (kind, stack)]
+            cells.append(f"{sum(left)} of {len(left)}")
+        lines.append(f"| {kind} | {' | '.join(cells)} |\n")
+    return "".join(lines)
+
+
+def write(text: str, marks: tuple[str, str]) -> None:
+    begin, end = marks
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    PAGE.write_text(f"{before}{begin}{text}{end}{rest.partition(end)[2]}", encoding="utf-8")
+
+
+def show(row: Row) -> None:
+    sys.stdout.write(row.told())
+    sys.stdout.flush()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stacks", nargs="*")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", action="store_true")
     told = parser.parse_args()
     done = []
     with tempfile.TemporaryDirectory() as place:
-        for row in rows(grounds.template(Path(place)), told.stacks, told.seed):
-            done.append(row)
-            sys.stdout.write(row.told())
-            sys.stdout.flush()
+        template = grounds.template(Path(place))
+        if told.kinds:
+            kinds = []
+            for stack in told.stacks or releases.stacks_of(grounds.NEWEST):
+                for edit, row in alone(template, stack):
+                    kinds.append((edit, row))
+                    show(row)
+            done = [row for _, row in kinds]
+            text, marks = table_of_kinds(kinds), KINDS
+        else:
+            for row in rows(template, told.stacks, told.seed):
+                done.append(row)
+                show(row)
+            text, marks = table(done), RATES
     if not told.stacks:
-        write(table(done))
+        write(text, marks)
     return int(any(row.complaints for row in done))
 
 
