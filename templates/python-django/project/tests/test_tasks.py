@@ -14,7 +14,6 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
-from backend.datasets.tasks import profile_dataset
 from backend.tasks import attempts, housekeeping
 from backend.tasks.backend import RetriedTask
 from backend.tasks.cron import Cron
@@ -22,7 +21,6 @@ from backend.tasks.heartbeat import Heartbeat
 from backend.tasks.management.commands.worker import Worker as RunningWorker
 from backend.tasks.models import Schedule, Worker
 from backend.tasks.schedules import SCHEDULES, Turn, enqueue_due
-from backend.teams.tasks import send_invitation
 
 pytestmark = pytest.mark.django_db
 
@@ -54,11 +52,6 @@ def killed() -> None:
     raise SystemExit(1)
 
 
-def test_what_may_take_minutes_has_a_queue_of_its_own() -> None:
-    assert profile_dataset.queue_name == "long"
-    assert {housekeeping.clear_sessions.queue_name, send_invitation.queue_name} == {"default"}
-
-
 def only() -> DBTaskResult:
     return DBTaskResult.objects.get()
 
@@ -71,6 +64,17 @@ def test_a_success_keeps_what_the_task_gave(run_tasks: Callable[[], int]) -> Non
     fragile.enqueue(1)
     assert run_tasks() == 1
     assert (only().status, only().return_value) == ("SUCCESSFUL", "done")
+
+
+def test_a_task_of_a_queue_that_another_release_had_fails_and_stops_no_worker(run_tasks: Callable[[], int]) -> None:
+    fragile.enqueue(1)
+    DBTaskResult.objects.update(queue_name="gone")
+    assert run_tasks() == 1
+    assert (only().status, only().exception_class_path) == ("FAILED", "django_tasks.exceptions.InvalidTaskError")
+    # So it is where its worker has died.
+    DBTaskResult.objects.update(status="RUNNING", worker_ids=["dead"])
+    assert attempts.recover() == 1
+    assert only().status == "FAILED"
 
 
 def test_a_failure_waits_longer_each_time_and_is_final_at_the_last_attempt(run_tasks: Callable[[], int]) -> None:

@@ -77,6 +77,7 @@ class Env(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
     task_lease_seconds: int = Field(default=30, ge=2, le=3600)
+    profile_queue: Literal["default", "long"] = "default"
     # The database refuses to delete what is younger than 30 days.
     audit_days: int = Field(default=365, ge=30, le=36_500)
 

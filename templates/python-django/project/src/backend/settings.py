@@ -136,10 +136,11 @@ MAX_TEAM_BYTES = env.max_team_gib * 1024 * MEBIBYTE
 TASKS = {
     "default": {
         "BACKEND": "backend.tasks.backend.Backend",
-        # What may take minutes has a queue of its own: a worker that is started for the other never waits for it.
+        # What may take minutes can have a queue of its own: a worker that is started for the other never waits for it.
         "QUEUES": ["default", "long"],
     }
 }
+PROFILE_QUEUE = env.profile_queue
 TASK_LEASE = timedelta(seconds=env.task_lease_seconds)
 TASK_RESULTS_KEPT = timedelta(days=30)
 AUDIT_DAYS = env.audit_days

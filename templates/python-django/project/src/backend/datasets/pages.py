@@ -103,14 +103,14 @@ def show_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Show what is known about a data set."""
     dataset = api.get_dataset(request, dataset_id)
     found = dataset.found
-    versions = Dataset.objects.versions_of(dataset).defer("profile")[: VERSIONS + 1]
+    versions = list(Dataset.objects.versions_of(dataset).defer("profile")[: VERSIONS + 1])
     context = {
         "section": "datasets",
         "dataset": dataset,
         "may_edit": Role(dataset.role).allows(Role.EDITOR),
         "found": found,
         "versions": versions[:VERSIONS],
-        "newest": versions[0],
+        "newest": versions[0] if versions else dataset,  # somebody may have deleted it meanwhile
         "more_versions": len(versions) > VERSIONS,
         "previewed": found.columns[:PREVIEW_COLUMNS] if found else [],
         "columns": drawings(found.columns) if found else [],

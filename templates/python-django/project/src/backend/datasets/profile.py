@@ -102,5 +102,5 @@ class Profile(BaseModel):
         """Reckon the shares of values, which profiles that were kept before there were any do not hold."""
         for column in self.columns:
             for value in column.top:
-                value.share = value.share or value.count / (self.rows - column.missing)
+                value.share = value.share or value.count / max(value.count, self.rows - column.missing)
         return self

@@ -21,7 +21,7 @@ GAVE_UP = "The profile could not be made; ask for it again, or tell an administr
 KILLS = "Reading this file has ended the worker twice, most likely by the memory it takes; it is not tried again."
 
 
-@task(queue_name="long", max_attempts=3, backoff_seconds=10, max_seconds=7200)
+@task(queue_name=settings.PROFILE_QUEUE, max_attempts=3, backoff_seconds=10, max_seconds=7200)
 def profile_dataset(dataset_id: str) -> str:
     """Profile a data set's file; a file that cannot be profiled is a result, any other failure is tried again."""
     from backend.datasets.profiler import profile  # noqa: PLC0415 - the server only enqueues, and needs no engine

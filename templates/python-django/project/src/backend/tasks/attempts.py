@@ -20,6 +20,7 @@ from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.utils import timezone
 from django_tasks.base import TaskContext, TaskResultStatus
+from django_tasks.exceptions import InvalidTaskError
 from django_tasks.signals import task_finished, task_started
 from django_tasks_db.models import DBTaskResult
 
@@ -151,7 +152,7 @@ def _path(error: type[BaseException]) -> str:
 def _known_task(row: DBTaskResult) -> RetriedTask[..., Any] | None:
     try:
         task = row.task
-    except (ImportError, SuspiciousOperation):  # removed by a release since it was enqueued
+    except (ImportError, SuspiciousOperation, InvalidTaskError):  # of another release, which had this task or queue
         return None
     return task if isinstance(task, RetriedTask) else None
 
