@@ -5,6 +5,7 @@ Deadlines only end what hangs, and tell nothing about speed: a machine kept busy
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -32,6 +33,14 @@ class Server:
     def output(self) -> str:
         """Give all that the process has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def await_output(self, pattern: str, deadline: float = 300) -> None:
+        """Wait until it has written what a pattern finds: a mail or a line of the log may come after its answer."""
+        end = time.monotonic() + deadline
+        while not re.search(pattern, self.output()):
+            if time.monotonic() > end:
+                pytest.fail(f"nothing of {pattern!r} within {deadline} s:\n{self.output()[-3000:]}")
+            time.sleep(0.1)
 
     def stop(self, deadline: float = 120, *, group: bool = False) -> int:
         """Send SIGTERM and give the exit code; fails when the process does not end in time.

@@ -258,7 +258,7 @@ def test_random_requests_find_no_server_error_and_no_broken_promise(
             tmp_path,
             go,
         )
-        assert re.search(r'"route":"POST /v1/targets","status":201', server.output())
+        server.await_output(r'"route":"POST /v1/targets","status":201')
         assert server.stop() == 0
 
 

@@ -544,7 +544,7 @@ def test_a_model_of_a_real_table_is_brought_in_its_owners_files_alone(
 
 def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]:
     """Tell who of them leaves, once the model of this name is the one in service."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while processes.http("GET", f"{url}/v1/model").json["name"] != by:
         assert time.monotonic() < deadline, f"{by} was never served"
         time.sleep(0.1)

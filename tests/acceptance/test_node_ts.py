@@ -324,7 +324,7 @@ def test_the_readme_can_be_followed_line_by_line(project: Path, environment: dic
         assert '"name":"Apollo"' in done.stdout
         assert '"status":"archived"' in done.stdout
         assert '"status":412' in done.stdout
-        assert "eve@example.com" in running.output()
+        running.await_output(r"eve@example\.com")  # by a job
         running.stop(group=True)
 
 
