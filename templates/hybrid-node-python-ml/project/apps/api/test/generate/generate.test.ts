@@ -263,6 +263,7 @@ describe('before the first token', () => {
     ],
     ['starts', refusing(503), 'generate_overloaded', '1'],
     ['fails', refusing(500), 'generate_failed', '1'],
+    ['is behind a proxy that fails', refusing(502), 'generate_unreachable', '1'],
     ['refuses the key', refusing(401), 'generate_misconfigured', '60'],
     ['is another one', refusing(404), 'generate_misconfigured', '60'],
     ['does not stream', refusing(200, { choices: [] }), 'generate_bad_answer', '1'],
@@ -277,8 +278,24 @@ describe('before the first token', () => {
       expect(response.headers['retry-after']).toMatch(after);
       expect(response.json().code).toBe(code);
     }
-    // Only what has not reached the model is sent again.
-    expect(model.calls).toHaveLength(code === 'generate_unreachable' ? 4 : 2);
+    // Whatever has reached the model is not sent again: its provider would want to be paid twice.
+    expect(model.calls).toHaveLength(2);
+  });
+
+  test('a model that is not there is looked for a second time', async () => {
+    const absent = new FakeModel();
+    await absent.start();
+    const at = await start({
+      GENERATE_URL: absent.url,
+      GENERATE_BREAKER_FAILURES: '2',
+      GENERATE_BREAKER_OPEN_MS: '600000',
+    });
+    await absent.kill();
+    // Each attempt is a fault: the first question has made two of them.
+    for (const code of ['generate_unreachable', 'generate_circuit_open']) {
+      expect((await post(at)).json().code).toBe(code);
+    }
+    await at.test.close();
   });
 
   test.each([
