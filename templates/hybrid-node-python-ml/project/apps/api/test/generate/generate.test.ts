@@ -38,7 +38,6 @@ const SECRET = 'the prompt of somebody';
 const QUESTION = { messages: [{ role: 'user', content: SECRET }] };
 const MAX_TOKENS = 50;
 const LIMIT = 1_000;
-const OPEN_MS = 1_000;
 const JSON_TYPE = 'application/json';
 
 const model = new FakeModel();
@@ -397,16 +396,19 @@ describe('whoever asked and goes away', () => {
 });
 
 test('faults open the circuit, and it closes by itself', async () => {
-  const env = { GENERATE_BREAKER_FAILURES: '3', GENERATE_BREAKER_OPEN_MS: String(OPEN_MS) };
+  const env = { GENERATE_BREAKER_FAILURES: '3', GENERATE_BREAKER_OPEN_MS: '1000' };
   const at = await start(env);
   model.speech = refusing(500);
-  const codes = [];
-  for (let call = 0; call < 4; call++) codes.push((await post(at)).json().code);
-  const failed = 'generate_failed';
-  expect(codes).toEqual([failed, failed, failed, 'generate_circuit_open']);
-  expect(model.calls).toHaveLength(3);
+  const ask = async () => {
+    const before = model.calls.length;
+    const { code } = (await post(at)).json();
+    return [code, model.calls.length - before];
+  };
+  for (let call = 0; call < 3; call++) expect(await ask()).toEqual(['generate_failed', 1]);
+  // On a busy machine it may have closed again by the time of the next question: the model fails that, too.
+  await expect.poll(ask).toEqual(['generate_circuit_open', 0]);
   model.speech = saying('Hello');
-  await expect.poll(async () => (await post(at)).statusCode, { timeout: 30_000 }).toBe(200);
+  await expect.poll(async () => (await post(at)).statusCode).toBe(200);
   await at.test.close();
 });
 
