@@ -336,6 +336,16 @@ describe('before the first token', () => {
       code: 'generate_refused',
       detail: 'The prompt is too long',
     });
+    // The settings may be at fault, too.
+    const { requestId } = response.json();
+    expect(patient.test.logs).toContainEqual(
+      expect.objectContaining({
+        reqId: requestId,
+        level: 40,
+        code: 'generate_refused',
+        status: 400,
+      }),
+    );
   });
 
   test('more answers than allowed are refused at once', async () => {

@@ -1,3 +1,4 @@
+import { ProblemError } from '../../http/problems.ts';
 import { type FailureOptions, UnavailableError } from '../ml/failures.ts';
 
 const FAULT = { isFault: true };
@@ -43,6 +44,17 @@ export class GenerateUnavailableError extends UnavailableError {
     this.code = code;
     this.isFault = FAILURES[code].isFault;
     this.isRetryable = NOT_CONNECTED.includes(codeOf(options.cause));
+  }
+}
+
+/** The caller's to know, such as a prompt that is too long, and nobody's failure. */
+export class GenerateRefusedError extends ProblemError {
+  /** The model's. */
+  readonly status: number;
+
+  constructor(status: number, detail = 'The language model does not take this') {
+    super(422, 'generate_refused', detail);
+    this.status = status;
   }
 }
 
