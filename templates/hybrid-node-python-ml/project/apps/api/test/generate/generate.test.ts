@@ -447,7 +447,8 @@ test('faults open the circuit, and it closes by itself', async () => {
 });
 
 test('a server that stops lets an answer come to its end', async () => {
-  const at = await start();
+  // Closing waits for the connection, which the client keeps for as long as the server says.
+  const at = await start({ KEEP_ALIVE_TIMEOUT_MS: '1000' });
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   model.speech = async (response, body) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write(piece('Hello'));
