@@ -1,20 +1,15 @@
-import { type Consequences, type FailureOptions, UnavailableError } from '../ml/failures.ts';
+import { ProblemError } from '../../http/problems.ts';
+import { type FailureOptions, UnavailableError } from '../ml/failures.ts';
 
-interface Failure extends Consequences {
-  readonly detail: string;
-}
-
-const FAULT = { isFault: true, isRetryable: false };
+const FAULT = { isFault: true };
 // As with predictions: a model that has too much to do is well.
-const NO_FAULT = { isFault: false, isRetryable: false };
+const NO_FAULT = { isFault: false };
 
 const FAILURES = {
   generate_unreachable: {
-    isFault: true,
-    isRetryable: true,
+    ...FAULT,
     detail: 'The language model cannot be reached, or has hung up',
   },
-  // Not tried again: it has worked on the prompt, and would do so twice.
   generate_timeout: { ...FAULT, detail: 'The language model did not answer in time' },
   generate_failed: { ...FAULT, detail: 'The language model failed' },
   generate_bad_answer: {
@@ -31,21 +26,42 @@ const FAILURES = {
     ...NO_FAULT,
     detail: 'The language model is not there, or refuses our credentials',
   },
-} satisfies Record<string, Failure>;
+};
+
+/** With these codes there was no connection, so nothing was sent. */
+const NOT_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'];
 
 /** There is no answer of the model's now. The cause may be logged: no text of anybody's belongs into it. */
 export class GenerateUnavailableError extends UnavailableError {
   override readonly name = 'GenerateUnavailableError';
   readonly code: keyof typeof FAILURES;
   readonly isFault: boolean;
+  /** A model that may have the prompt is not given it again: it would work, and be paid, for both. */
   readonly isRetryable: boolean;
 
   constructor(code: keyof typeof FAILURES, options: FailureOptions = {}) {
     super(FAILURES[code].detail, options);
     this.code = code;
     this.isFault = FAILURES[code].isFault;
-    this.isRetryable = FAILURES[code].isRetryable;
+    this.isRetryable = NOT_CONNECTED.includes(codeOf(options.cause));
   }
+}
+
+/** The caller's to know, such as a prompt that is too long, and nobody's failure. */
+export class GenerateRefusedError extends ProblemError {
+  /** The model's. */
+  readonly status: number;
+
+  constructor(status: number, detail = 'The language model does not take this') {
+    super(422, 'generate_refused', detail);
+    this.status = status;
+  }
+}
+
+/** Of the error below that of `fetch`, which has none. */
+function codeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : '';
 }
 
 /** The reason is for the log. */

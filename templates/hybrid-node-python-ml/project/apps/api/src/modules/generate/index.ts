@@ -12,6 +12,7 @@ import { sendEvents } from '../ml-stream/send.ts';
 import { readTokenUsage } from '../ml-usage/meter.ts';
 import { createTokenMeter } from '../ml-usage/tokens.ts';
 import { createGenerateClient } from './client.ts';
+import { GenerateRefusedError } from './failures.ts';
 import { settings } from './settings.ts';
 import { type AnswerPart, Tally } from './tally.ts';
 
@@ -71,6 +72,10 @@ export const generate = defineModule({
         } catch (error) {
           // Whoever asked got nothing, unless it was they who left.
           if (!(error instanceof CallerGoneError)) tally.forget();
+          if (error instanceof GenerateRefusedError) {
+            // Not in the model's words, which may repeat the question's.
+            request.log.warn({ status: error.status, code: error.code }, 'the model refuses');
+          }
           throw error;
         } finally {
           await settle(tally.used);

@@ -1,8 +1,7 @@
 import type { Message } from '@app/contracts';
 import { z } from 'zod';
-import { ProblemError } from '../../http/problems.ts';
 import { HEARTBEAT, readMessages } from '../ml-stream/messages.ts';
-import { badAnswer, GenerateUnavailableError } from './failures.ts';
+import { badAnswer, GenerateRefusedError, GenerateUnavailableError } from './failures.ts';
 import type { GenerateSettings } from './settings.ts';
 
 // OpenAI's chat completions, as much of them as the servers that speak them have in common.
@@ -123,10 +122,8 @@ export async function failureOf(response: Response): Promise<Error> {
     case 400:
     case 413:
     case 422: {
-      // The caller's to know, such as a prompt that is too long, and nobody's failure.
       const { data } = Refusal.safeParse(await response.json().catch(() => undefined));
-      const detail = data?.error.message ?? 'The language model does not take this';
-      return new ProblemError(422, 'generate_refused', detail);
+      return new GenerateRefusedError(status, data?.error.message);
     }
     case 401:
     case 402:
