@@ -1,5 +1,5 @@
 import type { DocumentQuery, NewDocument } from '@app/contracts';
-import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, ne, notInArray, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/database.ts';
 import { newestFirst, olderThan, pageOf } from '../../http/cursor.ts';
 import type { Embedded } from './embedding.ts';
@@ -42,13 +42,17 @@ export async function deleteDocument(tx: Transaction, wanted: string): Promise<b
 
 export type PendingDocument = Pick<DocumentRow, 'id' | 'title' | 'text'>;
 
-/** Documents without vectors, the oldest first. */
-export async function pendingDocuments(tx: Transaction, limit: number): Promise<PendingDocument[]> {
+/** Documents without vectors: those last that the service has failed on, else the oldest first. */
+export async function pendingDocuments(
+  tx: Transaction,
+  limit: number,
+  but: readonly string[] = [],
+): Promise<PendingDocument[]> {
   return tx
     .select({ id, title, text: documents.text })
     .from(documents)
-    .where(eq(status, 'pending'))
-    .orderBy(asc(createdAt), asc(id))
+    .where(and(eq(status, 'pending'), notInArray(id, [...but])))
+    .orderBy(sql`${problem} is not null`, asc(createdAt), asc(id))
     .limit(limit);
 }
 
@@ -85,9 +89,17 @@ export async function storeVectors(
   }
 }
 
-/** Nothing but another text would help. */
-export async function failDocument(tx: Transaction, wanted: string, why: string): Promise<void> {
-  await tx.update(documents).set({ status: 'failed', problem: why }).where(eq(id, wanted));
+/** Says why a document has no vectors; `failed` where nothing but another text would help. */
+export async function noteProblem(
+  tx: Transaction,
+  wanted: string,
+  next: 'pending' | 'failed',
+  why: string,
+): Promise<void> {
+  await tx
+    .update(documents)
+    .set({ status: next, problem: why })
+    .where(and(eq(id, wanted), eq(status, 'pending')));
 }
 
 /** Has documents embedded again whose vectors are another encoder's; gives who has documents to embed. */
