@@ -48,7 +48,7 @@ export function searchJobs(database: Database, client: MlClient): JobHandler[] {
     handle(findUnembedded, (_payload, run) =>
       unlessAway(run, async () => {
         const { encoder } = await embed(client, ['search'], callerOf(run));
-        for (const organizationId of await findWork(database, encoder)) {
+        for (const organizationId of await findWork(database, encoder, run.signal)) {
           await enqueueEmbedding(database, organizationId);
         }
       }),
