@@ -33,6 +33,9 @@ beforeAll(async () => {
     },
   });
   await running.app.jobs.start();
+  // It would run in the middle of any test: they say when.
+  await running.database.db.execute(sql`
+    delete from queue.schedule where name = ${findUnembedded.name}`);
 });
 afterAll(async () => {
   await service.kill();
