@@ -275,6 +275,26 @@ test('a document that the service refuses fails with its reason, and stops no ot
   expect(titles(await find('something unspeakably'))).toContain('Bad');
 });
 
+test('a document that is deleted while it is embedded fails no job', async () => {
+  const well = service.answer;
+  let release: (() => void) | undefined;
+  service.answer = (...call) => {
+    release = () => well(...call);
+  };
+  const { id } = await add('Gone', 'An automobile.');
+  await expect.poll(() => release).toBeDefined();
+  expect((await owner.send('DELETE', `${path}/documents/${id}`)).statusCode).toBe(204);
+  service.answer = well;
+  release?.();
+  const jobs = async () => {
+    const { rows } = await running.database.db.execute(sql`
+      select state::text, retry_count as retries from queue.job
+      where name = 'search.embed' and data::text like ${`%${organizationId}%`}`);
+    return rows;
+  };
+  await expect.poll(jobs, { timeout: 240_000 }).toEqual([{ state: 'completed', retries: 0 }]);
+});
+
 test.each(['failing', 'exceeding'] as const)(
   'documents on which the service stumbles by %s wait, and stop no other',
   async (by) => {
