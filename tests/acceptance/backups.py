@@ -45,10 +45,11 @@ def own_server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def psql(server: str, statements: str) -> None:
-    """Run statements as the server's administrator."""
-    command = ["psql", f"postgresql://postgres@{server}/postgres", "-v", "ON_ERROR_STOP=1", "-qc", statements]
-    processes.sh(command, Path.cwd(), os.environ)
+def psql(server: str, statements: str, database: str = "postgres") -> None:
+    """Run statements, one after the other, as the server's administrator."""
+    for statement in filter(str.strip, statements.split(";")):
+        command = ["psql", f"postgresql://postgres@{server}/{database}", "-v", "ON_ERROR_STOP=1", "-qc", statement]
+        processes.sh(command, Path.cwd(), os.environ)
 
 
 def owned(server: str) -> None:
@@ -72,16 +73,18 @@ def blocks(page: Path, language: str, section: str = "") -> list[str]:
 
 def restored(project: Path, server: str, environment: Mapping[str, str], folder: Path) -> None:
     """Back the database `my_shop` up as the page says, and restore it as `my_shop_restored`."""
-    once, new = blocks(project / "docs/backup.md", "sql")
+    once, new, *within = blocks(project / "docs/backup.md", "sql")
     backup, restore, *_ = blocks(project / "docs/backup.md", "sh")
     addresses = {
         "BACKUP_DATABASE_URL": address(server, BACKUP),
         "RESTORED_DATABASE_URL": address(server, OWNER, "my_shop_restored"),
     }
-    for statements, script in ((once, backup), (new, restore)):
-        for statement in filter(str.strip, statements.split(";")):
-            psql(server, statement)
-        processes.sh(["bash", "-ec", script], folder, {**environment, **addresses})
+    psql(server, once)
+    processes.sh(["bash", "-ec", backup], folder, {**environment, **addresses})
+    psql(server, new)
+    for statements in within:
+        psql(server, statements, "my_shop_restored")
+    processes.sh(["bash", "-ec", restore], folder, {**environment, **addresses})
 
 
 def contents(server: str, database: str) -> tuple[list[str], list[str]]:

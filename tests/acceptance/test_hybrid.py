@@ -454,6 +454,53 @@ PASSAGES = [
 ]
 
 
+SEARCH = "apps/api/src/modules/search"
+BREAKS_OF_SEARCH = (
+    Break(
+        "vectors of two versions meet",
+        f"{SEARCH}/ranking.ts",
+        "from search_passages where encoder = ${encoder}",
+        "from search_passages where encoder <> ''",
+        "a new version never meets the old one",
+    ),
+    Break(
+        "words are looked for in all organizations",
+        f"{SEARCH}/ranking.ts",
+        "asked where ${ofTenant} and documents.words",
+        "asked where documents.words",
+        "no request reads through",
+    ),
+    Break(
+        "vectors are stored of what is not there any more",
+        f"{SEARCH}/repository.ts",
+        "    if (!pending.has(documentId)) continue;\n",
+        "",
+        "deleted while it is embedded",
+    ),
+    Break(
+        "another version's documents are set back all at once",
+        f"{SEARCH}/repository.ts",
+        ".limit(SET_BACK_AT_ONCE);",
+        ".limit(1_000_000);",
+        "a thousand at a time",
+    ),
+    Break(
+        "a fault of the service fails all documents of a request",
+        f"{SEARCH}/jobs.ts",
+        "error instanceof ProblemError || isFaultOfText(error)",
+        "error instanceof ProblemError",
+        "stumbles by failing",
+    ),
+    Break(
+        "a search that had no vector counts",
+        f"{SEARCH}/routes.ts",
+        "await giveBack(services.database, organizationId, 1)",
+        "await giveBack(services.database, organizationId, 0)",
+        "count as predictions",
+    ),
+)
+
+
 @pytest.mark.full
 def test_texts_are_trained_on_embedded_and_near_to_their_like(
     render: Callable[..., Path], environment: Environment, tmp_path: Path, free_port: Callable[[], int]
@@ -480,6 +527,13 @@ def test_texts_are_trained_on_embedded_and_near_to_their_like(
         assert (refused.status, refused.json["detail"]) == (422, "Text 0 has 257 words: 256 is the most")
         fuzz(other, url, environment, "--include-path /v1/embeddings")
     processes.sh("npm run test:e2e -- chaos search", other, environment)
+    assert_all_have_a_place(BREAKS_OF_SEARCH, other)
+    for broken in BREAKS_OF_SEARCH:
+        with broken.within(other):
+            command = f"npm test -- test/search -t '{broken.test}' --testTimeout=60000"
+            ran = processes.sh(command, other, environment, check=False)
+        assert ran.returncode == 1, f"{broken}: {ran.stdout}"
+        assert re.search(r"\d+ failed", ran.stdout), f"{broken}: {ran.stdout}"
 
 
 def embedded(url: str, texts: list[str]) -> list[list[float]]:
@@ -569,8 +623,7 @@ def test_a_backup_of_both_halves_is_restored_as_its_page_says(
     assert sorted(line.endswith(" production") for line in listed) == [False, True]
     with backups.own_server() as server:
         (roles,) = backups.blocks(project / "docs/deploy.md", "sql", "Database roles")
-        for statement in filter(str.strip, roles.split(";")):
-            backups.psql(server, statement)
+        backups.psql(server, roles)
         token = {
             "AUTH_SECRET": "a" * 32,
             "ML_SERVICE_TOKEN": "t" * 32,

@@ -396,8 +396,7 @@ def test_production_runs_on_postgresql_with_what_the_image_installs(
 def test_a_backup_is_restored_as_its_page_says(project: Path, environment: dict[str, str], tmp_path: Path) -> None:
     with backups.own_server() as server:
         (roles,) = backups.blocks(project / "docs/deploy.md", "sql", "Database roles")
-        for statement in filter(str.strip, roles.split(";")):
-            backups.psql(server, statement)
+        backups.psql(server, roles)
 
         def settings(database: str) -> dict[str, str]:
             addresses = [backups.address(server, role, database) for role in ("my_shop_api", backups.OWNER)]

@@ -13,6 +13,8 @@ export class FakeEncoder extends FakeMl {
   width = MEANINGS.length + 1;
   /** Texts with this in them are refused. */
   refuses: string | undefined;
+  /** On requests with this in them it fails, or gives numbers that cannot be stored. */
+  stumbles: { readonly on: string; readonly by: 'failing' | 'exceeding' } | undefined;
 
   override answer: FakeMl['answer'] = (response, body) => {
     const texts = body.instances as string[];
@@ -21,7 +23,12 @@ export class FakeEncoder extends FakeMl {
       response.statusCode = 422;
       return void response.end(JSON.stringify({ code: 'invalid_request', detail: 'Not this one' }));
     }
-    const predictions = texts.map((text) => ({ embedding: this.#vectorOf(text) }));
+    const { on, by } = this.stumbles ?? { on: undefined };
+    const stumbles = on !== undefined && texts.some((text) => text.includes(on));
+    if (stumbles && by === 'failing') return void response.writeHead(500).end();
+    const predictions = texts.map((text) => ({
+      embedding: stumbles ? Array(this.width).fill(1e39) : this.#vectorOf(text),
+    }));
     response.end(JSON.stringify({ predictions, model: { name: 'fake', version: this.version } }));
   };
 

@@ -33,6 +33,9 @@ beforeAll(async () => {
     },
   });
   await running.app.jobs.start();
+  // It would run in the middle of any test: they say when.
+  await running.database.db.execute(sql`
+    delete from queue.schedule where name = ${findUnembedded.name}`);
 });
 afterAll(async () => {
   await service.kill();
@@ -40,7 +43,7 @@ afterAll(async () => {
 });
 /** Each test has an organization of its own, and a model that is well. */
 beforeEach(async () => {
-  Object.assign(service, { version: '1', width: 4, refuses: undefined });
+  Object.assign(service, { version: '1', width: 4, refuses: undefined, stumbles: undefined });
   count += 1;
   ({ client: owner, path, organizationId } = await signUpOwner(running.app, `searching-${count}`));
 });
@@ -271,6 +274,46 @@ test('a document that the service refuses fails with its reason, and stops no ot
   expect(await problemOf(empty)).toBe('There is no word in it');
   expect(titles(await find('something unspeakably'))).toContain('Bad');
 });
+
+test('a document that is deleted while it is embedded fails no job', async () => {
+  const well = service.answer;
+  let release: (() => void) | undefined;
+  service.answer = (...call) => {
+    release = () => well(...call);
+  };
+  const { id } = await add('Gone', 'An automobile.');
+  await expect.poll(() => release).toBeDefined();
+  expect((await owner.send('DELETE', `${path}/documents/${id}`)).statusCode).toBe(204);
+  service.answer = well;
+  release?.();
+  const jobs = async () => {
+    const { rows } = await running.database.db.execute(sql`
+      select state::text, retry_count as retries from queue.job
+      where name = 'search.embed' and data::text like ${`%${organizationId}%`}`);
+    return rows;
+  };
+  await expect.poll(jobs, { timeout: 240_000 }).toEqual([{ state: 'completed', retries: 0 }]);
+});
+
+test.each(['failing', 'exceeding'] as const)(
+  'documents on which the service stumbles by %s wait, and stop no other',
+  async (by) => {
+    service.stumbles = { on: 'unspeakable', by };
+    // More than one run looks at, and older than the others.
+    const bad = Array.from({ length: 17 }, (_, n) => `Bad ${n}`);
+    for (const title of bad) await add(title, 'Something unspeakable.');
+    await addThree();
+    const ready = async () => (await statuses()).filter((status) => status === 'ready');
+    await expect.poll(ready, { timeout: 240_000 }).toHaveLength(3);
+    expect(titles(await find('vehicle'))[0]).toBe('Garage');
+    expect(await statuses()).toEqual([...bad.map(() => 'pending'), 'ready', 'ready', 'ready']);
+    service.stumbles = undefined;
+    await lookForWork();
+    await settled();
+    const { items } = (await owner.get(`${path}/documents?limit=100`)).json();
+    expect(new Set(items.map(({ problem }: DocumentSummary) => problem))).toEqual(new Set([null]));
+  },
+);
 
 test('passages and searches count as predictions, up to the limit', async () => {
   const used = async () => (await owner.get(`${path}/predictions/usage`)).json().predictions;

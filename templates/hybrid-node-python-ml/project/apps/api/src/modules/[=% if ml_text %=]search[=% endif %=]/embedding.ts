@@ -23,6 +23,9 @@ export function createPatientClient(
   return createMlClient(settings, onStateChange, createTransport(settings), 0);
 }
 
+/** pgvector stores a number in four bytes, and refuses what does not fit. */
+const fits = (number: number) => Number.isFinite(Math.fround(number));
+
 /** Asks the service for vectors, and takes none that could not be stored or compared. */
 export async function embed(
   client: MlClient,
@@ -32,9 +35,7 @@ export async function embed(
   const { model, predictions } = await client.predict({ instances: [...texts] }, caller);
   const vectors = predictions.map(({ embedding }) => embedding);
   const width = vectors[0]?.length ?? 0;
-  const areAlike = vectors.every(
-    (vector) => vector.length === width && vector.every(Number.isFinite),
-  );
+  const areAlike = vectors.every((vector) => vector.length === width && vector.every(fits));
   if (vectors.length !== texts.length || width < 1 || width > MOST_NUMBERS || !areAlike) {
     const cause = new Error(
       `${vectors.length} vectors of width ${width} for ${texts.length} texts`,

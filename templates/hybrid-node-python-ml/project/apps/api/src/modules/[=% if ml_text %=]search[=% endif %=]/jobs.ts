@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
-import type { Database } from '../../db/database.ts';
+import type { Database, Transaction } from '../../db/database.ts';
 import { withTenant } from '../../db/tenant.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { defineJob, enqueue, handle, type JobHandler, type JobRun } from '../../queue/job.ts';
@@ -12,8 +11,8 @@ import { type Embedded, embed } from './embedding.ts';
 import { passagesOf } from './passages.ts';
 import {
   type EmbeddedDocument,
-  failDocument,
   findWork,
+  noteProblem,
   type PendingDocument,
   pendingDocuments,
   storeVectors,
@@ -22,6 +21,8 @@ import {
 const DOCUMENTS_AT_ONCE = 16;
 /** Of a request's 256, which others want some of, too. */
 const PASSAGES_AT_ONCE = 64;
+/** A service that fails on so many in one run may have another reason than their texts. */
+const MOST_FAULTS = 16;
 
 /** Enqueued with each document. One run embeds all that wait, so most find nothing to do. */
 export const embedDocuments = defineJob({
@@ -47,7 +48,7 @@ export function searchJobs(database: Database, client: MlClient): JobHandler[] {
     handle(findUnembedded, (_payload, run) =>
       unlessAway(run, async () => {
         const { encoder } = await embed(client, ['search'], callerOf(run));
-        for (const organizationId of await findWork(database, encoder)) {
+        for (const organizationId of await findWork(database, encoder, run.signal)) {
           await enqueueEmbedding(database, organizationId);
         }
       }),
@@ -70,79 +71,101 @@ async function unlessAway(run: JobRun, work: () => Promise<void>): Promise<void>
   }
 }
 
+interface Work {
+  readonly client: MlClient;
+  readonly run: JobRun;
+  inTenant<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result>;
+  /** Of documents that the service failed on in this run: tried again in the next one. */
+  readonly faults: Map<string, MlUnavailableError>;
+}
+
 async function embedAll(
   database: Database,
   client: MlClient,
   organizationId: string,
   run: JobRun,
 ): Promise<void> {
-  const inTenant = <Result>(work: Parameters<typeof withTenant<Result>>[2]) =>
-    withTenant(database, organizationId, work);
-  for (;;) {
-    run.signal.throwIfAborted();
-    const pending = await inTenant((tx) => pendingDocuments(tx, DOCUMENTS_AT_ONCE));
-    if (pending.length === 0) return;
-    const { embedded, refused } = await embedEach(client, pending, run);
-    await inTenant(async (tx) => {
-      await storeVectors(tx, embedded);
-      for (const { id, why } of refused) await failDocument(tx, id, why);
-    });
-    logRefused(run.log, refused);
-  }
-}
-
-interface Refused {
-  readonly id: string;
-  readonly why: string;
-}
-
-interface Outcome {
-  readonly embedded: readonly EmbeddedDocument[];
-  readonly refused: readonly Refused[];
-}
-
-/** All of them together; where the service refuses that, each by itself, so that one does not stop the others. */
-async function embedEach(
-  client: MlClient,
-  pending: readonly PendingDocument[],
-  run: JobRun,
-): Promise<Outcome> {
-  try {
-    return { embedded: await embedTogether(client, pending, run), refused: [] };
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-    const [only, ...others] = pending;
-    if (only && others.length === 0) {
-      return { embedded: [], refused: [{ id: only.id, why: error.message }] };
+  const faults = new Map<string, MlUnavailableError>();
+  const inTenant: Work['inTenant'] = (work) => withTenant(database, organizationId, work);
+  while (faults.size < MOST_FAULTS) {
+    const pending = await inTenant((tx) =>
+      pendingDocuments(tx, DOCUMENTS_AT_ONCE, [...faults.keys()]),
+    );
+    if (pending.length === 0) break;
+    for (const batch of batchesOf(pending)) {
+      await embedBatch({ client, run, inTenant, faults }, batch);
     }
   }
-  const outcomes: Outcome[] = [];
-  for (const document of pending) outcomes.push(await embedEach(client, [document], run));
-  return {
-    embedded: outcomes.flatMap(({ embedded }) => embedded),
-    refused: outcomes.flatMap(({ refused }) => refused),
-  };
+  const [fault] = faults.values();
+  if (fault) throw fault;
+}
+
+interface Cut {
+  readonly id: string;
+  readonly texts: readonly string[];
+}
+
+/** As many documents each as one request takes; one that is longer is a batch by itself. */
+function batchesOf(pending: readonly PendingDocument[]): Cut[][] {
+  const batches: Cut[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const document of pending) {
+    const texts = passagesOf(document);
+    size += texts.length;
+    if (size > PASSAGES_AT_ONCE) {
+      batches.push([]);
+      size = texts.length;
+    }
+    batches.at(-1)?.push({ id: document.id, texts });
+  }
+  return batches;
+}
+
+/** All of them together; where one of them may be why that fails, each by itself, so that it does not stop the others. */
+async function embedBatch(work: Work, batch: readonly Cut[]): Promise<void> {
+  work.run.signal.throwIfAborted();
+  try {
+    const embedded = await embedTogether(work, batch);
+    await work.inTenant((tx) => storeVectors(tx, embedded));
+  } catch (error) {
+    if (!(error instanceof ProblemError || isFaultOfText(error))) throw error;
+    const [only, ...others] = batch;
+    if (only && others.length === 0) return setAside(work, only.id, error);
+    for (const document of batch) await embedBatch(work, [document]);
+  }
+}
+
+/** The service is there and not too busy: it may be the text that it fails on. */
+function isFaultOfText(error: unknown): error is MlUnavailableError {
+  return error instanceof MlUnavailableError && error.isFault && error.code !== 'ml_unreachable';
+}
+
+/** What the service refuses has failed; what it fails on waits behind the others. */
+async function setAside(
+  { run, inTenant, faults }: Work,
+  documentId: string,
+  error: ProblemError | MlUnavailableError,
+): Promise<void> {
+  const status = error instanceof ProblemError ? 'failed' : 'pending';
+  if (error instanceof MlUnavailableError) faults.set(documentId, error);
+  await inTenant((tx) => noteProblem(tx, documentId, status, error.message));
+  run.log.warn({ documentId, why: error.message, status }, 'document not embedded');
 }
 
 async function embedTogether(
-  client: MlClient,
-  pending: readonly PendingDocument[],
-  run: JobRun,
+  { client, run }: Work,
+  documents: readonly Cut[],
 ): Promise<EmbeddedDocument[]> {
-  const documents = pending.map((each) => ({ id: each.id, texts: passagesOf(each) }));
   if (documents.some(({ texts }) => texts.length === 0)) {
     throw new ProblemError(422, 'no_words', 'There is no word in it');
   }
-  const { encoder, vectors } = await embedMany(
-    client,
-    documents.flatMap(({ texts }) => texts),
-    run,
-  );
+  const texts = documents.flatMap((document) => document.texts);
+  const { encoder, vectors } = await embedMany(client, texts, run);
   let next = 0;
-  return documents.map(({ id, texts }) => {
-    const own = vectors.slice(next, next + texts.length);
-    next += texts.length;
-    return { id, texts, encoder, vectors: own };
+  return documents.map((document) => {
+    const own = vectors.slice(next, next + document.texts.length);
+    next += document.texts.length;
+    return { ...document, encoder, vectors: own };
   });
 }
 
@@ -165,8 +188,4 @@ async function embedMany(
 
 function callerOf({ signal }: JobRun) {
   return { requestId: randomUUID(), traceparent: traceparentOf({}), signal };
-}
-
-function logRefused(log: FastifyBaseLogger, refused: readonly Refused[]): void {
-  for (const { id, why } of refused) log.warn({ documentId: id, why }, 'document not embedded');
 }

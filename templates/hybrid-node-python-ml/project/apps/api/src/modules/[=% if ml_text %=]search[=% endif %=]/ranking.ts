@@ -2,6 +2,7 @@ import type { SearchQuery, SearchResults } from '@app/contracts';
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
 import type { Embedded } from './embedding.ts';
+import { ofTenant } from './table.ts';
 
 /** How many of each ranking count. */
 const DEPTH = 100;
@@ -47,7 +48,7 @@ export async function search(
     by_words as (
       select id as document_id,
         row_number() over (order by ts_rank_cd(documents.words, asked.words) desc, id) as place
-      from search_documents documents, asked where documents.words @@ asked.words
+      from search_documents documents, asked where ${ofTenant} and documents.words @@ asked.words
       order by place limit ${DEPTH}
     ),
     fused as (
@@ -74,6 +75,6 @@ export async function search(
 async function countByWordsOnly(tx: Transaction, encoder: string): Promise<number> {
   const { rows } = await tx.execute<{ count: number }>(sql`
     select count(*)::int as count from search_documents
-    where status <> 'ready' or encoder is distinct from ${encoder}`);
+    where ${ofTenant} and (status <> 'ready' or encoder is distinct from ${encoder})`);
   return rows[0]?.count ?? 0;
 }

@@ -1,20 +1,23 @@
 import type { DocumentQuery, NewDocument } from '@app/contracts';
-import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, ne, notInArray, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/database.ts';
 import { newestFirst, olderThan, pageOf } from '../../http/cursor.ts';
 import type { Embedded } from './embedding.ts';
-import { type DocumentRow, documents, passages } from './table.ts';
+import { type DocumentRow, documents, ofTenant, passages } from './table.ts';
 
 const { id, title, status, problem, createdAt } = documents;
 const SUMMARY = { id, title, status, problem, createdAt };
 
-// No query here names the organization: withTenant has, and PostgreSQL keeps to it.
+// No query needs to name the organization: withTenant has, and PostgreSQL keeps to it. Where one
+// says `ofTenant`, it is for speed.
 
 export async function listDocuments(tx: Transaction, query: DocumentQuery) {
   const rows = await tx
     .select(SUMMARY)
     .from(documents)
-    .where(and(query.status && eq(status, query.status), olderThan(documents, query.cursor)))
+    .where(
+      and(ofTenant, query.status && eq(status, query.status), olderThan(documents, query.cursor)),
+    )
     .orderBy(...newestFirst(documents))
     .limit(query.limit + 1);
   return pageOf(rows, query.limit);
@@ -42,13 +45,17 @@ export async function deleteDocument(tx: Transaction, wanted: string): Promise<b
 
 export type PendingDocument = Pick<DocumentRow, 'id' | 'title' | 'text'>;
 
-/** Documents without vectors, the oldest first. */
-export async function pendingDocuments(tx: Transaction, limit: number): Promise<PendingDocument[]> {
+/** Documents without vectors: those last that the service has failed on, else the oldest first. */
+export async function pendingDocuments(
+  tx: Transaction,
+  limit: number,
+  but: readonly string[] = [],
+): Promise<PendingDocument[]> {
   return tx
     .select({ id, title, text: documents.text })
     .from(documents)
-    .where(eq(status, 'pending'))
-    .orderBy(asc(createdAt), asc(id))
+    .where(and(ofTenant, eq(status, 'pending'), notInArray(id, [...but])))
+    .orderBy(sql`${problem} is not null`, asc(createdAt), asc(id))
     .limit(limit);
 }
 
@@ -85,22 +92,54 @@ export async function storeVectors(
   }
 }
 
-/** Nothing but another text would help. */
-export async function failDocument(tx: Transaction, wanted: string, why: string): Promise<void> {
-  await tx.update(documents).set({ status: 'failed', problem: why }).where(eq(id, wanted));
+/** Says why a document has no vectors; `failed` where nothing but another text would help. */
+export async function noteProblem(
+  tx: Transaction,
+  wanted: string,
+  next: 'pending' | 'failed',
+  why: string,
+): Promise<void> {
+  await tx
+    .update(documents)
+    .set({ status: next, problem: why })
+    .where(and(eq(id, wanted), eq(status, 'pending')));
 }
 
+const SET_BACK_AT_ONCE = 1_000;
+
 /** Has documents embedded again whose vectors are another encoder's; gives who has documents to embed. */
-export function findWork(database: Database, encoder: string): Promise<string[]> {
-  return database.withSettings({ 'app.search_worker': 'on' }, async (tx) => {
-    await tx
-      .update(documents)
-      .set({ status: 'pending' })
-      .where(and(eq(status, 'ready'), ne(documents.encoder, encoder)));
-    const rows = await tx
+export async function findWork(
+  database: Database,
+  encoder: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const asWorker = <Result>(work: (tx: Transaction) => Promise<Result>) =>
+    database.withSettings({ 'app.search_worker': 'on' }, work);
+  for (;;) {
+    signal.throwIfAborted();
+    const setBack = await asWorker((tx) => setSomeBack(tx, encoder));
+    if (setBack < SET_BACK_AT_ONCE) break;
+  }
+  const rows = await asWorker((tx) =>
+    tx
       .selectDistinct({ organizationId: documents.organizationId })
       .from(documents)
-      .where(sql`status = 'pending'`);
-    return rows.map(({ organizationId }) => organizationId);
-  });
+      .where(sql`status = 'pending'`),
+  );
+  return rows.map(({ organizationId }) => organizationId);
+}
+
+/** All of them at once would take longer than a statement may, and lock them for that time. */
+async function setSomeBack(tx: Transaction, encoder: string): Promise<number> {
+  const some = tx
+    .select({ id })
+    .from(documents)
+    .where(and(eq(status, 'ready'), ne(documents.encoder, encoder)))
+    .limit(SET_BACK_AT_ONCE);
+  const rows = await tx
+    .update(documents)
+    .set({ status: 'pending' })
+    .where(inArray(id, some))
+    .returning({ id });
+  return rows.length;
 }

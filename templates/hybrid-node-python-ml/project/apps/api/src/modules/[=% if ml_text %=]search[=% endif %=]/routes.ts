@@ -207,7 +207,10 @@ async function meaningOf(
       signal: goneSignal(reply),
     });
   } catch (error) {
-    await giveBack(services.database, organizationId, 1);
+    // What matters is why there is no vector, not that this failed on top.
+    await giveBack(services.database, organizationId, 1).catch((err) =>
+      request.log.error({ err }, 'a prediction stays counted that was not given'),
+    );
     if (!(error instanceof MlUnavailableError)) throw error;
     const level = error.code === 'ml_misconfigured' ? 'error' : 'warn';
     request.log[level]({ code: error.code, cause: rootCause(error) }, 'searching by words alone');

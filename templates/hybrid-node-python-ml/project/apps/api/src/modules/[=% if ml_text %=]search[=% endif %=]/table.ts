@@ -22,8 +22,14 @@ const vector = customType<{ data: readonly number[]; driverData: string }>({
 
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
 
-/** What looks for work looks at all organizations: `asWorker` says that it does. */
+/** What looks for work looks at all organizations: `findWork` says that it does. */
 const ofWorker = sql`current_setting('app.search_worker', true) = 'on'`;
+
+/**
+ * For what reads many documents: the tenant's policy says the same, but since the worker's says
+ * something else, no index serves them both, and all organizations' documents would be read.
+ */
+export const ofTenant = sql`organization_id = current_setting('app.organization_id', true)`;
 
 export const documents = tenantTable(
   'search_documents',
