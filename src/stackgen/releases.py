@@ -112,6 +112,13 @@ def conditions(path: Path) -> Iterator[tuple[str, frozenset[str | bool]]]:
         yield from point.wanted().items()
 
 
+def subjects(path: Path) -> Iterator[tuple[str, ...]]:
+    """Give the patterns of what each note of a file is about, where it is about some files alone."""
+    release = _read(path)
+    yield from (point.files for point in (*release.changes, *release.by_hand) if point.files)
+    yield from ((each.was,) for each in release.renamed)
+
+
 def _files(root: Path) -> Iterator[tuple[Version, Path]]:
     for path in root.glob("*"):
         named = _NAME.fullmatch(path.name)

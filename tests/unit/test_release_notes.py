@@ -1,8 +1,14 @@
 """What releases say to those who update: ours can be read, and say nothing that no project could meet."""
 
+import re
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from museum import git
+from packaging.version import Version
+from releases import released
 
 from stackgen import questions, releases
 from stackgen.errors import SourceError
@@ -22,6 +28,28 @@ def test_our_own_notes_can_be_shown_and_name_answers_that_there_are(stack: str) 
     for path in folder.iterdir():
         for key, wanted in releases.conditions(path):
             assert wanted <= values[key], path
+
+
+@pytest.mark.parametrize("stack", ASKED.stacks())
+def test_a_note_is_about_files_that_a_project_has_before_it_updates(stack: str) -> None:
+    """One about a folder that its release brings would be shown to nobody."""
+    known = [*released(), "99.0.0"]
+    for path in (ROOT / "templates" / stack / releases.FOLDER).iterdir():
+        version = ".".join(path.name.split(".")[:3])
+        if Version(version) >= Version("0.15.0"):
+            before = next(one for one, following in pairwise(known) if Version(following) >= Version(version))
+            files = had(before)
+            for patterns in releases.subjects(path):
+                note = releases.Note(version, "changes", "", patterns)
+                assert any(map(note.is_about, files)), f"{path.name}: {patterns}"
+
+
+@cache
+def had(version: str) -> list[str]:
+    """Give the files of a release's projects, of any stack and any answers: they are lent from stack to stack."""
+    names = git(ROOT, "ls-tree", "-r", "--name-only", released()[version], "--", "templates").splitlines()
+    plain = (re.sub(r"\[=%.*?%=\]|\.jinja$", "", name) for name in names if "/project/" in name or "/common/" in name)
+    return [re.sub(r"^templates/[^/]+/(project/)?", "", name) for name in plain]
 
 
 @pytest.mark.parametrize("stack", ASKED.stacks())
