@@ -36,12 +36,10 @@ def test_a_note_is_about_files_that_a_project_has_before_it_updates(stack: str) 
     known = [*released(), "99.0.0"]
     for path in (ROOT / "templates" / stack / releases.FOLDER).iterdir():
         version = ".".join(path.name.split(".")[:3])
-        if Version(version) >= Version("0.15.0"):
-            before = next(one for one, following in pairwise(known) if Version(following) >= Version(version))
-            files = had(before)
-            for patterns in releases.subjects(path):
-                note = releases.Note(version, "changes", "", patterns)
-                assert any(map(note.is_about, files)), f"{path.name}: {patterns}"
+        before = next(one for one, following in pairwise(known) if Version(following) >= Version(version))
+        for patterns in releases.subjects(path):
+            note = releases.Note(version, "changes", "", patterns)
+            assert any(map(note.is_about, had(before))), f"{path.name}: {patterns}"
 
 
 @cache
