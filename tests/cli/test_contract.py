@@ -33,7 +33,7 @@ def test_an_expected_failure_prints_the_same_envelope_with_an_error(stackgen: St
     assert run.json["error"] == {
         "code": "usage",
         "exit_code": 2,
-        "message": "ai: 'cor' is not one of none, feature, core",
+        "message": "ai: 'cor' is not one of none, feature, core, search",
         "hint": "did you mean 'core'?",
     }
 
