@@ -355,15 +355,19 @@ it('a process that has said goodbye is present no more, though a beat of it stil
     .from(members)
     .where(eq(members.organizationId, organizationId));
   const userId = row?.userId ?? '';
-  const presence = new Presence({ database: test.database, log: test.app.log, beatMs: 60_000 });
-  presence.came({ organizationId, userId });
-  await presence.beat();
-  expect(await presence.list(organizationId)).toEqual([userId]);
-  const running = presence.beat();
-  await presence.stop();
-  await running;
-  await presence.beat();
-  expect(await presence.list(organizationId)).toEqual([]);
+  // Often, as a goodbye that is rounded to the next millisecond was still to come for as long.
+  for (let time = 0; time < 30; time += 1) {
+    const presence = new Presence({ database: test.database, log: test.app.log, beatMs: 60_000 });
+    presence.came({ organizationId, userId });
+    await presence.beat();
+    expect(await presence.list(organizationId)).toEqual([userId]);
+    const running = presence.beat();
+    await presence.stop();
+    expect(await presence.list(organizationId)).toEqual([]);
+    await running;
+    await presence.beat();
+    expect(await presence.list(organizationId)).toEqual([]);
+  }
 });
 
 describe('telling', () => {

@@ -1,6 +1,7 @@
 import type { JobQuery } from '@app/contracts';
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
+import { thisMoment } from '../../db/moment.ts';
 import { newestFirst, olderThan, pageOf } from '../../http/cursor.ts';
 import { type JobRow, jobs } from './table.ts';
 
@@ -18,7 +19,11 @@ export async function enqueue(
   count: () => Promise<void>,
 ): Promise<JobRow> {
   for (;;) {
-    const [inserted] = await tx.insert(jobs).values(job).onConflictDoNothing().returning();
+    const [inserted] = await tx
+      .insert(jobs)
+      .values({ ...job, runAt: thisMoment })
+      .onConflictDoNothing()
+      .returning();
     if (inserted) {
       await count();
       return inserted;

@@ -1,6 +1,7 @@
 import { and, eq, gt, inArray, lt, sql } from 'drizzle-orm';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Database, Transaction } from '../../db/database.ts';
+import { thisMoment } from '../../db/moment.ts';
 import { withTenant } from '../../db/tenant.ts';
 import { livePresence, liveProcesses } from './table.ts';
 import { tell } from './tell.ts';
@@ -60,7 +61,7 @@ export class Presence {
     this.#isStopping = true;
     await this.#settling;
     if (this.#written.size === 0) return;
-    await this.#db.update(liveProcesses).set({ until: sql`now()` }).where(this.#isMine);
+    await this.#db.update(liveProcesses).set({ until: thisMoment }).where(this.#isMine);
   }
 
   async list(organizationId: string): Promise<string[]> {

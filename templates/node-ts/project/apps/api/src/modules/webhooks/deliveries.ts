@@ -1,6 +1,7 @@
 import type { WebhookDeliveryQuery } from '@app/contracts';
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/database.ts';
+import { thisMoment } from '../../db/moment.ts';
 import { TENANT_ROLE } from '../../db/tenant-role.ts';
 import { newestFirst, olderThan, pageOf } from '../../http/cursor.ts';
 import { webhookDeliveries as deliveries } from './table.ts';
@@ -36,7 +37,7 @@ export async function insertDelivery(
 ): Promise<DeliveryRow | undefined> {
   const [row] = await tx
     .insert(deliveries)
-    .values({ ...values, nextAttemptAt: sql`now()` })
+    .values({ ...values, nextAttemptAt: thisMoment })
     .onConflictDoNothing()
     .returning();
   return row;
@@ -49,7 +50,7 @@ export async function reopenDelivery(
 ): Promise<DeliveryRow | undefined> {
   const [row] = await tx
     .update(deliveries)
-    .set({ status: 'pending', nextAttemptAt: sql`now()`, earlierAttempts: sql`attempts` })
+    .set({ status: 'pending', nextAttemptAt: thisMoment, earlierAttempts: sql`attempts` })
     .where(eq(deliveries.id, id))
     .returning();
   return row;
