@@ -120,11 +120,22 @@ class Repository:
             if entry.mode != SUBMODULE:
                 self.git("hash-object", "-w", "--stdin", stdin=self.git("cat-file", "blob", entry.id, also=also))
 
-    def kept(self, path: str, content: bytes, objects: Path) -> bytes:
-        """Give what git keeps of a file's content on the disk, filters and encodings undone; `objects` takes it."""
+    def keep(self, path: str, content: bytes, objects: Path) -> str:
+        """Give the name of what git keeps of a file's content on the disk, filters and encodings undone.
+
+        `objects` takes it.
+        """
         also = {"GIT_OBJECT_DIRECTORY": str(objects)}
-        name = self.git("hash-object", "-w", "--stdin", "--path", path, stdin=content, also=also).decode().strip()
-        return self.git("cat-file", "blob", name, also=also)
+        return self.git("hash-object", "-w", "--stdin", "--path", path, stdin=content, also=also).decode().strip()
+
+    def kept(self, path: str, content: bytes, objects: Path) -> bytes:
+        """Give what git keeps of a file's content on the disk; `objects` takes it."""
+        return self.git("cat-file", "blob", self.keep(path, content, objects), also=_borrowing(objects))
+
+    def written(self, path: str, entry: Entry, objects: Path) -> bytes:
+        """Give a file's content as git writes it out, filters and encodings included."""
+        name = f"--path={self.prefix}{path}"
+        return self.git("cat-file", "--filters", name, entry.id, also=_borrowing(objects))
 
     def unmerge(self, stages: Mapping[str, Mapping[int, Entry]]) -> None:
         """Tell the index which files are in conflict, and what each side holds."""

@@ -89,14 +89,18 @@ class Revision:
     def settle(self) -> tuple[Conflict, ...]:
         """Give what a person has to settle."""
         return tuple(
-            Conflict(path, *(self._side(sides.get(number)) for number in (1, 2, 3)))
+            Conflict(path, *(self._side(path, sides.get(number)) for number in (1, 2, 3)))
             for path, sides in sorted(self.conflicts.items())
         )
 
-    def _side(self, entry: Entry | None) -> bytes | None:
+    def _side(self, path: str, entry: Entry | None) -> bytes | None:
         if entry is None:
             return None
-        return entry.id.encode() if entry.mode == SUBMODULE else self.store.blob(entry)
+        if entry.mode == SUBMODULE:
+            return entry.id.encode()
+        content = self.store.blob(entry)
+        # A pointer tells whoever settles it nothing.
+        return self.repository.written(path, entry, self.store.objects) if filters.is_pointer(content) else content
 
     def diff(self) -> bytes:
         """Give what changes as git shows it."""
@@ -153,7 +157,8 @@ def _target(project: Project, wish: Wish, environment: Mapping[str, str]) -> tup
 
 def revise(project: Project, home: Repository, store: Store, old: Path, new: Path) -> Revision:
     """Plan the way from one rendered release to another."""
-    base, ours, theirs = store.take(old), home.tree(), store.take(new)
+    ours = home.tree()
+    base, theirs = filters.as_kept(home, store, store.take(old), ours, store.take(new))
     settled = settling.settle(store, base, ours, theirs)
     _refuse(settled.trees.blocked, "something of yours is in the way of", "move or rename it, and commit")
     names = ours.keys() | settled.merged.keys()

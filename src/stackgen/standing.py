@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stackgen import journal, merge, render, repository, settling, source, workshop
+from stackgen import filters, journal, merge, render, repository, settling, source, workshop
 from stackgen.project import Project
 
 
@@ -35,7 +35,8 @@ def look(project: Project, environment: Mapping[str, str]) -> Standing:
     unfinished = last.after if last and last.phase == journal.WRITING else None
     with workshop.folder() as folder:
         store = merge.open_store(folder / "store", home)
-        base, ours = store.take(render.old(project, where, folder / "old")), home.tree()
+        ours = home.tree()
+        base, _ = filters.as_kept(home, store, store.take(render.old(project, where, folder / "old")), ours, {})
         moved = store.renames(base, ours)
         drifted = settling.drifted(store, base, ours)
     return Standing(

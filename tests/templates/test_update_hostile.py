@@ -146,6 +146,26 @@ def test_what_git_keeps_otherwise_than_it_stands_on_the_disk_is_merged_and_not_t
         assert shop.read("text.txt") == becomes
 
 
+@pytest.mark.parametrize("kept_by", ["coded", "lfs"])
+def test_what_nobody_has_touched_meets_no_change_though_a_filter_keeps_all_of_it_otherwise(
+    update: Update, shop: Shop, tmp_path: Path, kept_by: str
+) -> None:
+    lfs(shop, tmp_path)
+    for way in ("clean", "smudge"):
+        shop.git("config", f"filter.coded.{way}", "tr a-zA-Z n-za-mN-ZA-M")
+    shop.write(".gitattributes", f"*.txt filter={kept_by}\n")
+    shop.git("add", "--renormalize", ".")
+    shop.save()
+    assert "line 3" not in shop.git("show", ":text.txt")
+    (code, said), drifted = update(shop), shop.git("status", "--porcelain")
+    assert (code, said["conflicts"]) == (0, [])
+    assert (shop.read("text.txt"), shop.read("late/added.txt")) == (NEW.encode(), b"added by 0.2.0\n")
+    assert " M .gitattributes" not in drifted
+    shop.save()
+    assert "added" not in shop.git("show", ":late/added.txt")
+    assert update(shop, "--check")[0] == 0
+
+
 def test_lines_that_a_filter_keeps_from_git_are_not_written_over(update: Update, shop: Shop) -> None:
     """Git calls the file unchanged, and could not bring them back: filters that strip secrets or outputs do so."""
     shop.git("config", "filter.strip.clean", "sed /secret/d")
@@ -180,19 +200,24 @@ sys.stdout.buffer.write(content)
 """
 
 
+def lfs(shop: Shop, folder: Path) -> None:
+    (folder / "lfs").mkdir()
+    (folder / "lfs/filter.py").write_text(LFS)
+    for way in ("clean", "smudge"):
+        shop.git("config", f"filter.lfs.{way}", f"{sys.executable} {folder}/lfs/filter.py {way}")
+
+
 def test_a_text_that_git_lfs_keeps_stays_as_it_is_in_a_conflict(update: Update, shop: Shop, tmp_path: Path) -> None:
     """What git has of it is a pointer, in which no merge finds a line: that was merged with the template's text."""
-    (tmp_path / "lfs").mkdir()
-    (tmp_path / "lfs/filter.py").write_text(LFS)
-    for way in ("clean", "smudge"):
-        shop.git("config", f"filter.lfs.{way}", f"{sys.executable} {tmp_path}/lfs/filter.py {way}")
+    lfs(shop, tmp_path)
     shop.write(".gitattributes", "/text.txt filter=lfs -text\n/late/* filter=lfs -text\n")
     shop.write("text.txt", own(TEXT))
     shop.save()
     code, said = update(shop)
     assert (code, said["details"]["conflicts"]) == (5, ["text.txt"])  # type: ignore[index]
     assert (shop.read("text.txt"), shop.read("late/added.txt")) == (own(TEXT), b"added by 0.2.0\n")
-    assert shop.git("show", ":3:text.txt") == NEW.strip()
+    assert said["details"]["to_settle"][0]["theirs"] == NEW  # type: ignore[index]
+    assert shop.git("cat-file", "--filters", ":3:text.txt") == NEW.strip()
     assert update(shop, "--abort")[0] == 0
     assert shop.git("status", "--porcelain") == ""
 

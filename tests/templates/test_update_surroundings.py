@@ -155,11 +155,9 @@ def files_that_git_keeps_otherwise(around: Around) -> None:
     add_line(around.path(), b"# $Id$")
     around.rule(f"/{around.changes[1]} working-tree-encoding=UTF-16LE")
     around.path(1).write_bytes(around.path(1).read_bytes().decode().encode("utf-16-le"))
-    # What the template changes as well, a filter like this one may make a conflict of.
-    around.write("docs/own.txt", "known to us alone\n")
-    around.rule("/docs/own.txt filter=coded")
+    around.rule(f"/{around.changes[2]} filter=coded")
     around.save()
-    for name in (around.changes[0], "docs/own.txt"):
+    for name in (around.changes[0], around.changes[2]):
         (around.shop / name).unlink()
         around.git("checkout", "--", name)
 
