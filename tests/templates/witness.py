@@ -54,12 +54,16 @@ def files(folder: Path) -> dict[str, Held]:
 
 
 def kept(folder: Path) -> dict[str, Held]:
-    """Give every file as git would keep it, line ends, encodings, keywords and filters undone."""
+    """Give every file as git would keep it, line ends, encodings and keywords undone.
+
+    What the filter `coded` keeps is no text: of it, what stands on the disk is what the template wrote.
+    """
     with tempfile.TemporaryDirectory() as place:
         environment = {**os.environ, "GIT_INDEX_FILE": f"{place}/index", "GIT_NO_REPLACE_OBJECTS": "1"}
 
         def git(*words: str, stdin: bytes = b"") -> bytes:
-            command = ["git", "-C", str(folder), "-c", "core.safecrlf=false", "-c", "core.fsmonitor=false", *words]
+            settings = ("core.safecrlf=false", "core.fsmonitor=false", "filter.coded.clean=cat")
+            command = ["git", "-C", str(folder), *(each for one in settings for each in ("-c", one)), *words]
             done = subprocess.run(command, input=stdin, capture_output=True, check=True, env=environment)
             return done.stdout
 
