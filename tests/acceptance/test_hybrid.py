@@ -313,6 +313,13 @@ BREAKS_OF_ANSWERS = (
         "await reserve(request, reply, 0);",
         "also to those who come at once",
     ),
+    Break(
+        "an answer that breaks off counts as given",
+        f"{GENERATE}/measure.ts",
+        "          outcome = outcomeOf(error);\n          throw error;",
+        "          outcome = 'answered';\n          throw error;",
+        "in the middle of an answer",
+    ),
 )
 
 
@@ -487,8 +494,36 @@ BREAKS_OF_SEARCH = (
     Break(
         "a fault of the service fails all documents of a request",
         f"{SEARCH}/jobs.ts",
-        "error instanceof ProblemError || isFaultOfText(error)",
+        "error instanceof ProblemError || (error instanceof MlUnavailableError && error.isFault)",
         "error instanceof ProblemError",
+        "stumbles by failing",
+    ),
+    Break(
+        "a text on which the service ends is tried with the same others for ever",
+        f"{SEARCH}/jobs.ts",
+        "let isSuspect = run.attempt > 1;",
+        "let isSuspect = run.attempt > 99;",
+        "stumbles by ending",
+    ),
+    Break(
+        "an outage counts as documents' own failures",
+        f"{SEARCH}/jobs.ts",
+        "    const { encoder } = await embed(work.client, [PROBE], callerOf(work.run));\n    try {",
+        "    const encoder = 'x';\n    try {",
+        "a service that fails on everything",
+    ),
+    Break(
+        "a document is tried for ever",
+        f"{SEARCH}/repository.ts",
+        "before + 1 >= MOST_ATTEMPTS",
+        "before < 0",
+        "stumbles by failing",
+    ),
+    Break(
+        "a document that failed is tried again at once",
+        f"{SEARCH}/repository.ts",
+        " and (next_attempt_at is null or next_attempt_at <= now())",
+        "",
         "stumbles by failing",
     ),
     Break(
