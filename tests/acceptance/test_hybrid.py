@@ -248,6 +248,27 @@ BREAKS = (
         "test_embeddings.py::test_a_text_and_several_are_answered_in_the_form_of_openai",
     ),
     Break(
+        "a fetched version writes outside of its folder",
+        f"{SERVICE}/fetching.py",
+        "is_plain = len(parts) == 2 and all(NAME.fullmatch(part) for part in parts)",
+        "is_plain = len(parts) == 2",
+        "test_fetching.py::test_what_is_not_one_whole_version_leaves_nothing_behind",
+    ),
+    Break(
+        "what comes over http needs no hash",
+        f"{SERVICE}/fetching.py",
+        'if is_proven else {"https", "file"}',
+        'if is_proven else {"https", "file", "http"}',
+        "test_fetching.py::test_what_anybody_may_have_changed_is_not_even_asked_for",
+    ),
+    Break(
+        "more bytes than declared are taken",
+        f"{SERVICE}/fields.py",
+        "max_length=self.most, strict=True),",
+        "strict=True),",
+        "test_octets.py::test_the_longest_fits_and_is_the_longest_that_is_read",
+    ),
+    Break(
         "strings and numbers are given to each other's inputs",
         f"{SERVICE}/tensors.py",
         "if (one.type == TEXT) == text]",
@@ -640,6 +661,18 @@ def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]
     answer = processes.http("POST", f"{url}/v1/predict", {"instances": customers})
     assert answer.status == 200, answer.body
     return [one["leaves"] for one in answer.json["predictions"]]
+
+
+@pytest.mark.full
+def test_images_are_declared_in_the_task_and_held_to_it_by_both_halves(
+    scratch: Path, environment: Environment
+) -> None:
+    install_python(scratch, environment)
+    shutil.copy(scratch / "services/ml/tests/of_images.py", scratch / MODEL)
+    for command in ("contract", "openapi", "check", "test -- test/ml/contract.test.ts test/ml/predictions.test.ts"):
+        processes.sh(f"npm run {command}", scratch, environment)
+    offered = (scratch / "packages/contracts/src/predictions.ts").read_text(encoding="utf-8")
+    assert "z.base64().min(4).max(68)" in offered
 
 
 @pytest.mark.release

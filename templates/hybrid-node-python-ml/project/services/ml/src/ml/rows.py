@@ -48,8 +48,8 @@ def _column(place: int | str) -> int | str:
 
 
 def _csv(lines: TextIO) -> Iterator[tuple[int, object]]:
-    if SIGNATURE.takes_text:
-        raise RowError("texts are read from JSON lines: a string on each")
+    if SIGNATURE.schema.get("type") == "string":
+        raise RowError("texts and bytes are read from JSON lines: a string on each")
     return _named(lines) if SIGNATURE.is_named else _unnamed(lines)
 
 
