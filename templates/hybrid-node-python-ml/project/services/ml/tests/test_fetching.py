@@ -114,7 +114,7 @@ def renamed(new: str) -> Callable[[dict[str, bytes]], None]:
 
 
 CARD = tiny.card_of(tiny.onnx_of(tiny.weights()), "v")
-HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
+HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "a byte of the model": (
         lambda files: files.update({"v/model.onnx": files["v/model.onnx"] + b"\0"}),
         "is damaged",
@@ -124,8 +124,8 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
         changed(CARD, files={"../v/model.onnx": CARD.sha256}),
         "'../v/model.onnx' is no file beside the model",
     ),
-    "no card": (lambda files: files.pop("v/model.json") and None, "no model.json"),
-    "no model": (lambda files: files.pop("v/model.onnx") and None, "cannot be read"),
+    "no card": (lambda files: files.pop("v/model.json"), "no model.json"),
+    "no model": (lambda files: files.pop("v/model.onnx"), "cannot be read"),
     "a card that is none": (lambda files: files.update({"v/model.json": b"{}"}), "is not valid"),
     "another contract": (changed(CARD, features=99), "is tests on 99 features"),
     "labels that do not fit": (changed(CARD, labels=["a"]), "its labels: 1 where"),

@@ -58,7 +58,8 @@ def _unpack(url: str, folder: Path, sha256: str | None) -> None:
         with _open(url, is_proven=sha256 is not None) as source:
             digest = hashlib.sha256()
             hashed = _Hashed(source.read, digest.update)
-            with tarfile.open(fileobj=hashed, mode="r|*") as archive:
+            # Read from its beginning to its end, it needs a file that can do nothing else.
+            with tarfile.open(fileobj=hashed, mode="r|*") as archive:  # type: ignore[call-overload]
                 for member in archive:
                     _extract(archive, member, folder)
             # What stands behind the archive's end is part of the file, too.
