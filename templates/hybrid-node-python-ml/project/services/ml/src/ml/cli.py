@@ -220,7 +220,8 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--sha256", help="of the archive")
             sub.add_argument("--no-promote", action="store_true", help="register only")
         elif command is predict:
-            sub.add_argument("file", type=Path, help="CSV or JSON lines")
+            source = "CSV or JSON lines; - reads JSON lines from standard input"
+            sub.add_argument("file", type=Path, help=source)
         elif command is promote:
             sub.add_argument("version")
         elif command is bench:
