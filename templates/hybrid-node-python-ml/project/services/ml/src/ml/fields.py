@@ -41,7 +41,7 @@ class Octets:
         """Takes base64, and from Python the bytes themselves."""
         return core_schema.no_info_before_validator_function(
             self._decoded,
-            core_schema.bytes_schema(min_length=1, max_length=self.most, strict=True),
+            core_schema.bytes_schema(min_length=1, max_length=self.most),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda content: base64.b64encode(content).decode(), when_used="json"
             ),
