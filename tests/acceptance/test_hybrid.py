@@ -248,6 +248,27 @@ BREAKS = (
         "test_embeddings.py::test_a_text_and_several_are_answered_in_the_form_of_openai",
     ),
     Break(
+        "a fetched version writes outside of its folder",
+        f"{SERVICE}/fetching.py",
+        "is_plain = len(parts) == 2 and all(NAME.fullmatch(part) for part in parts)",
+        "is_plain = len(parts) == 2",
+        "test_fetching.py::test_what_is_not_one_whole_version_leaves_nothing_behind",
+    ),
+    Break(
+        "what comes over http needs no hash",
+        f"{SERVICE}/fetching.py",
+        'if is_proven else {"https", "file"}',
+        'if is_proven else {"https", "file", "http"}',
+        "test_fetching.py::test_what_anybody_may_have_changed_is_not_even_asked_for",
+    ),
+    Break(
+        "more bytes than declared are taken",
+        f"{SERVICE}/fields.py",
+        "bytes_schema(min_length=1, max_length=self.most)",
+        "bytes_schema(min_length=1)",
+        "test_octets.py::test_the_longest_fits_and_is_the_longest_that_is_read",
+    ),
+    Break(
         "strings and numbers are given to each other's inputs",
         f"{SERVICE}/tensors.py",
         "if (one.type == TEXT) == text]",
@@ -312,6 +333,13 @@ BREAKS_OF_ANSWERS = (
         "await reserve(request, reply, tally.atMost);",
         "await reserve(request, reply, 0);",
         "also to those who come at once",
+    ),
+    Break(
+        "an answer that breaks off counts as given",
+        f"{GENERATE}/measure.ts",
+        "          outcome = outcomeOf(error);\n          throw error;",
+        "          outcome = 'answered';\n          throw error;",
+        "in the middle of an answer",
     ),
 )
 
@@ -487,8 +515,36 @@ BREAKS_OF_SEARCH = (
     Break(
         "a fault of the service fails all documents of a request",
         f"{SEARCH}/jobs.ts",
-        "error instanceof ProblemError || isFaultOfText(error)",
+        "error instanceof ProblemError || (error instanceof MlUnavailableError && error.isFault)",
         "error instanceof ProblemError",
+        "stumbles by failing",
+    ),
+    Break(
+        "a text on which the service ends is tried with the same others for ever",
+        f"{SEARCH}/jobs.ts",
+        "let isSuspect = run.attempt > 1;",
+        "let isSuspect = run.attempt > 99;",
+        "stumbles by ending",
+    ),
+    Break(
+        "an outage counts as documents' own failures",
+        f"{SEARCH}/jobs.ts",
+        "    const { encoder } = await embed(work.client, [PROBE], callerOf(work.run));\n    try {",
+        "    const encoder = 'x';\n    try {",
+        "a service that fails on everything",
+    ),
+    Break(
+        "a document is tried for ever",
+        f"{SEARCH}/repository.ts",
+        "before + 1 >= MOST_ATTEMPTS",
+        "before < 0",
+        "stumbles by failing",
+    ),
+    Break(
+        "a document that failed is tried again at once",
+        f"{SEARCH}/repository.ts",
+        " and (next_attempt_at is null or next_attempt_at <= now())",
+        "",
         "stumbles by failing",
     ),
     Break(
@@ -527,6 +583,11 @@ def test_texts_are_trained_on_embedded_and_near_to_their_like(
         assert (refused.status, refused.json["detail"]) == (422, "Text 0 has 257 words: 256 is the most")
         fuzz(other, url, environment, "--include-path /v1/embeddings")
     processes.sh("npm run test:e2e -- chaos search", other, environment)
+    with backups.own_server(with_pgvector=True) as server:
+        on_postgresql = environment | {"TEST_DATABASE_URL": f"postgresql://postgres@{server}/postgres"}
+        for command in ("test -- test/search test/migrations", "test:e2e -- search"):
+            ran = processes.sh(f"npm run {command}", other, on_postgresql)
+            assert "skipped" not in ran.stdout
     assert_all_have_a_place(BREAKS_OF_SEARCH, other)
     for broken in BREAKS_OF_SEARCH:
         with broken.within(other):
@@ -605,6 +666,16 @@ def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]
     answer = processes.http("POST", f"{url}/v1/predict", {"instances": customers})
     assert answer.status == 200, answer.body
     return [one["leaves"] for one in answer.json["predictions"]]
+
+
+@pytest.mark.full
+def test_images_are_declared_in_the_task_and_held_to_it_by_both_halves(scratch: Path, environment: Environment) -> None:
+    install_python(scratch, environment)
+    shutil.copy(scratch / "services/ml/tests/of_images.py", scratch / MODEL)
+    for command in ("contract", "openapi", "check", "test -- test/ml/contract.test.ts test/ml/predictions.test.ts"):
+        processes.sh(f"npm run {command}", scratch, environment)
+    offered = (scratch / "packages/contracts/src/predictions.ts").read_text(encoding="utf-8")
+    assert "z.base64().min(4).max(68)" in offered
 
 
 @pytest.mark.release

@@ -25,6 +25,7 @@ const UNDERSTOOD = new Set([
     'additionalProperties',
     'anyOf',
     'const',
+    'contentEncoding',
     'default',
     'description',
     'enum',
@@ -41,7 +42,7 @@ export function predictions(contract) {
     const schema = schemas[name];
     parts.push(
       '',
-      `/** ${schema.description} */`,
+      ...(schema.description ? [`/** ${schema.description} */`] : []),
       `export const ${offered} = ${zod({ ...schema, description: undefined, examples: undefined }, schemas)}.meta(${meta(offered, schema)});`,
       `export type ${offered} = z.infer<typeof ${offered}>;`,
     );
@@ -79,6 +80,7 @@ function type(schema, schemas) {
       return `z.array(${items})${checks(schema)}`;
     }
     case 'string': {
+      if (schema.contentEncoding === 'base64') return `z.base64()${checks(schema)}`;
       const pattern = schema.pattern ? `.regex(new RegExp(${JSON.stringify(schema.pattern)}))` : '';
       return `z.string()${checks(schema)}${pattern}`;
     }

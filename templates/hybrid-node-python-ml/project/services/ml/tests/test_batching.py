@@ -49,7 +49,8 @@ def run(
             )
             batcher.start()
             try:
-                await scenario(batcher, recorder)
+                # Whoever waits for an answer that never comes has failed.
+                await asyncio.wait_for(scenario(batcher, recorder), 120)
             finally:
                 recorder.released.set()
                 await batcher.stop()

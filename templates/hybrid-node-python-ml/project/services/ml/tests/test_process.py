@@ -152,6 +152,33 @@ def test_a_wrong_setting_is_one_line(environment: dict[str, str], expected: str)
     assert "Traceback" not in result.stderr
 
 
+def test_predictions_come_before_the_last_row_is_there(trained: Registry) -> None:
+    # More than is kept back on the way, and less than keeps a reader from going on.
+    rows = instances(400)
+    command = [sys.executable, "-m", "tests", "predict", "-"]
+    environment = {"ML_REGISTRY_DIR": str(trained.root)}
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(
+            command, env=environment, cwd=SERVICE, stdin=pipe, stdout=pipe, text=True
+        ) as process,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("".join(f"{json.dumps(row)}\n" for row in rows))
+        process.stdin.flush()
+        first = pool.submit(process.stdout.readline)
+        try:
+            assert json.loads(first.result(120))
+        except BaseException:
+            process.kill()
+            raise
+        process.stdin.close()
+        assert len(process.stdout.readlines()) == len(rows) - 1
+        assert process.wait(120) == 0
+
+
 def test_models_are_listed_promoted_and_measured(tmp_path: Path) -> None:
     where = {"ML_REGISTRY_DIR": str(tmp_path)}
     version = tiny.register(Registry(tmp_path)).version

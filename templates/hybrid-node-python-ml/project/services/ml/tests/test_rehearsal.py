@@ -104,8 +104,9 @@ def test_a_service_does_not_start_with_a_version_that_cannot_answer(tmp_path: Pa
         pass
 
 
+@pytest.mark.parametrize("part", ["decode", "signal"])
 def test_a_task_that_fails_to_say_it_is_found_before_the_swap(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     registry = Registry(tmp_path)
     model = load(registry, tiny.register(registry).version, 1, CPU)
@@ -114,8 +115,19 @@ def test_a_task_that_fails_to_say_it_is_found_before_the_swap(
     def broken(*_: object) -> None:
         raise IndexError("no such label")
 
-    monkeypatch.setattr(task, "decode", broken)
+    monkeypatch.setattr(task, part, broken)
     with pytest.raises(RegistryError, match="IndexError: no such label"):
+        rehearse(model)
+
+
+def test_a_task_that_gives_too_few_predictions_is_found_before_the_swap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(tmp_path)
+    model = load(registry, tiny.register(registry).version, 1, CPU)
+    decode = task.decode
+    monkeypatch.setattr(task, "decode", lambda *given: decode(*given)[:-1])
+    with pytest.raises(RegistryError, match="its predictions for three rows: 2 where there"):
         rehearse(model)
 
 

@@ -13,8 +13,8 @@ export class FakeEncoder extends FakeMl {
   width = MEANINGS.length + 1;
   /** Texts with this in them are refused. */
   refuses: string | undefined;
-  /** On requests with this in them it fails, or gives numbers that cannot be stored. */
-  stumbles: { readonly on: string; readonly by: 'failing' | 'exceeding' } | undefined;
+  /** On requests with this in them it fails, gives numbers that cannot be stored, or ends and is started again. */
+  stumbles: { readonly on: string; readonly by: 'failing' | 'exceeding' | 'dying' } | undefined;
 
   override answer: FakeMl['answer'] = (response, body) => {
     const texts = body.instances as string[];
@@ -26,11 +26,17 @@ export class FakeEncoder extends FakeMl {
     const { on, by } = this.stumbles ?? { on: undefined };
     const stumbles = on !== undefined && texts.some((text) => text.includes(on));
     if (stumbles && by === 'failing') return void response.writeHead(500).end();
+    if (stumbles && by === 'dying') return this.#die();
     const predictions = texts.map((text) => ({
       embedding: stumbles ? Array(this.width).fill(1e39) : this.#vectorOf(text),
     }));
     response.end(JSON.stringify({ predictions, model: { name: 'fake', version: this.version } }));
   };
+
+  /** Long enough for whoever asked to find that nobody is there. */
+  #die(): void {
+    void this.kill().then(() => setTimeout(() => void this.start(), 300));
+  }
 
   #vectorOf(text: string): number[] {
     const words = text.toLowerCase().split(/\W+/);

@@ -1,6 +1,6 @@
 import type { DocumentSummary, SearchResults } from '@app/contracts';
 import { PGlite } from '@electric-sql/pglite';
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createPGlite, embedded } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/db/migrations.ts';
@@ -295,25 +295,100 @@ test('a document that is deleted while it is embedded fails no job', async () =>
   await expect.poll(jobs, { timeout: 240_000 }).toEqual([{ state: 'completed', retries: 0 }]);
 });
 
-test.each(['failing', 'exceeding'] as const)(
-  'documents on which the service stumbles by %s wait, and stop no other',
-  async (by) => {
-    service.stumbles = { on: 'unspeakable', by };
-    // More than one run looks at, and older than the others.
-    const bad = Array.from({ length: 17 }, (_, n) => `Bad ${n}`);
-    for (const title of bad) await add(title, 'Something unspeakable.');
+describe('a document on which the service stumbles', () => {
+  const inTable = async (query: SQL) =>
+    (await withTenant(running.database, organizationId, (tx) => tx.execute(query))).rows;
+  /** How many attempts were counted, of all documents. */
+  const attempts = () =>
+    inTable(sql`select distinct attempts, next_attempt_at is not null as again
+      from search_documents order by attempts`);
+  const inTime = { timeout: 240_000 };
+  /** A run that has begun and ended since. */
+  const looked = async () => {
+    const id = await lookForWork();
+    const states = async () => {
+      const { rows } = await running.database.db.execute(sql`
+        select state::text from queue.job where id = ${id}::uuid
+        union all select state::text from queue.job
+        where name = 'search.embed' and data::text like ${`%${organizationId}%`}`);
+      return new Set(rows.map(({ state }) => state));
+    };
+    await expect.poll(states, inTime).toEqual(new Set(['completed']));
+  };
+
+  test.each(['failing', 'exceeding'] as const)(
+    'by %s is given up in the end, and stops no other',
+    async (by) => {
+      service.stumbles = { on: 'unspeakable', by };
+      // More than are looked at together, and older than the others.
+      const bad = Array.from({ length: 17 }, (_, n) => `Bad ${n}`);
+      for (const title of bad) await add(title, 'Something unspeakable.');
+      await addThree();
+      const ready = async () => (await statuses()).filter((status) => status === 'ready');
+      await expect.poll(ready, inTime).toHaveLength(3);
+      expect(titles(await find('vehicle'))[0]).toBe('Garage');
+      for (let made = 1; made < 5; made += 1) {
+        await looked();
+        // Not before its time.
+        expect(await attempts()).toEqual([
+          { attempts: 0, again: false },
+          { attempts: made, again: true },
+        ]);
+        expect(await statuses()).toEqual([...bad.map(() => 'pending'), 'ready', 'ready', 'ready']);
+        await inTable(sql`update search_documents set next_attempt_at = now()
+          where status = 'pending'`);
+      }
+      await looked();
+      expect(await statuses()).toEqual([...bad.map(() => 'given_up'), 'ready', 'ready', 'ready']);
+      const calls = service.calls.length;
+      await looked();
+      // That the service is well, and which version it serves.
+      expect(service.calls).toHaveLength(calls + 1);
+      const [first, ...others] = (await owner.get(`${path}/documents?status=given_up`)).json()
+        .items;
+      expect(first.problem).toBeTruthy();
+
+      service.stumbles = undefined;
+      const again = await owner.send('POST', `${path}/documents/${first.id}/retry`);
+      expect(again.statusCode).toBe(202);
+      expect(again.json()).toMatchObject({ id: first.id, status: 'pending', problem: null });
+      await settled();
+      expect(await ready()).toHaveLength(4);
+      const unchanged = await owner.send('POST', `${path}/documents/${first.id}/retry`);
+      expect(unchanged.json().status).toBe('ready');
+      // Another version may do better.
+      service.version = '2';
+      await lookForWork();
+      await expect.poll(ready, inTime).toHaveLength(others.length + 4);
+      const { items } = (await owner.get(`${path}/documents?limit=100`)).json();
+      expect(new Set(items.map(({ problem }: DocumentSummary) => problem))).toEqual(
+        new Set([null]),
+      );
+    },
+  );
+
+  test('by ending keeps it from no other', async () => {
+    service.stumbles = { on: 'unspeakable', by: 'dying' };
+    await add('Bad', 'Something unspeakable.');
     await addThree();
-    const ready = async () => (await statuses()).filter((status) => status === 'ready');
-    await expect.poll(ready, { timeout: 240_000 }).toHaveLength(3);
-    expect(titles(await find('vehicle'))[0]).toBe('Garage');
-    expect(await statuses()).toEqual([...bad.map(() => 'pending'), 'ready', 'ready', 'ready']);
+    const rest = async () => (await statuses()).filter((status) => status === 'ready');
+    await expect.poll(rest, inTime).toHaveLength(3);
+    expect(await statuses()).toEqual(['pending', 'ready', 'ready', 'ready']);
+    expect(await attempts()).toContainEqual({ attempts: 1, again: true });
+  });
+
+  test('is told from a service that fails on everything, however often', async () => {
+    service.stumbles = { on: '', by: 'failing' };
+    await addThree();
+    const begun = service.calls.length;
+    await expect.poll(() => service.calls.length, inTime).toBeGreaterThan(begun + 8);
+    expect(await attempts()).toEqual([{ attempts: 0, again: false }]);
     service.stumbles = undefined;
     await lookForWork();
     await settled();
-    const { items } = (await owner.get(`${path}/documents?limit=100`)).json();
-    expect(new Set(items.map(({ problem }: DocumentSummary) => problem))).toEqual(new Set([null]));
-  },
-);
+    expect(await statuses()).toEqual(['ready', 'ready', 'ready']);
+  });
+});
 
 test('passages and searches count as predictions, up to the limit', async () => {
   const used = async () => (await owner.get(`${path}/predictions/usage`)).json().predictions;

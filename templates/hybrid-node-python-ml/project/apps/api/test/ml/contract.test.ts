@@ -4,7 +4,22 @@ import { instance, sample, validator } from './contract.ts';
 
 const isRequest = validator('PredictRequest');
 const LARGEST = 3.4028234663852886e38;
-const VALUES = [null, true, '1', 'x'.repeat(1001), 0.5, -1, LARGEST, 3.5e38, -3.5e38, [], {}];
+const VALUES = [
+  null,
+  true,
+  '1',
+  'x'.repeat(1001),
+  'AAA=',
+  'AA=A',
+  'A-_A',
+  0.5,
+  -1,
+  LARGEST,
+  3.5e38,
+  -3.5e38,
+  [],
+  {},
+];
 const named = VALUES.map((value) => [JSON.stringify(value).slice(0, 30), value] as const);
 
 /** What could be wrong with an instance, by what it is. */

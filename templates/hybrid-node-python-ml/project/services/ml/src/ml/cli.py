@@ -1,4 +1,4 @@
-"""The command line: `ml serve`, `ml train`, `ml add`, `ml predict` and more."""
+"""The command line: `ml serve`, `ml train`, `ml add`, `ml fetch`, `ml predict` and more."""
 
 import argparse
 import json
@@ -129,6 +129,21 @@ def add(settings: Settings, options: argparse.Namespace) -> None:
         print(f"{settings.alias} -> {card.version}")
 
 
+def fetch(settings: Settings, options: argparse.Namespace) -> None:
+    """Register a version that lies elsewhere, packed by tar, and promote it."""
+    from ml.fetching import fetch as register
+
+    url = sys.stdin.readline().strip() if options.url == "-" else options.url
+    try:
+        card = register(url, settings, options.sha256)
+    except RegistryError as error:
+        raise SystemExit(f"not registered: {error}") from error
+    print(card.version)
+    if not options.no_promote:
+        Registry(settings.registry_dir).promote(card.version, settings.alias)
+        print(f"{settings.alias} -> {card.version}")
+
+
 def predict(settings: Settings, options: argparse.Namespace) -> None:
     """Print a prediction, as JSON on a line, for each row of a file."""
     from ml.model import load
@@ -184,7 +199,7 @@ def openapi(_: Settings, __: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ml", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, train, add, predict, promote, models, bench, openapi):
+    for command in (serve, train, add, fetch, predict, promote, models, bench, openapi):
         sub = commands.add_parser(command.__name__, help=command.__doc__)
         sub.set_defaults(run=command)
         if command is serve:
@@ -200,8 +215,13 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--labels", nargs="+", default=[], help="of the outputs, in order")
             sub.add_argument("--rows", type=Path, help="training rows, to tell drift from")
             sub.add_argument("--no-promote", action="store_true", help="register only")
+        elif command is fetch:
+            sub.add_argument("url", help="of https or file; - reads it from standard input")
+            sub.add_argument("--sha256", help="of the archive")
+            sub.add_argument("--no-promote", action="store_true", help="register only")
         elif command is predict:
-            sub.add_argument("file", type=Path, help="CSV or JSON lines")
+            source = "CSV or JSON lines; - reads JSON lines from standard input"
+            sub.add_argument("file", type=Path, help=source)
         elif command is promote:
             sub.add_argument("version")
         elif command is bench:

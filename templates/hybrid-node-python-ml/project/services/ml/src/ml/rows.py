@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
@@ -13,19 +14,32 @@ from pydantic import ValidationError
 from ml.schemas import MAX_INSTANCES, PredictRequest
 from ml.signature import SIGNATURE, Column, Instance
 
+STANDARD_INPUT = Path("-")
+
 
 class RowError(Exception):
     """A file that cannot be read, or a line that is no instance."""
 
 
 def read(file: Path, size: int = MAX_INSTANCES) -> Iterator[list[Instance]]:
-    """The instances of a CSV or JSON-lines file, at most so many at once, held to the contract."""
+    """The instances of a CSV or JSON-lines file, at most so many at once, held to the contract.
+
+    From `-`, standard input, come JSON lines.
+    """
+    if file == STANDARD_INPUT:
+        yield from _chunks("standard input", _json_lines(sys.stdin), size)
+        return
     if file.suffix not in _READERS:
         raise RowError(f"{file}: rows are read from {', '.join(sorted(_READERS))}")
     with file.open(encoding="utf-8", newline="") as lines:
-        numbered = _READERS[file.suffix](lines)
-        while chunk := list(islice(numbered, min(size, MAX_INSTANCES))):
-            yield _checked(file, chunk)
+        yield from _chunks(str(file), _READERS[file.suffix](lines), size)
+
+
+def _chunks(
+    source: str, numbered: Iterator[tuple[int, object]], size: int
+) -> Iterator[list[Instance]]:
+    while chunk := list(islice(numbered, min(size, MAX_INSTANCES))):
+        yield _checked(source, chunk)
 
 
 def first(file: Path, most: int) -> list[Instance]:
@@ -33,14 +47,14 @@ def first(file: Path, most: int) -> list[Instance]:
     return list(islice(chain.from_iterable(read(file)), most))
 
 
-def _checked(file: Path, chunk: list[tuple[int, object]]) -> list[Instance]:
+def _checked(source: str, chunk: list[tuple[int, object]]) -> list[Instance]:
     try:
         return PredictRequest.model_validate({"instances": [row for _, row in chunk]}).instances
     except ValidationError as error:
         found = error.errors()[0]
         _, row, *place = found["loc"]
         column = f", column {_column(place[0])}" if place else ""
-        raise RowError(f"{file}, line {chunk[int(row)][0]}{column}: {found['msg']}") from error
+        raise RowError(f"{source}, line {chunk[int(row)][0]}{column}: {found['msg']}") from error
 
 
 def _column(place: int | str) -> int | str:
@@ -48,8 +62,8 @@ def _column(place: int | str) -> int | str:
 
 
 def _csv(lines: TextIO) -> Iterator[tuple[int, object]]:
-    if SIGNATURE.takes_text:
-        raise RowError("texts are read from JSON lines: a string on each")
+    if SIGNATURE.schema.get("type") == "string":
+        raise RowError("texts and bytes are read from JSON lines: a string on each")
     return _named(lines) if SIGNATURE.is_named else _unnamed(lines)
 
 

@@ -17,7 +17,7 @@ MAX_FIELDS = 8
 
 def _show_the_example(schema: dict[str, Any]) -> None:
     """Name the golden example, where it tells more than numbers in a row would."""
-    if SIGNATURE.is_named or SIGNATURE.takes_text:
+    if SIGNATURE.is_named or SIGNATURE.schema.get("type") == "string":
         schema["examples"] = [{"instances": [SIGNATURE.as_json(SIGNATURE.example)]}]
 
 

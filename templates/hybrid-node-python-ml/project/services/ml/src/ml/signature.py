@@ -53,7 +53,7 @@ class Column:
             least, most = value.get("minItems"), value.get("maxItems")
             width = least if least == most else None
             value = value.get("items", {})
-        if value.get("type") not in _TYPES or len(choices) > 1:
+        if value.get("type") not in _TYPES or len(choices) > 1 or _is_octets(value):
             raise TypeError(f"task.py has to say in `encode` how {name!r} becomes a tensor")
         return cls(value["type"], optional, width, is_list)
 
@@ -179,7 +179,7 @@ class Signature:
     @property
     def takes_text(self) -> bool:
         """Whether an instance is a text and nothing else."""
-        return bool(self.schema.get("type") == "string")
+        return bool(self.schema.get("type") == "string") and not _is_octets(self.schema)
 
     @cached_property
     def longest(self) -> int | None:
@@ -189,6 +189,10 @@ class Signature:
     def as_json(self, instance: Any) -> Any:  # noqa: ANN401
         """An instance as a caller sends it."""
         return self.adapter.dump_python(instance, mode="json")
+
+
+def _is_octets(schema: Mapping[str, Any]) -> bool:
+    return "contentEncoding" in schema
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -220,6 +224,8 @@ def _longest(schema: Mapping[str, Any]) -> int | None:
         case {"type": "array", "maxItems": most, "items": items}:
             item = _longest(items)
             return None if item is None else most * item + 8
+        case {"contentEncoding": "base64", "maxLength": most}:
+            return int(most) + 2
         case {"type": "string", "maxLength": most}:
             return CHARACTER_BYTES * int(most) + 2
         case {"type": "number" | "integer" | "boolean" | "null"}:

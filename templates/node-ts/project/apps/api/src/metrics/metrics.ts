@@ -3,8 +3,13 @@
  * have few values, which are known beforehand: never an address, a person or an organization.
  */
 export interface Metrics {
-  /** Something that happens. All values of labels are named: a rate needs the zero before the first one. */
-  counter<Label extends string>(what: Counted<Label>): (labels: Labels<Label>) => void;
+  /**
+   * Something that happens, once or as often as is said. All values of labels are named: a rate needs
+   * the zero before the first one.
+   */
+  counter<Label extends string>(
+    what: Counted<Label>,
+  ): (labels: Labels<Label>, count?: number) => void;
   /** How many seconds something took. */
   timer<Label extends string>(what: Timed<Label>): (labels: Labels<Label>, seconds: number) => void;
   /** Something that has a value at each moment: it is read when somebody asks. */

@@ -30,7 +30,7 @@ export class Prometheus implements Metrics {
     const counter =
       known ?? new Counter<Label>({ name, help, labelNames, registers: [this.#registry] });
     for (const each of combinations(labels)) counter.inc(each, 0);
-    return (given: Labels<Label>) => counter.inc(given);
+    return (given: Labels<Label>, count = 1) => counter.inc(given, count);
   }
 
   timer<Label extends string>({ name, help, labels, buckets = SECONDS }: Timed<Label>) {

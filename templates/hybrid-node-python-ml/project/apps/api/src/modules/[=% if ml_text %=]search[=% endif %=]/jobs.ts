@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Database, Transaction } from '../../db/database.ts';
+import type { Database, Db, Transaction } from '../../db/database.ts';
 import { withTenant } from '../../db/tenant.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { defineJob, enqueue, handle, type JobHandler, type JobRun } from '../../queue/job.ts';
@@ -12,7 +12,7 @@ import { passagesOf } from './passages.ts';
 import {
   type EmbeddedDocument,
   findWork,
-  noteProblem,
+  noteSetback,
   type PendingDocument,
   pendingDocuments,
   storeVectors,
@@ -21,8 +21,8 @@ import {
 const DOCUMENTS_AT_ONCE = 16;
 /** Of a request's 256, which others want some of, too. */
 const PASSAGES_AT_ONCE = 64;
-/** A service that fails on so many in one run may have another reason than their texts. */
-const MOST_FAULTS = 16;
+/** What a service has to answer that is well. */
+const PROBE = 'search';
 
 /** Enqueued with each document. One run embeds all that wait, so most find nothing to do. */
 export const embedDocuments = defineJob({
@@ -47,18 +47,17 @@ export function searchJobs(database: Database, client: MlClient): JobHandler[] {
     ),
     handle(findUnembedded, (_payload, run) =>
       unlessAway(run, async () => {
-        const { encoder } = await embed(client, ['search'], callerOf(run));
+        const { encoder } = await embed(client, [PROBE], callerOf(run));
         for (const organizationId of await findWork(database, encoder, run.signal)) {
-          await enqueueEmbedding(database, organizationId);
+          await enqueueEmbedding(database.db, organizationId);
         }
       }),
     ),
   ];
 }
 
-function enqueueEmbedding(database: Database, organizationId: string): Promise<string> {
-  const group = organizationId;
-  return enqueue(database.db, embedDocuments, { organizationId }, { group });
+export function enqueueEmbedding(tx: Db | Transaction, organizationId: string): Promise<string> {
+  return enqueue(tx, embedDocuments, { organizationId }, { group: organizationId });
 }
 
 /** However long the service is away, documents wait for it; the last attempt leaves them to `findUnembedded`. */
@@ -75,8 +74,6 @@ interface Work {
   readonly client: MlClient;
   readonly run: JobRun;
   inTenant<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result>;
-  /** Of documents that the service failed on in this run: tried again in the next one. */
-  readonly faults: Map<string, MlUnavailableError>;
 }
 
 async function embedAll(
@@ -85,23 +82,22 @@ async function embedAll(
   organizationId: string,
   run: JobRun,
 ): Promise<void> {
-  const faults = new Map<string, MlUnavailableError>();
   const inTenant: Work['inTenant'] = (work) => withTenant(database, organizationId, work);
-  while (faults.size < MOST_FAULTS) {
-    const pending = await inTenant((tx) =>
-      pendingDocuments(tx, DOCUMENTS_AT_ONCE, [...faults.keys()]),
-    );
-    if (pending.length === 0) break;
+  const work = { client, run, inTenant };
+  // What ended the attempt before may have been a text on which the whole service ends: it would again.
+  let isSuspect = run.attempt > 1;
+  for (;;) {
+    const pending = await inTenant((tx) => pendingDocuments(tx, DOCUMENTS_AT_ONCE));
+    if (pending.length === 0) return;
     for (const batch of batchesOf(pending)) {
-      await embedBatch({ client, run, inTenant, faults }, batch);
+      if (isSuspect) await embedEach(work, batch);
+      else await embedBatch(work, batch);
+      isSuspect = false;
     }
   }
-  const [fault] = faults.values();
-  if (fault) throw fault;
 }
 
-interface Cut {
-  readonly id: string;
+interface Cut extends Pick<PendingDocument, 'id' | 'attempts'> {
   readonly texts: readonly string[];
 }
 
@@ -116,57 +112,61 @@ function batchesOf(pending: readonly PendingDocument[]): Cut[][] {
       batches.push([]);
       size = texts.length;
     }
-    batches.at(-1)?.push({ id: document.id, texts });
+    const { id, attempts } = document;
+    batches.at(-1)?.push({ id, attempts, texts });
   }
   return batches;
 }
 
 /** All of them together; where one of them may be why that fails, each by itself, so that it does not stop the others. */
 async function embedBatch(work: Work, batch: readonly Cut[]): Promise<void> {
-  work.run.signal.throwIfAborted();
   try {
-    const embedded = await embedTogether(work, batch);
-    await work.inTenant((tx) => storeVectors(tx, embedded));
+    await embedTogether(work, batch);
   } catch (error) {
-    if (!(error instanceof ProblemError || isFaultOfText(error))) throw error;
-    const [only, ...others] = batch;
-    if (only && others.length === 0) return setAside(work, only.id, error);
-    for (const document of batch) await embedBatch(work, [document]);
+    if (!mayBeItsTexts(error)) throw error;
+    await embedEach(work, batch);
   }
 }
 
-/** The service is there and not too busy: it may be the text that it fails on. */
-function isFaultOfText(error: unknown): error is MlUnavailableError {
-  return error instanceof MlUnavailableError && error.isFault && error.code !== 'ml_unreachable';
+/** Each by itself. That it is the text which the service fails on shows where it has just answered another one. */
+async function embedEach(work: Work, batch: readonly Cut[]): Promise<void> {
+  for (const document of batch) {
+    const { encoder } = await embed(work.client, [PROBE], callerOf(work.run));
+    try {
+      await embedTogether(work, [document]);
+    } catch (error) {
+      if (!mayBeItsTexts(error)) throw error;
+      const isFinal = error instanceof ProblemError;
+      const setback = { why: error.message, encoder, isFinal };
+      const status = await work.inTenant((tx) => noteSetback(tx, document, setback));
+      const about = { documentId: document.id, why: error.message, status };
+      work.run.log.warn(about, 'document not embedded');
+    }
+  }
 }
 
-/** What the service refuses has failed; what it fails on waits behind the others. */
-async function setAside(
-  { run, inTenant, faults }: Work,
-  documentId: string,
-  error: ProblemError | MlUnavailableError,
-): Promise<void> {
-  const status = error instanceof ProblemError ? 'failed' : 'pending';
-  if (error instanceof MlUnavailableError) faults.set(documentId, error);
-  await inTenant((tx) => noteProblem(tx, documentId, status, error.message));
-  run.log.warn({ documentId, why: error.message, status }, 'document not embedded');
+/** The service refuses them, or fails and has not too much to do. */
+function mayBeItsTexts(error: unknown): error is ProblemError | MlUnavailableError {
+  return error instanceof ProblemError || (error instanceof MlUnavailableError && error.isFault);
 }
 
 async function embedTogether(
-  { client, run }: Work,
+  { client, run, inTenant }: Work,
   documents: readonly Cut[],
-): Promise<EmbeddedDocument[]> {
+): Promise<void> {
+  run.signal.throwIfAborted();
   if (documents.some(({ texts }) => texts.length === 0)) {
     throw new ProblemError(422, 'no_words', 'There is no word in it');
   }
   const texts = documents.flatMap((document) => document.texts);
   const { encoder, vectors } = await embedMany(client, texts, run);
   let next = 0;
-  return documents.map((document) => {
+  const embedded = documents.map((document): EmbeddedDocument => {
     const own = vectors.slice(next, next + document.texts.length);
     next += document.texts.length;
     return { ...document, encoder, vectors: own };
   });
+  await inTenant((tx) => storeVectors(tx, embedded));
 }
 
 async function embedMany(

@@ -1,4 +1,4 @@
-import type { SearchQuery, SearchResults } from '@app/contracts';
+import type { DocumentStatus, SearchQuery, SearchResults } from '@app/contracts';
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/database.ts';
 import type { Embedded } from './embedding.ts';
@@ -12,7 +12,7 @@ const K = 60;
 interface Found extends Record<string, unknown> {
   readonly id: string;
   readonly title: string;
-  readonly status: 'pending' | 'ready' | 'failed';
+  readonly status: DocumentStatus;
   readonly problem: string | null;
   readonly createdAt: Date | string;
   readonly passage: string;

@@ -1,11 +1,11 @@
-import type { DocumentQuery, NewDocument } from '@app/contracts';
-import { and, asc, eq, inArray, ne, notInArray, sql } from 'drizzle-orm';
+import type { DocumentQuery, DocumentStatus, NewDocument } from '@app/contracts';
+import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/database.ts';
 import { newestFirst, olderThan, pageOf } from '../../http/cursor.ts';
 import type { Embedded } from './embedding.ts';
 import { type DocumentRow, documents, ofTenant, passages } from './table.ts';
 
-const { id, title, status, problem, createdAt } = documents;
+const { id, title, status, problem, createdAt, attempts } = documents;
 const SUMMARY = { id, title, status, problem, createdAt };
 
 // No query needs to name the organization: withTenant has, and PostgreSQL keeps to it. Where one
@@ -43,19 +43,31 @@ export async function deleteDocument(tx: Transaction, wanted: string): Promise<b
   return rows.length > 0;
 }
 
-export type PendingDocument = Pick<DocumentRow, 'id' | 'title' | 'text'>;
+const AS_NEW = { status: 'pending', problem: null, attempts: 0, nextAttemptAt: null } as const;
 
-/** Documents without vectors: those last that the service has failed on, else the oldest first. */
-export async function pendingDocuments(
-  tx: Transaction,
-  limit: number,
-  but: readonly string[] = [],
-): Promise<PendingDocument[]> {
+/** Has a document embedded that is not, however often that has failed. */
+export async function retryDocument(tx: Transaction, wanted: string) {
+  const [row] = await tx
+    .update(documents)
+    .set(AS_NEW)
+    .where(and(eq(id, wanted), ne(status, 'ready')))
+    .returning(SUMMARY);
+  if (row) return row;
+  const [ready] = await tx.select(SUMMARY).from(documents).where(eq(id, wanted));
+  return ready;
+}
+
+export type PendingDocument = Pick<DocumentRow, 'id' | 'title' | 'text' | 'attempts'>;
+
+const isDue = sql`status = 'pending' and (next_attempt_at is null or next_attempt_at <= now())`;
+
+/** Documents without vectors whose time has come: those last that the service has failed on, else the oldest first. */
+export async function pendingDocuments(tx: Transaction, limit: number): Promise<PendingDocument[]> {
   return tx
-    .select({ id, title, text: documents.text })
+    .select({ id, title, text: documents.text, attempts })
     .from(documents)
-    .where(and(ofTenant, eq(status, 'pending'), notInArray(id, [...but])))
-    .orderBy(sql`${problem} is not null`, asc(createdAt), asc(id))
+    .where(and(ofTenant, isDue))
+    .orderBy(asc(attempts), asc(createdAt), asc(id))
     .limit(limit);
 }
 
@@ -87,27 +99,50 @@ export async function storeVectors(
     await tx.insert(passages).values(rows);
     await tx
       .update(documents)
-      .set({ status: 'ready', problem: null, encoder })
+      .set({ ...AS_NEW, status: 'ready', encoder })
       .where(eq(id, documentId));
   }
 }
 
-/** Says why a document has no vectors; `failed` where nothing but another text would help. */
-export async function noteProblem(
+/** So often is a document tried that the service fails on. */
+const MOST_ATTEMPTS = 5;
+/** After the first attempt; four times as long after each that follows. */
+const FIRST_PAUSE_MINUTES = 5;
+
+/** Why a document has no vectors, and what was not able to make them. */
+export interface Setback {
+  readonly why: string;
+  readonly encoder: string;
+  /** Nothing but another text or model would help. */
+  readonly isFinal: boolean;
+}
+
+/** Notes what became of an attempt, and gives the document's new state. */
+export async function noteSetback(
   tx: Transaction,
-  wanted: string,
-  next: 'pending' | 'failed',
-  why: string,
-): Promise<void> {
+  { id: wanted, attempts: before }: Pick<PendingDocument, 'id' | 'attempts'>,
+  { why, encoder, isFinal }: Setback,
+): Promise<DocumentStatus> {
+  const isLast = before + 1 >= MOST_ATTEMPTS;
+  const next = isFinal ? 'failed' : isLast ? 'given_up' : 'pending';
+  const minutes = FIRST_PAUSE_MINUTES * 4 ** before;
+  const later = sql`now() + ${minutes}::int * interval '1 minute'`;
   await tx
     .update(documents)
-    .set({ status: next, problem: why })
-    .where(and(eq(id, wanted), eq(status, 'pending')));
+    .set({
+      status: next,
+      problem: why,
+      encoder,
+      attempts: before + 1,
+      nextAttemptAt: next === 'pending' ? later : null,
+    })
+    .where(and(eq(id, wanted), eq(status, 'pending'), eq(attempts, before)));
+  return next;
 }
 
 const SET_BACK_AT_ONCE = 1_000;
 
-/** Has documents embedded again whose vectors are another encoder's; gives who has documents to embed. */
+/** Has documents embedded that only another encoder has tried its hand at; gives who has documents to embed. */
 export async function findWork(
   database: Database,
   encoder: string,
@@ -121,10 +156,7 @@ export async function findWork(
     if (setBack < SET_BACK_AT_ONCE) break;
   }
   const rows = await asWorker((tx) =>
-    tx
-      .selectDistinct({ organizationId: documents.organizationId })
-      .from(documents)
-      .where(sql`status = 'pending'`),
+    tx.selectDistinct({ organizationId: documents.organizationId }).from(documents).where(isDue),
   );
   return rows.map(({ organizationId }) => organizationId);
 }
@@ -134,12 +166,10 @@ async function setSomeBack(tx: Transaction, encoder: string): Promise<number> {
   const some = tx
     .select({ id })
     .from(documents)
-    .where(and(eq(status, 'ready'), ne(documents.encoder, encoder)))
+    .where(
+      sql`(status <> 'pending' or attempts > 0) and ${documents.encoder} is distinct from ${encoder}`,
+    )
     .limit(SET_BACK_AT_ONCE);
-  const rows = await tx
-    .update(documents)
-    .set({ status: 'pending' })
-    .where(inArray(id, some))
-    .returning({ id });
+  const rows = await tx.update(documents).set(AS_NEW).where(inArray(id, some)).returning({ id });
   return rows.length;
 }

@@ -22,7 +22,6 @@ import { problems } from '../../http/openapi.ts';
 import { ProblemError } from '../../http/problems.ts';
 import { IdempotencyHeaders, once } from '../../idempotency/once.ts';
 import type { Services } from '../../module.ts';
-import { enqueue } from '../../queue/job.ts';
 import { createMlClient, type MlClient } from '../ml/client.ts';
 import { MlUnavailableError } from '../ml/failures.ts';
 import { answerFailures, goneSignal, rootCause } from '../ml/index.ts';
@@ -31,10 +30,16 @@ import { traceparentOf } from '../ml/trace.ts';
 import { giveBack, spend } from '../ml-usage/meter.ts';
 import { limitOf } from '../ml-usage/settings.ts';
 import { type Embedded, embed } from './embedding.ts';
-import { embedDocuments } from './jobs.ts';
+import { enqueueEmbedding } from './jobs.ts';
 import { passagesOf } from './passages.ts';
 import { search } from './ranking.ts';
-import { deleteDocument, findDocument, insertDocument, listDocuments } from './repository.ts';
+import {
+  deleteDocument,
+  findDocument,
+  insertDocument,
+  listDocuments,
+  retryDocument,
+} from './repository.ts';
 
 const PATH = `${ORGANIZATION_PATH}/documents`;
 
@@ -46,6 +51,7 @@ export function registerRoutes(app: App, services: Services, ml: MlSettings): vo
   registerList(app, services);
   registerCreate(app, services);
   registerRead(app, services);
+  registerRetry(app, services);
   registerDelete(app, services);
   registerSearch(app, services, ml);
 }
@@ -101,7 +107,7 @@ function registerCreate(app: App, services: Services): void {
         once(tx, request, async () => {
           await spend(tx, reply, passagesOf(request.body).length, limit);
           const created = toDocument(await insertDocument(tx, request.body));
-          await enqueue(tx, embedDocuments, { organizationId }, { group: organizationId });
+          await enqueueEmbedding(tx, organizationId);
           return created;
         }),
       );
@@ -130,6 +136,32 @@ function registerRead(app: App, { database, requires }: Services): void {
       );
       if (!row) throw notFound();
       return reply.code(200).send(toDocument(row));
+    },
+  );
+}
+
+function registerRetry(app: App, { database, requires }: Services): void {
+  app.post(
+    `${PATH}/:id/retry`,
+    {
+      preParsing: requires('document:create'),
+      schema: {
+        ...base,
+        operationId: 'retryDocument',
+        summary: 'Have a document embedded that is not, however often that has failed',
+        params: Params,
+        response: { 202: DocumentSummary, ...problems(400, 401, 403, 404, 429) },
+      },
+    },
+    async (request, reply) => {
+      const { organizationId } = accessOf(request);
+      const row = await withTenant(database, organizationId, async (tx) => {
+        const found = await retryDocument(tx, request.params.id);
+        if (found?.status === 'pending') await enqueueEmbedding(tx, organizationId);
+        return found;
+      });
+      if (!row) throw notFound();
+      return reply.code(202).send(toDocument(row));
     },
   );
 }

@@ -11,7 +11,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { tenantTable } from '../../auth/tenant-table.ts';
-import { moment } from '../../db/moment.ts';
+import { moment, momentOrNull } from '../../db/moment.ts';
 
 /** Of no fixed width: that is the model's, and another model may have another one. */
 const vector = customType<{ data: readonly number[]; driverData: string }>({
@@ -37,12 +37,15 @@ export const documents = tenantTable(
     id: uuid('id').primaryKey().defaultRandom(),
     title: text('title').notNull(),
     text: text('text').notNull(),
-    status: text('status', { enum: ['pending', 'ready', 'failed'] })
+    status: text('status', { enum: ['pending', 'ready', 'failed', 'given_up'] })
       .notNull()
       .default('pending'),
     problem: text('problem'),
-    /** What made its vectors: see `Embedded`. */
+    /** What made its vectors, or was not able to: see `Embedded`. */
     encoder: text('encoder'),
+    /** How often the service has failed on it. */
+    attempts: integer('attempts').notNull().default(0),
+    nextAttemptAt: momentOrNull('next_attempt_at'),
     createdAt: moment('created_at').defaultNow(),
     words: tsvector('words').generatedAlwaysAs(
       sql`setweight(to_tsvector('english', title), 'A') || to_tsvector('english', text)`,

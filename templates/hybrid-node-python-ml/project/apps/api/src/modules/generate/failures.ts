@@ -28,18 +28,21 @@ const FAILURES = {
   },
 };
 
+type FailureCode = keyof typeof FAILURES;
+export const FAILURE_CODES = Object.keys(FAILURES) as FailureCode[];
+
 /** With these codes there was no connection, so nothing was sent. */
 const NOT_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'];
 
 /** There is no answer of the model's now. The cause may be logged: no text of anybody's belongs into it. */
 export class GenerateUnavailableError extends UnavailableError {
   override readonly name = 'GenerateUnavailableError';
-  readonly code: keyof typeof FAILURES;
+  readonly code: FailureCode;
   readonly isFault: boolean;
   /** A model that may have the prompt is not given it again: it would work, and be paid, for both. */
   readonly isRetryable: boolean;
 
-  constructor(code: keyof typeof FAILURES, options: FailureOptions = {}) {
+  constructor(code: FailureCode, options: FailureOptions = {}) {
     super(FAILURES[code].detail, options);
     this.code = code;
     this.isFault = FAILURES[code].isFault;

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { accessOf, BY_SESSION_OR_API_KEY, ORGANIZATION_PATH } from '../../auth/access.ts';
 import { withTenant } from '../../db/tenant.ts';
 import { problems } from '../../http/openapi.ts';
+import { noMetrics } from '../../metrics/metrics.ts';
 import { defineModule } from '../../module.ts';
 import { CallerGoneError } from '../ml/failures.ts';
 import { answerFailures, goneSignal } from '../ml/index.ts';
@@ -13,6 +14,7 @@ import { readTokenUsage } from '../ml-usage/meter.ts';
 import { createTokenMeter } from '../ml-usage/tokens.ts';
 import { createGenerateClient } from './client.ts';
 import { GenerateRefusedError } from './failures.ts';
+import { createMeasure } from './measure.ts';
 import { settings } from './settings.ts';
 import { type AnswerPart, Tally } from './tally.ts';
 
@@ -23,11 +25,12 @@ const EVENTS = 'text/event-stream';
 export const generate = defineModule({
   name: 'generate',
   env: settings,
-  register(app, { database, requires }, env) {
+  register(app, { database, metrics, requires }, env) {
     const isOn = env.GENERATE_URL !== undefined && env.GENERATE_MODEL !== undefined;
     if (!isOn) switchOff(app, 'GENERATE_URL and GENERATE_MODEL are set');
     const client = createGenerateClient(env, (state) => app.log.warn({ state }, 'model circuit'));
     const reserve = createTokenMeter(database, env.GENERATE_MONTHLY_TOKENS);
+    const measure = createMeasure(isOn ? metrics : noMetrics, () => client.state);
     answerFailures(app);
 
     app.post(
@@ -57,10 +60,12 @@ export const generate = defineModule({
         const prompt = { messages, maxTokens: Math.min(maxTokens, env.GENERATE_MAX_TOKENS) };
         const gone = goneSignal(reply);
         const tally = new Tally(prompt);
-        const settle = await reserve(request, reply, tally.atMost);
+        const measured = measure();
+        let settle: Awaited<ReturnType<typeof reserve>> | undefined;
         try {
+          settle = await reserve(request, reply, tally.atMost);
           await client.generate(prompt, gone, async (events) => {
-            const parts = tally.watch(events);
+            const parts = tally.watch(measured.watch(events));
             if (wantsJson(request))
               reply
                 .code(200)
@@ -70,6 +75,7 @@ export const generate = defineModule({
           });
           return reply;
         } catch (error) {
+          measured.failed(error);
           // Whoever asked got nothing, unless it was they who left.
           if (!(error instanceof CallerGoneError)) tally.forget();
           if (error instanceof GenerateRefusedError) {
@@ -78,7 +84,8 @@ export const generate = defineModule({
           }
           throw error;
         } finally {
-          await settle(tally.used);
+          measured.ended(tally);
+          await settle?.(tally.used);
         }
       },
     );

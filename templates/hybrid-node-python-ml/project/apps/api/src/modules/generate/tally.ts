@@ -44,10 +44,15 @@ export class Tally {
   }
 
   /** What is counted in the end. Where the model has said nothing, that is nothing. */
+  get counted(): Pick<TokenCount, 'promptTokens' | 'completionTokens'> {
+    if (this.#told === undefined && this.#pieces === 0) {
+      return { promptTokens: 0, completionTokens: 0 };
+    }
+    return this.#count();
+  }
+
   get used(): number {
-    if (this.#told === undefined && this.#pieces === 0) return 0;
-    const { promptTokens, completionTokens } = this.#count();
-    return promptTokens + completionTokens;
+    return this.counted.promptTokens + this.counted.completionTokens;
   }
 
   /** As the model says; where it does not, or was cut off, as it seems. */
