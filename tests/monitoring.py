@@ -10,6 +10,12 @@ import yaml
 QUOTED = re.compile(r'"[^"]*"')
 NAME = re.compile(r"\b[a-z]+_[a-z\d_]+\b(?! ?\()")
 TYPE = re.compile(r"^# TYPE (\w+) (\w+)$", re.MULTILINE)
+CONDITION = re.compile(r"\[=%.*?%=\]")
+
+
+def whole(template: Path) -> str:
+    """Give a template's text with all that its conditions leave out of some projects."""
+    return CONDITION.sub("", template.read_text(encoding="utf-8"))
 
 
 def asked(folder: Path, suffix: str = "") -> set[str]:

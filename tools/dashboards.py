@@ -99,10 +99,13 @@ NODE: list[Panel] = [
     ("Open streams", "short", [("sum by (namespace) (live_streams_open{CHOSEN})", "streams")]),
     *PROCESS,
 ]
-GO: list[Panel] = [
+GO_ALONE: list[Panel] = [
     *REQUESTS,
     ("Requests under way", "short", [("sum by (namespace) (http_requests_in_flight{CHOSEN})", "requests")]),
     CONNECTIONS,
+]
+GO: list[Panel] = [
+    *GO_ALONE,
     ("Alerts, by outcome", "ops", [("sum by (namespace, outcome) (rate(alerts_total{CHOSEN}[15m]))", "{{outcome}}")]),
     (
         "Probes, by result",
@@ -205,7 +208,8 @@ GENERATE: list[Panel] = [
 GO_MONITORING = "go/project/[=% if serves %=]monitoring[=% endif %=]"
 DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     "node-ts/project/monitoring/dashboard.json": ("API", NODE),
-    f"{GO_MONITORING}/dashboard.json": ("Monitor", GO),
+    f"{GO_MONITORING}/[=% if serves_example %=]dashboard.json[=% endif %=]": ("Monitor", GO),
+    f"{GO_MONITORING}/[=% if without_example %=]dashboard.json[=% endif %=]": ("API", [*GO_ALONE, *PROCESS]),
     f"{GO_MONITORING}/[=% if with_jobs %=]dashboard-jobs.json[=% endif %=]": ("Jobs", QUEUE),
     "python-django/project/monitoring/dashboard.json": ("Site", DJANGO),
     "hybrid-node-python-ml/project/monitoring/dashboard-ml.json": ("Machine learning service", ML),

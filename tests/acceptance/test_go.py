@@ -17,11 +17,15 @@ import monitoring
 import pytest
 import verifying
 import working_page
+from museum import repository_of_today
 from processes import Answer, closed_to_others, free_port
 from sizes import is_release, seed
 
 import hatch_build
+import stackgen.render
+from stackgen import update
 from stackgen.errors import UsageError
+from stackgen.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 Sh = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,6 +42,8 @@ BOTH = {
 }
 CLI = {"kind": "cli", "deploy": "kubernetes", "ci": "none", "license": "proprietary"}
 JOBS = {"kind": "both", "jobs": True, "deploy": "kubernetes", "ci": "none", "license": "mit"}
+BARE = {"kind": "service", "example": False}
+BARE_ALL = {**BARE, "jobs": True, "rpc": "connect"}
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +68,12 @@ def released_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def by_everybody(default: Answers, *others: Answers) -> list[object]:
     """Give the default answers for every run, others for runs of everything, and what those hold before a release."""
-    size = {label(BOTH): pytest.mark.release}
+    size = dict.fromkeys([label(BOTH), label(BARE)], pytest.mark.release)
     return [default, *(pytest.param(each, marks=size.get(label(each), pytest.mark.full)) for each in others)]
 
 
 def label(answers: Answers) -> str:
-    return f"{answers['kind']}{'-jobs' if answers.get('jobs') else ''}"
+    return f"{answers['kind']}{'-jobs' if answers.get('jobs') else ''}{'' if answers.get('example', True) else '-bare'}"
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +90,7 @@ def generate(render: Callable[..., Path], sh: Sh, go: dict[str, str]) -> Callabl
     return make
 
 
-@pytest.fixture(params=by_everybody(SERVICE, BOTH, CLI, JOBS), ids=label)
+@pytest.fixture(params=by_everybody(SERVICE, BOTH, CLI, JOBS, BARE_ALL, BARE), ids=label)
 def project(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
     return generate(request.param)
 
@@ -116,7 +122,7 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("answers", [SERVICE, CLI], ids=label)
+@pytest.mark.parametrize("answers", [SERVICE, CLI, BARE], ids=label)
 def test_stackgen_verifies_it(answers: Answers, generate: Callable[[Answers], Path], go: dict[str, str]) -> None:
     verifying.assert_proven(generate(answers), go, "tests")
 
@@ -127,7 +133,7 @@ def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[s
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("answers", [BOTH, JOBS], ids=label)
+@pytest.mark.parametrize("answers", [BOTH, JOBS, BARE_ALL], ids=label)
 def test_generated_files_are_what_their_generators_write(
     answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
 ) -> None:
@@ -152,6 +158,25 @@ def test_none_of_its_functions_is_unreachable(
     without_tests = sh(f"{DEADCODE} ./...", project, go).stdout.splitlines()
     assert [line for line in without_tests if not line.startswith(FOR_TESTS)] == []
     assert sh(f"{DEADCODE} -test ./...", project, go).stdout == ""
+
+
+FUNCTION = re.compile(r"^(.+\.go):\d+:\d+: unreachable func: (?:\w+\.)?(\w+)$")
+
+
+@pytest.mark.full
+def test_without_the_example_nothing_is_unreachable_but_what_the_first_feature_uses(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
+) -> None:
+    project = generate(BARE_ALL)
+    pages = [(project / name).read_text(encoding="utf-8") for name in (GUIDE, "docs/rpc.md")]
+    found = [FUNCTION.fullmatch(line) for line in sh(f"{DEADCODE} ./...", project, go).stdout.splitlines()]
+    unreachable = [(hit[1], hit[2]) for hit in found if hit and not hit[1].startswith(FOR_TESTS)]
+    # A procedure needs all of its file.
+    told = {name for file, name in unreachable if file != "internal/httpx/rpc.go"}
+    assert {"NewPage", "InvalidFields"} <= told
+    assert [name for name in told if not re.search(rf"\.{name}\b", pages[0])] == []
+    assert "NewRPC" in {name for _, name in unreachable}
+    assert "httpx.NewRPC" in pages[1]
 
 
 RECORD = ROOT / "docs/decisions/0005-go-size-and-speed.md"
@@ -179,10 +204,10 @@ GUIDE = "docs/adding-a-feature.md"
 FILES_BY_HAND = 8
 
 
-@pytest.fixture(scope="module")
-def grown(render: Callable[..., Path]) -> Path:
+@pytest.fixture(scope="module", params=[SERVICE, BARE], ids=label)
+def grown(request: pytest.FixtureRequest, render: Callable[..., Path]) -> Path:
     """A project with the feature that the guide adds, as typed: nothing is generated yet."""
-    project = render("go", NAME, **SERVICE)
+    project = render("go", NAME, **request.param)
     for block in following.blocks(project, "", GUIDE):
         if block.kind != "sh":
             block.write(project)
@@ -217,6 +242,8 @@ def test_the_feature_that_the_guide_adds_passes_every_check(
     shared = "internal/store/shared"
     assert changed == {"api/openapi.json", f"{shared}/oncall.sql.go", f"{shared}/gen_models.go"}
     sh("make lint", grown, environment)
+    unreachable = sh(f"{DEADCODE} ./...", grown, environment).stdout.splitlines()
+    assert [line for line in unreachable if not line.startswith(FOR_TESTS)] == []
 
 
 def only_local_urls(document: object) -> object:
@@ -278,6 +305,70 @@ def test_it_serves_and_stops_cleanly(service: Path, sh: Sh, serve: Callable, htt
         assert b"http_request_duration_seconds_bucket" in http("GET", f"http://127.0.0.1:{admin}/metrics").body
         assert sh([f"bin/{NAME}", "healthcheck"], service, environment).returncode == 0
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("answers", by_everybody(BARE, BARE_ALL), ids=label)
+def test_without_the_example_it_serves_what_every_service_does_and_stops_cleanly(
+    answers: Answers,
+    generate: Callable[[Answers], Path],
+    sh: Sh,
+    go: dict[str, str],
+    serve: Callable,
+    http: Callable[..., Answer],
+) -> None:
+    project = generate(answers)
+    sh("make build", project, go)
+    port, admin = free_port(), free_port()
+    environment = {"PORT": str(port), "ADMIN_PORT": str(admin), "DATABASE_URL": "sqlite:data/acceptance.db"}
+    with serve([f"bin/{NAME}", "serve"], project, environment, f"http://127.0.0.1:{port}/readyz") as server:
+        assert http("GET", f"{server.url}/livez").status == 200
+        document = json.loads((project / "api/openapi.json").read_text(encoding="utf-8"))
+        assert http("GET", f"{server.url}/openapi.json").json == document
+        assert "paths" not in document
+        refused = http("GET", f"{server.url}/v1/targets")
+        assert (refused.status, refused.headers["content-type"]) == (404, "application/problem+json")
+        scrape = http("GET", f"http://127.0.0.1:{admin}/metrics").body.decode()
+        for suffix in ("", "-jobs") if answers.get("jobs") else ("",):
+            missing = monitoring.asked(project / "monitoring", suffix) - monitoring.offered(scrape)
+            assert not {name for name in missing if not name.startswith("job")}  # a job is measured once it is worked
+        assert sh([f"bin/{NAME}", "healthcheck"], project, environment).returncode == 0
+        assert server.stop() == 0
+
+
+def test_without_the_example_nothing_of_it_is_there(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
+) -> None:
+    words = re.compile(
+        r"/v1/targets|webhook|WEBHOOK|netguard|PROBE_|MAX_STREAMS|alerts_total|internal/monitor|deliver_alert"
+    )
+    project = generate(BARE_ALL)
+    names = sh("git ls-files", project, go).stdout.splitlines()
+    assert "internal/app/serve.go" in names
+    assert [name for name in names if words.search((project / name).read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.full
+def test_the_example_is_taken_out_by_an_update_and_what_is_left_builds_and_passes(
+    tmp_path: Path, sh: Sh, go: dict[str, str]
+) -> None:
+    repository = repository_of_today(tmp_path / "repository")
+    repository.release("90.0.0")
+    bundle = repository.pack(tmp_path / "packed") / "templates.bundle"
+    plan = Plan(str(bundle), "v90.0.0", tmp_path / NAME, {"stack": "go", "name": NAME, "jobs": True})
+    made = stackgen.render.generate(plan).project
+    commands = made.path / "internal/app/commands.go"
+    text, own = commands.read_text(encoding="utf-8"), "\t\tversionCommand(env),\n\t\tgreetCommand(env),\n"
+    commands.write_text(text.replace("\t\tversionCommand(env),\n", own), encoding="utf-8")
+    (made.path / "internal/app/greet.go").write_text(
+        'package app\n\nimport "github.com/spf13/cobra"\n\n'
+        'func greetCommand(Env) *cobra.Command { return &cobra.Command{Use: "greet"} }\n'
+    )
+    sh("git add -A && git -c user.name=t -c user.email=t@t commit -qm Ours", made.path, go)
+    report = update.run(made, {"example": False}, {})
+    assert (report.kept, report.conflicts) == ((), ())
+    assert own in commands.read_text(encoding="utf-8")
+    assert not (made.path / "internal/monitor").exists()
+    sh("make check test build", made.path, go)
 
 
 SECRETS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
@@ -457,6 +548,20 @@ def test_both_engines_pass_the_same_suite(
     )
     assert "--- PASS: TestWhatWasAcknowledgedSurvivesSIGKILL/PostgreSQL" in killed.stdout
     assert "--- SKIP" not in killed.stdout
+
+
+@pytest.mark.full
+def test_without_the_example_both_engines_pass_the_same_suite(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
+) -> None:
+    ran = sh(
+        "go test -count=1 -v ./internal/store/... ./internal/app",
+        generate(BARE_ALL),
+        go | {"TEST_DATABASE_URL": postgres_url},
+    )
+    for test in ("TestPostgresJobs/a_job_that_fails", "TestEnginesHaveTheSameSchema", "TestMigrateRunsOnce"):
+        assert f"--- PASS: {test}" in ran.stdout
+    assert "--- SKIP" not in ran.stdout
 
 
 @pytest.mark.release

@@ -34,7 +34,10 @@ EXPRESSION = re.compile(r"\[=(?!%|#)(.*?)=\]", re.DOTALL)
 CONDITIONAL_PART = re.compile(r"\[=% if [a-z_]+ %=\][^\[\]=]+\[=% endif %=\][^\[\]=]*")
 OTHER_PART = re.compile(r"(\[= (name|_copier_conf\.answers_file) =\])?[^\[\]=<>:\"|?*\\]*")
 # Files of source code that only list parts.
-LISTS = {"commands.go", "routes.go", "settings.go", "index.ts", "permissions.ts", "extensions.ts"}
+LISTS = {
+    *("commands.go", "routes.go", "serve.go", "settings.go", "store.go"),
+    *("index.ts", "permissions.ts", "extensions.ts"),
+}
 AT_LINE_START = re.compile(r"^(\[=% endif %=\])?(\[=% if [a-z_]+ %=\])?", re.MULTILINE)
 CHOSEN = re.compile(r"\[=% include '[^'\n]+' ~ [^\n]+ -%=\]\n")
 ESCAPED = re.compile(r"\|\s*(tojson|to_json|to_nice_yaml|replace|markdown|join)|==|!=|\bif\b|\bor\b")

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import monitoring
 import pytest
 import yaml
 from operations_render import TEMPLATES
@@ -37,7 +38,7 @@ def name_of(path: Path) -> str:
 
 
 def rules(path: Path) -> list[Rule]:
-    groups = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["groups"]
+    groups = yaml.safe_load(monitoring.whole(path))["spec"]["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 

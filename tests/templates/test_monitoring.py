@@ -25,9 +25,8 @@ def test_each_alert_has_a_section_in_the_runbook_and_each_section_an_alert(path:
     name = f"runbook{part}.md"
     (runbook,) = project.glob(f"docs/*{name}*")
     sections = set(re.findall(r"^## (\w+)$", runbook.read_text(encoding="utf-8"), re.MULTILINE))
-    rules = [
-        rule for group in yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["groups"] for rule in group["rules"]
-    ]
+    groups = yaml.safe_load(monitoring.whole(path))["spec"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
     assert {rule["alert"] for rule in rules} == sections
     for rule in rules:
         assert rule["annotations"]["runbook"] == f"docs/{name}#{rule['alert'].lower()}"

@@ -390,9 +390,50 @@ def test_jobs_and_streams_are_switched_on_and_off_by_an_update_without_a_trace(b
         assert (content(made.path) == before) is (not said)
 
 
+@pytest.mark.parametrize("more", [{}, {"jobs": True, "rpc": "connect"}], ids=["plain", "jobs"])
+def test_the_example_of_a_go_service_is_taken_out_by_an_update_and_brought_back(
+    bundle: str, fresh: Fresh, tmp_path: Path, more: Mapping[str, object]
+) -> None:
+    row = {"stack": "go", "name": NAME, **more}
+    made = make(bundle, NEXT, row, tmp_path / "made")
+    before = content(made.path)
+    assert content(made.path) == fresh(row) == fresh({**row, "example": True})
+    for said in (False, True):
+        report = update.run(project.read(made.path), {"example": said}, {})
+        assert (report.kept, report.conflicts) == ((), ())
+        git(made.path, "add", "--all")
+        git(made.path, "commit", "--quiet", f"--message={said}")
+        assert content(made.path) == fresh({**row, "example": said})
+    assert content(made.path) == before
+    gone = {name for name in before if name not in fresh({**row, "example": False})}
+    assert {name.split("/")[1] for name in gone if name.startswith("internal/")} >= {
+        "monitor",
+        "maintenance",
+        "netguard",
+    }
+
+
+def test_a_go_service_keeps_what_its_owner_has_changed_of_the_example(
+    bundle: str, fresh: Fresh, tmp_path: Path
+) -> None:
+    row = {"stack": "go", "name": NAME}
+    made = make(bundle, NEXT, row, tmp_path / "made")
+    probe, own = made.path / "internal/monitor/probe.go", made.path / "internal/orders/orders.go"
+    probe.write_text(f"// {OURS}\n{probe.read_text(encoding='utf-8')}", encoding="utf-8")
+    own.parent.mkdir()
+    own.write_text("package orders\n", encoding="utf-8")
+    git(made.path, "add", "--all")
+    git(made.path, "commit", "--quiet", "--message=Ours")
+    report = update.run(project.read(made.path), {"example": False}, {})
+    after, today = content(made.path), fresh({**row, "example": False})
+    assert {name for name in after if name not in today} == {"internal/monitor/probe.go", "internal/orders/orders.go"}
+    assert "internal/monitor/probe.go" in {*report.kept, *report.conflicts}
+    assert {name for name in today if after[name] != today[name]} == set()
+
+
 OTHERWISE: Mapping[str, Mapping[str, object]] = {
     "node-ts": {},
-    "go": {"jobs": True, "rpc": "connect"},
+    "go": {"jobs": True, "rpc": "connect", "example": False},
     "python-django": {"data_tools": False},
     "hybrid-node-python-ml": {"ml_training": "torch"},
 }

@@ -17,8 +17,6 @@ var help = map[string]string{
 	"http_request_duration_seconds": "How long requests took, by route and status; streams are not among them.",
 	"http_requests_in_flight":       "Requests under way, streams among them.",
 	"http_streams_total":            "Streams that have ended, by route and status.",
-	"probe_duration_seconds":        "How long probes took, by whether the target was healthy.",
-	"alerts_total":                  "Deliveries of alerts, by outcome: delivered, failed (and tried again) or given_up.",
 	"database_connections":          "Connections to the database that are in use.",
 	"database_connections_max":      "Connections to the database that there may be.",
 	"job_duration_seconds":          "How long jobs took, by kind.",

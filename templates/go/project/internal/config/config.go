@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
-
-	"[= module_path =]/internal/webhook"
 )
 
 // Secret is a value that logs never show.
@@ -88,18 +86,5 @@ func explain(err error) (name, message string) {
 }
 
 func parsePrefix(raw string) (any, error) { return netip.ParsePrefix(strings.TrimSpace(raw)) }
-
-// WebhookSecrets are the keys that alerts are signed with.
-func (c Config) WebhookSecrets() webhook.Secrets {
-	secrets, _ := webhook.ParseSecrets(c.WebhookSecret.Reveal()) // invalid has looked at them
-	return secrets
-}
-
-func webhookSecretProblem(secret Secret) string {
-	if _, err := webhook.ParseSecrets(secret.Reveal()); secret != "" && err != nil {
-		return err.Error()
-	}
-	return ""
-}
 
 type invalid struct{ variable, message string }
