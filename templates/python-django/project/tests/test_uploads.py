@@ -128,6 +128,8 @@ def test_an_upload_goes_on_where_it_broke_off(
     end = api("GET", f"/datasets/{found['id']}/file", Range="bytes=-6")
     assert (end.status_code, b"".join(end.streaming_content)) == (206, ROWS[-6:])
     assert list(files().begun("datasets")) == []
+    if place == "folder":  # as a file that a form has brought
+        assert Path(Dataset.objects.get().file.path).stat().st_mode & 0o777 == 0o640
     # Copies that were made to be read, too.
     assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == []
 
