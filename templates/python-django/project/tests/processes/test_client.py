@@ -141,3 +141,25 @@ def test_parts_go_to_a_bucket_that_is_never_told_the_key(
             fruit.delete()
     finally:
         buckets.stop()
+
+
+def test_a_server_that_breaks_down_is_asked_again_and_one_that_refuses_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.client.PAUSES", (0.0, 0.0))
+    asked: list[Exception | str] = []
+
+    def answer_with(*answers: Exception | str) -> Any:
+        asked[:] = []
+
+        def attempt() -> str:
+            asked.append(answers[len(asked)])
+            if isinstance(asked[-1], Exception):
+                raise asked[-1]
+            return asked[-1]
+
+        return Client("http://localhost", "key")._patiently(attempt)  # noqa: SLF001 - what all of an upload goes through
+
+    assert answer_with(ApiError(503, "soon"), TimeoutError(), "done") == "done"
+    for answers in ((ApiError(422, "no"), "done"), (ApiError(503, "soon"),) * 3):
+        with pytest.raises(ApiError):
+            answer_with(*answers)
+        assert len(asked) == (1 if answers[-1] == "done" else 3)
