@@ -194,7 +194,7 @@ def test_what_arrives_counts_as_kept(place: str, api: Api, team: Team, settings:
     refused = begin(api, team, fingerprint="another")
     assert (refused.status_code, refused.json()["detail"][:30]) == (409, "The team has room for 10 more ")
     assert api.upload(team).status_code == 409
-    assert len(list(files().begun("datasets"))) == 1
+    assert (len(list(files().begun("datasets"))), stored()) == (1, [])
     settings.MAX_TEAM_BYTES, settings.MAX_TEAM_DATASETS = 10**12, 1
     assert begin(api, team, fingerprint="another").status_code == 409
 
@@ -215,6 +215,16 @@ def test_an_upload_is_given_up(place: str, api: Api, team: Team) -> None:
     assert api("DELETE", f"/uploads/{upload['id']}").status_code == 204
     assert (Upload.objects.count(), list(files().begun("datasets"))) == (0, [])
     assert api("GET", f"/uploads/{upload['id']}").status_code == 404
+
+
+def test_an_upload_whose_parts_somebody_has_removed_has_none(place: str, api: Api, team: Team) -> None:
+    upload = begin(api, team).json()
+    send(api, upload["missing"][0])
+    # As a rule of the bucket may do.
+    files().abandon(f"datasets/{upload['id']}.csv", Upload.objects.get().place)
+    assert numbers(api("GET", f"/uploads/{upload['id']}").json()) == [1, 2, 3]
+    assert api("POST", f"/uploads/{upload['id']}/finish").status_code == 409
+    assert api("DELETE", f"/uploads/{upload['id']}").status_code == 204
 
 
 def test_what_is_left_of_uploads_goes_by_itself(
