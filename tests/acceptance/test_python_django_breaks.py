@@ -24,8 +24,8 @@ BREAKS = (
     Break(
         "a key opens what it has no scope for",
         f"{SRC}/api.py",
-        'auth=with_scope("datasets")',
-        "auth=everyone",
+        '"/datasets", datasets, auth=with_scope("datasets")',
+        '"/datasets", datasets, auth=everyone',
         "test_auth.py::test_a_key_opens_what_its_scopes_name",
     ),
     Break(
