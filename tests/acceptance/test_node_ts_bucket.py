@@ -3,41 +3,25 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import gateway
 import processes
 import pytest
 
-# A gateway from S3 to a folder, which refuses what is not signed as it is. Building it takes minutes.
 pytestmark = pytest.mark.release
-
-GATEWAY = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
-KEY, SECRET, REGION = "a-key-of-the-tests", "a-secret-of-the-tests", "eu-test-1"
 
 Environment = Mapping[str, str]
 
 
-@pytest.fixture(scope="module")
-def gateway(tools: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The gateway, built from its source."""
-    folder = tmp_path_factory.mktemp("gateway")
-    processes.sh(f"go install {GATEWAY}", folder, {**tools, "GOBIN": str(folder), "GOFLAGS": "-modcacherw"})
-    return folder / "versitygw"
-
-
 @pytest.fixture
-def bucket(gateway: Path, tools: Environment, free_port: Callable[[], int], tmp_path: Path) -> Iterator[Environment]:
+def bucket(tools: Environment, free_port: Callable[[], int], tmp_path: Path) -> Iterator[Environment]:
     """A bucket, as the project's tests are told of one."""
     (tmp_path / "buckets/files").mkdir(parents=True)
-    (tmp_path / "beside").mkdir()
-    address = f"127.0.0.1:{free_port()}"
-    command = [str(gateway), "--access", KEY, "--secret", SECRET, "--region", REGION, "--port", address]
-    # What a file system may have no room for stands in files beside the objects.
-    command += ["--health", "/health", "posix", "--sidecar", str(tmp_path / "beside"), str(tmp_path / "buckets")]
-    with processes.serve(command, tmp_path, tools, f"http://{address}/health"):
+    with gateway.served(gateway.build(tools, tmp_path), tools, tmp_path, free_port()) as address:
         yield {
-            "TEST_BUCKET_URL": f"http://{address}/files",
-            "TEST_BUCKET_KEY": KEY,
-            "TEST_BUCKET_SECRET": SECRET,
-            "TEST_BUCKET_REGION": REGION,
+            "TEST_BUCKET_URL": f"{address}/files",
+            "TEST_BUCKET_KEY": gateway.KEY,
+            "TEST_BUCKET_SECRET": gateway.SECRET,
+            "TEST_BUCKET_REGION": gateway.REGION,
         }
 
 

@@ -14,6 +14,7 @@ from schemathesis.core.result import Ok
 from backend.accounts.models import User
 from backend.datasets.models import Dataset
 from backend.wsgi import application
+from tests.conftest import Api
 
 
 def served(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -42,16 +43,18 @@ CHECKS = [
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_every_answer_is_one_that_is_announced(label: str, ada: User, dataset: Dataset) -> None:
+def test_every_answer_is_one_that_is_announced(label: str, ada: User, api: Api, dataset: Dataset) -> None:
     browser = Client()
     browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    file = {"team_id": str(dataset.team_id), "file_name": "fruit.csv", "size": 1000}
+    upload = api("POST", "/uploads", file).json()["id"]
     # A session opens every operation, those on keys included.
     headers = {"X-Session-Token": str(browser.session.session_key)}
 
     @settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(case=OPERATIONS[label].as_strategy())
     def ask(case: Any) -> None:
-        known = {"dataset_id": str(dataset.pk), "team_id": str(dataset.team_id)}
+        known = {"dataset_id": str(dataset.pk), "team_id": str(dataset.team_id), "upload_id": upload}
         case.path_parameters.update({name: known[name] for name in case.path_parameters if name in known})
         case.call_and_validate(headers=headers, checks=CHECKS)
 

@@ -209,3 +209,30 @@ def test_a_team_that_owns_data_is_not_deleted(api: Api, team: Team) -> None:
     refused = api("DELETE", f"/teams/{team.pk}")
     assert refused.status_code == 409
     assert "data sets" in refused.json()["detail"]
+
+
+def test_what_is_for_owners_is_not_for_editors(api: Api, editor: Api, viewer: Api, team: Team) -> None:
+    path = f"/teams/{team.pk}"
+    invitation = api("POST", f"{path}/invitations", {"email": "new@example.com"}).json()["id"]
+    other = team.memberships.get(role="viewer").pk
+    for method, where, body in (
+        ("PATCH", path, {"name": "Mine"}),
+        ("DELETE", path, None),
+        ("GET", f"{path}/invitations", None),
+        ("POST", f"{path}/invitations", {"email": "another@example.com"}),
+        ("DELETE", f"{path}/invitations/{invitation}", None),
+        ("PATCH", f"{path}/members/{other}", {"role": "owner"}),
+        ("DELETE", f"{path}/members/{other}", None),
+    ):
+        assert editor(method, where, body).status_code == 403, (method, where)
+    assert viewer("GET", path).json() | {"name": "Analysts", "role": "viewer"} == viewer("GET", path).json()
+
+
+def test_a_new_role_is_kept_and_an_invitation_that_is_over_is_listed_no_more(api: Api, viewer: Api, team: Team) -> None:
+    member = team.memberships.get(role="viewer")
+    assert api("PATCH", f"/teams/{team.pk}/members/{member.pk}", {"role": "editor"}).json()["role"] == "editor"
+    assert viewer("GET", f"/teams/{team.pk}").json()["role"] == "editor"
+    api("POST", f"/teams/{team.pk}/invitations", {"email": "new@example.com"})
+    assert api("GET", f"/teams/{team.pk}/invitations").json()["count"] == 1
+    Invitation.objects.update(created_at=timezone.now() - INVITATIONS_LAST)
+    assert api("GET", f"/teams/{team.pk}/invitations").json()["count"] == 0

@@ -5,6 +5,7 @@ from backend.accounts.auth import everyone, with_scope
 from backend.audit.api import router as audit
 from backend.core import problems
 from backend.datasets.api import router as datasets
+from backend.datasets.uploads import router as uploads
 from backend.teams.api import router as teams
 from backend.teams.invitations import mine as invitations
 from backend.teams.invitations import of_teams as team_invitations
@@ -24,3 +25,4 @@ api.add_router("/teams", team_invitations, auth=with_scope("teams"))
 api.add_router("/teams", audit, auth=with_scope("teams"))
 api.add_router("/invitations", invitations)
 api.add_router("/datasets", datasets, auth=with_scope("datasets"))
+api.add_router("/uploads", uploads, auth=with_scope("datasets"))

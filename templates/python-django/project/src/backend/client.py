@@ -3,15 +3,16 @@
 It needs the packages of this project and none of its settings, so it runs wherever a notebook does.
 """
 
+import hashlib
 import io
 import json
-import secrets
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.error import HTTPError
@@ -22,9 +23,11 @@ import polars as pl
 
 from backend.datasets.frames import to_frame
 
-PIECE = 1024 * 1024
+PIECE = 64 * 1024
 PAGE = 100
 TIMEOUT_SECONDS = 60.0
+# Between attempts to send a part, when nothing gets through.
+PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
 class ApiError(Exception):
@@ -81,27 +84,34 @@ class Client:
             raise LookupError(msg) from None
 
     def upload(self, table: pl.DataFrame | Path | str, name: str = "", team: str = "") -> "Dataset":
-        """Upload a frame or a file for a team; `team` may be left out where one may upload for one team alone."""
+        """Upload a frame or a file for a team; `team` may be left out where one may upload for one team alone.
+
+        What breaks off is tried again for a while; after that, the same call goes on where it was.
+        """
         if not isinstance(table, pl.DataFrame):
             path = Path(table)
             with path.open("rb") as file:
-                return self._upload(file, path.stat().st_size, path.name, name, team)
+                about = path.stat()
+                # With the same fingerprint the server goes on with what has come of the file.
+                known = {"file_name": path.name, "size": about.st_size, "fingerprint": str(about.st_mtime_ns)}
+                return self._upload(file, known | _given(name=name), team)
         if not name:
             raise ValueError("A frame needs a name.")
         content = io.BytesIO()
         table.write_parquet(content)
-        size = content.tell()
-        content.seek(0)
-        return self._upload(content, size, "frame.parquet", name, team)
+        digest = hashlib.sha256(content.getbuffer()).hexdigest()
+        known = {"file_name": "frame.parquet", "size": content.tell(), "fingerprint": digest, "name": name}
+        return self._upload(content, known, team)
 
-    def ask(self, method: str, path: str) -> Any:
-        """Send a request without a body, and give the answer."""
-        with self._open(path, method) as answer:
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send a request, with a body of JSON or none, and give the answer."""
+        sent = None if body is None else json.dumps(body).encode()
+        with self._open(f"/api{path}", method, sent, {"Content-Type": "application/json"} if sent else None) as answer:
             return json.load(answer) if answer.status != 204 else None
 
     def save(self, path: str, target: BinaryIO) -> None:
         """Write what the API gives to a file."""
-        with self._open(path) as answer:
+        with self._open(f"/api{path}") as answer:
             shutil.copyfileobj(answer, target, PIECE)
 
     def all(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
@@ -114,22 +124,36 @@ class Client:
             if offset >= page["count"]:
                 return
 
-    def _upload(self, file: BinaryIO, size: int, file_name: str, name: str, team: str) -> "Dataset":
-        boundary = secrets.token_hex(16)
-        fields = {"team_id": self._team(team), **_given(name=name)}
-        part = f"--{boundary}\r\nContent-Disposition: form-data; name="
-        quoted = file_name.replace("\\", "\\\\").replace('"', '\\"')
-        texts = [f'{part}"{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()]
-        before = "".join([*texts, f'{part}"file"; filename="{quoted}"\r\n\r\n']).encode()
-        after = f"\r\n--{boundary}--\r\n".encode()
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(before) + size + len(after)),
-        }
-        pieces = iter(lambda: file.read(PIECE), b"")
-        body = (piece for part in ((before,), pieces, (after,)) for piece in part)
-        with self._open("/datasets", "POST", body, headers) as answer:
-            return Dataset(self, json.load(answer))
+    def _upload(self, file: BinaryIO, known: dict[str, Any], team: str) -> "Dataset":
+        wanted = known | {"team_id": self._team(team)}
+        upload = self._patiently(lambda: self.ask("POST", "/uploads", wanted))
+        path = f"/uploads/{upload['id']}"
+        while upload["missing"]:
+            for part in upload["missing"]:
+                self._patiently(partial(self._send, part, file))
+            upload = self._patiently(lambda: self.ask("GET", path))
+        return Dataset(self, self._patiently(lambda: self.ask("POST", f"{path}/finish")))
+
+    def _send(self, part: dict[str, Any], file: BinaryIO) -> None:
+        file.seek(part["first"])
+        left = part["bytes"]
+        # Small pieces, since the limit of time is one for each.
+        pieces = (file.read(min(PIECE, left - at)) for at in range(0, left, PIECE))
+        headers = {"Content-Length": str(left), "Content-Type": "application/octet-stream"}
+        self._open(part["url"], "PUT", pieces, headers).close()
+
+    def _patiently(self, attempt: Callable[[], Any]) -> Any:
+        """Try again where the connection or the server breaks down."""
+        for pause in PAUSES:
+            try:
+                return attempt()
+            except ApiError as error:
+                if error.status < 500:
+                    raise
+            except OSError:
+                pass
+            time.sleep(pause)
+        return attempt()
 
     def _team(self, named: str) -> str:
         teams = [team for team in self.all("/teams") if team["role"] != "viewer"]
@@ -141,10 +165,16 @@ class Client:
         return str(found[0]["id"])
 
     def _open(
-        self, path: str, method: str = "GET", body: Iterator[bytes] | None = None, headers: dict[str, str] | None = None
+        self,
+        path: str,
+        method: str = "GET",
+        body: bytes | Iterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Any:
-        url = f"{self.url.rstrip('/')}/api{path}"
-        known = {"Authorization": f"Bearer {self.key}"} | (headers or {})
+        # A bucket has an address of its own, and is not told the key.
+        url, known = path, headers or {}
+        if path.startswith("/"):
+            url, known = f"{self.url.rstrip('/')}{path}", {"Authorization": f"Bearer {self.key}"} | known
         try:
             request = Request(url, body, known, method=method)  # noqa: S310 - the scheme has been checked
             return build_opener(StaysHere).open(request, timeout=TIMEOUT_SECONDS)

@@ -1,5 +1,6 @@
 """Django's settings: one module for every place; what differs between places comes from `env.py`."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -115,6 +116,7 @@ CACHES = {
     }
 }
 
+# Where no bucket is named.
 MEDIA_ROOT = env.data_dir / "files"
 # Beside the data, so that a finished upload is moved there instead of copied, and none fills the memory of a tmpfs.
 FILE_UPLOAD_TEMP_DIR = env.data_dir / "uploads"
@@ -126,6 +128,9 @@ FILE_UPLOAD_HANDLERS = [
 MAX_UPLOAD_BYTES = env.max_upload_mib * MEBIBYTE
 # Every other path takes MAX_BODY_BYTES.
 UPLOAD_PATHS = {"/api/datasets", "/datasets/new/"}
+PART_PATHS = re.compile(r"/api/uploads/[0-9a-f-]{36}/parts/\d{1,5}")
+# Of the parts in which a large file arrives. Buckets take none below 5 MiB but the last, and 10,000 of them.
+PART_BYTES = max(8, env.max_upload_mib // 1000) * MEBIBYTE
 MAX_BODY_BYTES = 1 * MEBIBYTE
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
@@ -193,6 +198,8 @@ SOCIALACCOUNT_ADAPTER = "backend.accounts.elsewhere.Adapter"
 SOCIALACCOUNT_PROVIDERS = sign_in.providers(env)
 # An address that a provider has verified is as good as the code in a mail, with which anybody can reset a password.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+# Where scripts of ours may send something beside this site.
+PART_ORIGINS = [env.bucket["endpoint"]] if env.bucket else []
 SIGN_IN_ORIGINS = sign_in.origins(env)
 OIDC_SIGN_UP = env.oidc_sign_up
 ALLAUTH_TRUSTED_PROXY_COUNT = env.trusted_proxies
@@ -224,8 +231,10 @@ X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"
 STATIC_ROOT = env.static_root
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "default": {"BACKEND": "backend.core.bucket.Bucket", "OPTIONS": env.bucket}
+    if env.bucket
+    else {
+        "BACKEND": "backend.core.files.Folder",
         # Here and not as FILE_UPLOAD_PERMISSIONS, which static files would get, too: those are made by root when the
         # image is built, and read by somebody else.
         "OPTIONS": {"file_permissions_mode": 0o640},

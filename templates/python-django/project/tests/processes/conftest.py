@@ -157,7 +157,8 @@ def deployment(
         made = Deployment(folder, environment)
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, env=environment, check=True)
         collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"]
-        subprocess.run(collect, cwd=PROJECT, env=made.without_doors() | _of_the_image(), check=True)
+        known = made.without_doors() | _of_the_image() | {"DJANGO_SETTINGS_MODULE": "tests.processes.collecting"}
+        subprocess.run(collect, cwd=PROJECT, env=known, check=True)
         connections.settings[ALIAS] = connections.configure_settings({ALIAS: parse(url), "default": {}})[ALIAS]
         with django_db_blocker.unblock():
             yield made

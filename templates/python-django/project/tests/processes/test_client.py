@@ -1,13 +1,18 @@
 """The client, as a notebook uses it: with a server, a worker and a key."""
 
+import json
 import threading
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.request import Request
 
 import polars as pl
 import pytest
 
 from backend.client import ApiError, Client
+from tests.bucket import Server
 from tests.processes.conftest import Deployment
 
 FRUIT = pl.DataFrame({"name": ["Apple", "Pear", None], "price": [1.5, None, 4.5]})
@@ -79,3 +84,82 @@ def test_a_key_is_sent_to_a_server_alone() -> None:
     with pytest.raises(ValueError, match="not the address of a server"):
         Client("file:///etc/passwd", "key")
     assert "secret" not in repr(Client("http://localhost", "secret"))
+
+
+def test_an_upload_goes_on_after_the_end_of_its_server(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "fruit.csv"
+    file.write_bytes(b"name,price\n" + b"Apple,1.5\n" * 2_000_000)
+    key, large = deployment.member_of("Analysts"), {"MAX_UPLOAD_MIB": "32"}
+    monkeypatch.setattr("backend.client.PAUSES", (0.1,))
+    with deployment.server(**large) as server:
+        send = Client._send  # noqa: SLF001 - nothing else lies between two parts
+
+        def send_one(client: Client, part: dict[str, Any], content: BinaryIO) -> None:
+            send(client, part, content)
+            server.stop()
+
+        monkeypatch.setattr(Client, "_send", send_one)
+        with pytest.raises(OSError, match="refused"):
+            Client(server.url, key).upload(file)
+        monkeypatch.setattr(Client, "_send", send)
+    with deployment.server(**large) as server:
+        uploaded = Client(server.url, key).upload(file)
+        assert uploaded.save(tmp_path / "again").read_bytes() == file.read_bytes()
+        lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+        parts = [line["path"][-1] for line in lines if line.get("method") == "PUT"]
+        assert (uploaded.facts["size"], parts) == (20_000_011, ["2", "3"])
+
+
+def test_parts_go_to_a_bucket_that_is_never_told_the_key(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buckets = Server()
+    try:
+        known = buckets.bucket(f"files-{uuid.uuid4()}")
+        environment = {
+            "FILES_BUCKET_URL": f"{known['endpoint']}/{known['name']}",
+            "FILES_BUCKET_REGION": known["region"],
+            "FILES_BUCKET_KEY": known["key"],
+            "FILES_BUCKET_SECRET": known["secret"],
+        }
+        with deployment.server(**environment) as server, deployment.worker(**environment):
+            seen: list[Request] = []
+
+            def note(*args: Any, **named: Any) -> Request:
+                seen.append(Request(*args, **named))
+                return seen[-1]
+
+            monkeypatch.setattr("backend.client.Request", note)
+            fruit = Client(server.url, deployment.member_of("Analysts")).upload(FRUIT, name="in a bucket").wait(240)
+            assert fruit.to_polars().equals(FRUIT)
+            (part,) = [request for request in seen if request.method == "PUT"]
+            assert part.full_url.startswith(f"{environment['FILES_BUCKET_URL']}/datasets/{fruit.facts['id']}.parquet?")
+            assert not part.has_header("Authorization")
+            assert not list((Path(deployment.environment["DATA_DIR"]) / "uploads").iterdir())
+            fruit.delete()
+    finally:
+        buckets.stop()
+
+
+def test_a_server_that_breaks_down_is_asked_again_and_one_that_refuses_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.client.PAUSES", (0.0, 0.0))
+    asked: list[Exception | str] = []
+
+    def answer_with(*answers: Exception | str) -> Any:
+        asked[:] = []
+
+        def attempt() -> str:
+            asked.append(answers[len(asked)])
+            if isinstance(asked[-1], Exception):
+                raise asked[-1]
+            return asked[-1]
+
+        return Client("http://localhost", "key")._patiently(attempt)  # noqa: SLF001 - what all of an upload goes through
+
+    assert answer_with(ApiError(503, "soon"), TimeoutError(), "done") == "done"
+    for answers in ((ApiError(422, "no"), "done"), (ApiError(503, "soon"),) * 3):
+        with pytest.raises(ApiError):
+            answer_with(*answers)
+        assert len(asked) == (1 if answers[-1] == "done" else 3)

@@ -1,52 +1,32 @@
 """Downloads that can be resumed: a part of a file, where a client asks for one (RFC 9110, section 14)."""
 
 import re
-from typing import Any
 
-from django.core.files import File
 from django.http import FileResponse, HttpRequest, HttpResponse
 
+from backend.core.files import PIECE, files
 from backend.core.problems import problem
 
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 NOT_THERE = (0, 0)
 
 
-class Part:
-    """Some bytes of a file."""
-
-    def __init__(self, file: File[Any], first: int, length: int) -> None:
-        file.seek(first)
-        self.file = file
-        self.left = length
-
-    def read(self, size: int) -> bytes:
-        """Read on, up to the end of the part."""
-        found: bytes = self.file.read(min(size, self.left))
-        self.left -= len(found)
-        return found
-
-    def close(self) -> None:
-        """Close the file."""
-        self.file.close()
-
-
-def download(request: HttpRequest, file: File[Any], *, size: int, name: str, etag: str) -> HttpResponse | FileResponse:
-    """Give a file, or the one part of it that is asked for; whoever asks for several gets all of it."""
+def download(request: HttpRequest, file: str, *, size: int, name: str, etag: str) -> HttpResponse | FileResponse:
+    """Give a stored file, or the one part of it that is asked for; whoever asks for several gets all of it."""
     wanted = _wanted(request, size, etag)
     if wanted == NOT_THERE:
-        file.close()
         refused = problem(request, 416, f"The file has {size} bytes.")
         refused["Content-Range"] = f"bytes */{size}"
         return refused
     first, length = wanted or (0, size)
     answer = FileResponse(
-        Part(file, first, length) if wanted else file,
+        files().section(file, first, length) if wanted else files().whole(file, size),
         as_attachment=True,
         filename=name,
         content_type="application/octet-stream",
         status=206 if wanted else 200,
     )
+    answer.block_size = PIECE
     answer["Accept-Ranges"] = "bytes"
     answer["ETag"] = etag
     answer["Content-Length"] = str(length)

@@ -24,8 +24,8 @@ EXPECTED = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
 # What programs ask; everything else is opened by people.
 PROGRAMS = ("/api/", "/_allauth/")
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'; form-action 'self'"
+    "default-src 'self'; connect-src {parts}; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action {forms}"
 )
 
 
@@ -67,7 +67,8 @@ class SecurityHeaders:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        self.policy = " ".join([CONTENT_SECURITY_POLICY, *settings.SIGN_IN_ORIGINS])
+        parts, forms = (" ".join(["'self'", *more]) for more in (settings.PART_ORIGINS, settings.SIGN_IN_ORIGINS))
+        self.policy = CONTENT_SECURITY_POLICY.format(parts=parts, forms=forms)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request, and complete the headers."""
@@ -123,6 +124,8 @@ class BodyLimit:
         is_upload = request.content_type == "multipart/form-data" and request.path in settings.UPLOAD_PATHS
         # A form wraps its file in a few lines of its own.
         allowed = settings.MAX_UPLOAD_BYTES + 65_536 if is_upload else settings.MAX_BODY_BYTES
+        if request.method == "PUT" and settings.PART_PATHS.fullmatch(request.path):
+            allowed = settings.PART_BYTES
         if announced.isdigit() and int(announced) > allowed:
             too_large = f"The request is larger than {allowed} bytes."
             return (problem if request.path.startswith(PROGRAMS) else refusal)(request, 413, too_large)

@@ -20,6 +20,7 @@ from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from pydantic import Field
 
+from backend.core.files import FilesAwayError
 from backend.core.uploads import UploadTooLargeError
 
 log = structlog.get_logger(__name__)
@@ -140,14 +141,21 @@ def register(api: NinjaAPI) -> None:
 
 
 def unexpected(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
-    """Log what nobody foresaw; when only the database is gone, tell the client to come back."""
+    """Log what nobody foresaw; when only the database or the files are gone, tell the client to come back."""
     if isinstance(error, (OperationalError, InterfaceError)):
         log.error("database unavailable", error=str(error).strip())
-        response = problem(request, 503, "The database cannot be reached; try again soon.")
-        response["Retry-After"] = "5"
-        return response
+        return _away(request, "The database cannot be reached; try again soon.")
+    if isinstance(error, FilesAwayError):
+        log.error("files unavailable", error=str(error).strip())
+        return _away(request, "The place of the files cannot be reached; try again soon.")
     log.error("unexpected error", exc_info=error)
     return problem(request, 500)
+
+
+def _away(request: HttpRequest, detail: str) -> HttpResponse:
+    response = problem(request, 503, detail)
+    response["Retry-After"] = "5"
+    return response
 
 
 def _field(location: tuple[Any, ...] | list[Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Annotated, Literal
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
 from django.http import FileResponse, HttpRequest, HttpResponse
@@ -21,7 +22,7 @@ from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
 from backend.datasets.export import to_csv
 from backend.datasets.formats import FORMATS
-from backend.datasets.models import Dataset, Format, Status
+from backend.datasets.models import Dataset, Format, Status, stored_name
 from backend.datasets.plots import plot
 from backend.datasets.profile import Column, Profile
 from backend.datasets.tasks import profile_dataset
@@ -29,6 +30,8 @@ from backend.teams.access import require, team_for
 from backend.teams.models import Role, Team
 
 router = Router(tags=["data sets"])
+# So many bytes tell an archive and a Parquet file.
+START = 4
 
 
 class DatasetOut(Schema):
@@ -97,14 +100,36 @@ def upload_dataset(
 ) -> Answer[Dataset]:
     """Upload a file for a team; a worker profiles it. Ask for the data set until its status is ready or failed."""
     team = team_for(request, fields.team_id, Role.EDITOR)
-    file_format = _format_of(file)
-    name = fields.name or PurePath(file.name or "data").stem[:200]
-    with transaction.atomic():
-        _check_quota(team, file.size or 0)
-        dataset = Dataset.upload(team, current_user(request), file, name=name, file_format=file_format)
-        profile_dataset.enqueue(str(dataset.pk))
-        record(Action.UPLOADED, dataset, team_id=team.pk, file=dataset.file_name, bytes=dataset.size)
+    file_name = file.name or "data"
+    file_format = format_of(file_name)
+    start = file.read(START)
+    file.seek(0)
+    check_start(start, file_format)
+    dataset = Dataset(
+        team=team,
+        uploaded_by=current_user(request),
+        name=fields.name or name_of(file_name),
+        format=file_format,
+        file_name=file_name[-200:],
+        size=file.size or 0,
+    )
+    # Before the transaction: a bucket takes its time.
+    dataset.file.name = default_storage.save(stored_name(dataset), file)
+    try:
+        with transaction.atomic():
+            check_room(team, dataset.size)
+            keep(dataset)
+    except Refused:
+        default_storage.delete(dataset.file.name)
+        raise
     return Answer(202, dataset)
+
+
+def keep(dataset: Dataset) -> None:
+    """Make a stored file a data set, in the transaction of the caller."""
+    dataset.save(force_insert=True)
+    profile_dataset.enqueue(str(dataset.pk))
+    record(Action.UPLOADED, dataset, team_id=dataset.team_id, file=dataset.file_name, bytes=dataset.size)
 
 
 @router.get("/{uuid:dataset_id}", response={200: DatasetOut, **responses(401, 403, 404)})
@@ -210,9 +235,7 @@ def download_file(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse |
     # The parts of a file that somebody reads within an hour are one download.
     if "Range" not in request.headers or not done_lately(Action.DOWNLOADED, dataset, current_user(request)):
         record(Action.DOWNLOADED, dataset, team_id=dataset.team_id)
-    return download(
-        request, dataset.file.open("rb"), size=dataset.file.size, name=dataset.file_name, etag=f'"{dataset.pk}"'
-    )
+    return download(request, str(dataset.file.name), size=dataset.size, name=dataset.file_name, etag=f'"{dataset.pk}"')
 
 
 def _dataset_for(request: HttpRequest, dataset_id: uuid.UUID, needed: Role = Role.VIEWER) -> Dataset:
@@ -221,14 +244,16 @@ def _dataset_for(request: HttpRequest, dataset_id: uuid.UUID, needed: Role = Rol
     return dataset
 
 
-def _check_quota(team: Team, size: int) -> None:
-    """Refuse what a team may not keep; the lock lets no two uploads use the same room."""
+def check_room(team: Team, size: int) -> None:
+    """Refuse what a team may not keep, what arrives included; the lock lets no two uploads use the same room."""
     Team.objects.select_for_update().get(pk=team.pk)
-    kept = team.datasets.aggregate(count=Count("pk"), bytes=Sum("size", default=0))
-    if kept["count"] >= settings.MAX_TEAM_DATASETS:
-        raise Refused(409, f"The team has {kept['count']} data sets, and may not have more: delete one first.")
-    if kept["bytes"] + size > settings.MAX_TEAM_BYTES:
-        left = max(0, settings.MAX_TEAM_BYTES - kept["bytes"])
+    total = {"count": Count("pk"), "bytes": Sum("size", default=0)}
+    kept, arriving = team.datasets.aggregate(**total), team.uploads.aggregate(**total)
+    count, taken = (kept[name] + arriving[name] for name in total)
+    if count >= settings.MAX_TEAM_DATASETS:
+        raise Refused(409, f"The team has {count} data sets, and may not have more: delete one first.")
+    if taken + size > settings.MAX_TEAM_BYTES:
+        left = max(0, settings.MAX_TEAM_BYTES - taken)
         raise Refused(409, f"The team has room for {left} more bytes: delete a data set first.")
 
 
@@ -241,14 +266,22 @@ def _profile_for(request: HttpRequest, dataset_id: uuid.UUID) -> Profile:
     return dataset.found
 
 
-def _format_of(file: UploadedFile) -> Format:
-    extension = PurePath(file.name or "").suffix.lower().removeprefix(".")
+def name_of(file_name: str) -> str:
+    """Give the name of a data set for which nobody has chosen one."""
+    return PurePath(file_name).stem[:200]
+
+
+def format_of(file_name: str) -> Format:
+    """Give the format that a file's name tells of."""
+    extension = PurePath(file_name).suffix.lower().removeprefix(".")
     if extension not in FORMATS:
         known = " or ".join(f".{name}" for name in FORMATS)
         raise Refused(415, f"Name the file with the extension {known}.")
-    file_format = Format(extension)
-    start = file.read(4)
-    file.seek(0)
+    return Format(extension)
+
+
+def check_start(start: bytes, file_format: Format) -> None:
+    """Refuse a file that begins as its format does not."""
     if not start:
         raise Refused(422, "The file is empty.")
     # Archives are refused at the door: what they would unpack to is nobody's business to find out.
@@ -256,7 +289,6 @@ def _format_of(file: UploadedFile) -> Format:
         raise Refused(415, "The file is an archive or compressed: upload the unpacked file.")
     if (file_format is Format.PARQUET) != (start == b"PAR1"):
         raise Refused(415, f"The content of the file is not {file_format.label}.")
-    return file_format
 
 
 def _download(content: str, content_type: str, name: str) -> HttpResponse:

@@ -1,9 +1,9 @@
 """Data sets: a file that a team has uploaded, and what a worker has found in it."""
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any, Self
 
-from django.core.files.uploadedfile import UploadedFile
 from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -39,9 +39,13 @@ class Format(models.TextChoices):
     PARQUET = "parquet", "Parquet"
 
 
-def stored_name(dataset: "Dataset", _uploaded_name: str) -> str:
+FOLDER = "datasets"
+UPLOADS_LAST = timedelta(days=1)
+
+
+def stored_name(dataset: "Dataset | Upload", _uploaded_name: str = "") -> str:
     """Name the stored file by its id: nothing that a user typed becomes a path."""
-    return f"datasets/{dataset.pk}.{dataset.format}"
+    return f"{FOLDER}/{dataset.pk}.{dataset.format}"
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
@@ -100,19 +104,6 @@ class Dataset(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @classmethod
-    def upload(cls, team: Team, user: User, file: UploadedFile[Any], *, name: str, file_format: Format) -> Self:
-        """Store a file; the caller asks for its profile in the same transaction."""
-        return cls.objects.create(
-            team=team,
-            uploaded_by=user,
-            name=name,
-            format=file_format,
-            file=file,
-            file_name=(file.name or "data")[-200:],
-            size=file.size or 0,
-        )
-
     def get_absolute_url(self) -> str:
         """Where people look at it; the admin links there, too."""
         return reverse("dataset", args=[self.pk])
@@ -161,5 +152,46 @@ class Dataset(models.Model):
         storage, name = self.file.storage, self.file.name
         deleted = super().delete(*args, **kwargs)
         if name:
-            transaction.on_commit(lambda: storage.delete(name))
+            # What cannot be deleted now, `remove_orphans` deletes later.
+            transaction.on_commit(lambda: storage.delete(name), robust=True)
         return deleted
+
+
+class Upload(models.Model):
+    """A file that arrives in parts. The data set that it becomes gets its id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="uploads")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=200)
+    format = models.CharField(max_length=10, choices=Format.choices)
+    file_name = models.CharField(max_length=200)
+    size = models.PositiveBigIntegerField()
+    part_bytes = models.PositiveBigIntegerField()
+    fingerprint = models.CharField(max_length=200)
+    # What the folder or the bucket calls the place of the parts.
+    place = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """The oldest first."""
+
+        ordering = ("created_at", "id")
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it is over."""
+        return self.created_at + UPLOADS_LAST
+
+    @property
+    def parts(self) -> int:
+        """How many parts it has; their numbers begin with 1."""
+        return -(-self.size // self.part_bytes)
+
+    def section(self, number: int) -> tuple[int, int]:
+        """Give the first byte of a part, and its length."""
+        first = (number - 1) * self.part_bytes
+        return first, min(self.part_bytes, self.size - first)

@@ -12,11 +12,11 @@ from django.utils import timezone
 from django_tasks import TaskResult, TaskResultStatus, task
 from django_tasks.signals import task_finished
 
-from backend.datasets.models import Dataset
+from backend.core.files import files
+from backend.datasets.models import FOLDER, UPLOADS_LAST, Dataset, Upload, stored_name
 from backend.datasets.profile import FileProblem
 from backend.tasks.attempts import WorkerDiedAgainError
 
-FILES = "datasets"
 GAVE_UP = "The profile could not be made; ask for it again, or tell an administrator."
 KILLS = "Reading this file has ended the worker twice, most likely by the memory it takes; it is not tried again."
 
@@ -31,7 +31,8 @@ def profile_dataset(dataset_id: str) -> str:
         return "deleted"
     dataset.set_profiling()
     try:
-        dataset.set_ready(profile(Path(dataset.file.path), dataset.format))
+        with files().on_disk(str(dataset.file.name)) as path:
+            dataset.set_ready(profile(path, dataset.format))
     except FileProblem as problem:
         dataset.set_failed(str(problem))
     return str(dataset.status)
@@ -49,14 +50,35 @@ def give_up(task_result: TaskResult[Any], **_kwargs: Any) -> None:
 @task()
 def remove_orphans() -> int:
     """Delete the files of uploads that were never committed, and what uploads that were cut off have left."""
-    known = {str(pk) for pk in Dataset.objects.values_list("pk", flat=True)}
-    names = default_storage.listdir(FILES)[1] if default_storage.exists(FILES) else []
-    orphans = [f"{FILES}/{name}" for name in names if Path(name).stem not in known and _is_ours(name)]
+    known = {str(pk) for model in (Dataset, Upload) for pk in model.objects.values_list("pk", flat=True)}
+    names = _stored()
+    orphans = [f"{FOLDER}/{name}" for name in names if Path(name).stem not in known and _is_ours(name)]
     an_hour_ago = timezone.now() - timedelta(hours=1)
     old = [name for name in orphans if default_storage.get_modified_time(name) < an_hour_ago]
     for name in old:
         default_storage.delete(name)
-    return len(old) + _remove_cut_off()
+    return len(old) + _remove_cut_off() + _remove_unfinished()
+
+
+def _stored() -> list[str]:
+    try:
+        return default_storage.listdir(FOLDER)[1]
+    except FileNotFoundError:  # nobody has uploaded anything
+        return []
+
+
+def _remove_unfinished() -> int:
+    """Forget uploads that are over, and parts of which no upload knows."""
+    over = list(Upload.objects.filter(created_at__lt=timezone.now() - UPLOADS_LAST))
+    for upload in over:
+        files().abandon(stored_name(upload), upload.place)
+        upload.delete()
+    known = set(Upload.objects.values_list("place", flat=True))
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    lost = [begun for begun in files().begun(FOLDER) if begun.place not in known and begun.at < an_hour_ago]
+    for begun in lost:
+        files().abandon(begun.name, begun.place)
+    return len(over) + len(lost)
 
 
 def _remove_cut_off() -> int:

@@ -1,54 +1,130 @@
-// Sends the form of an upload through the API, which answers in words, and shows how far it is. Without this file the form
-// is sent as any other.
+// Sends the file of an upload in parts, and shows how far it is. A part that breaks off is sent again, and whoever chooses
+// the same file once more, even in another tab, goes on where it was. Without this file the form is sent as any other.
 const form = document.querySelector("form[data-upload]");
 const bar = form.querySelector("progress");
 const told = form.querySelector("[data-told]");
 const cancel = form.querySelector("[data-cancel]");
 const send = form.querySelector("[data-send]");
+// Between attempts, when nothing gets through.
+const pauses = [1, 2, 5, 10, 20];
 let request;
+let cancelled;
+let wake;
 
-form.addEventListener("submit", (event) => {
+class Broken extends Error {}
+class Refused extends Error {}
+
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const file = form.elements.file.files[0];
   const most = Number(form.dataset.most);
   if (file.size > most) return tell(`The file has ${size(file.size)}, and at most ${size(most)} are taken.`, true);
-  const fields = new FormData(form);
-  if (!fields.get("name").trim()) fields.delete("name");
-  fields.delete("csrfmiddlewaretoken");
-  request = new XMLHttpRequest();
-  request.open("POST", form.dataset.upload);
-  request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
-  request.upload.onprogress = ({ loaded, total }) => progress(loaded, total);
-  request.onload = () => finish(request);
-  request.onerror = () => tell("The connection broke. Nothing was kept: try again.", true);
-  request.onabort = () => tell("Cancelled. Nothing was kept.", true);
-  request.send(fields);
   sending(true);
+  try {
+    const { id } = await upload(file);
+    location.assign(`${form.dataset.next}${id}/`);
+  } catch (error) {
+    tell(error instanceof Broken ? "The connection broke. Upload the same file again to go on." : error.message, true);
+  }
 });
 
-cancel.addEventListener("click", () => request?.abort());
+cancel.addEventListener("click", () => {
+  cancelled = true;
+  request?.abort();
+  wake?.();
+});
+
+async function upload(file) {
+  cancelled = false;
+  let known = await patiently(() => ask("POST", form.dataset.upload, fieldsOf(file)));
+  const path = `${form.dataset.upload}/${known.id}`;
+  try {
+    while (known.missing.length) {
+      let sent = known.received;
+      for (const part of known.missing) {
+        await patiently(() => sendPart(part, file, sent));
+        sent += part.bytes;
+      }
+      known = await patiently(() => ask("GET", path));
+    }
+    progress(file.size, file.size);
+    return await patiently(() => ask("POST", `${path}/finish`));
+  } catch (error) {
+    if (cancelled) await ask("DELETE", path).catch(() => {});
+    throw cancelled ? new Refused("Cancelled. Nothing was kept.") : error;
+  }
+}
+
+function fieldsOf(file) {
+  return {
+    team_id: form.elements.team_id.value,
+    name: form.elements.name.value.trim() || null,
+    file_name: file.name,
+    size: file.size,
+    fingerprint: `${file.size} ${file.lastModified}`,
+  };
+}
+
+async function patiently(attempt) {
+  for (const pause of pauses) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (cancelled || !(error instanceof Broken)) throw error;
+      told.textContent = "The connection broke, and is tried again …";
+      await new Promise((resolve) => setTimeout((wake = resolve), pause * 1000));
+    }
+  }
+  return attempt();
+}
+
+async function ask(method, path, body) {
+  const text = await exchange(method, path, body && JSON.stringify(body), { "Content-Type": "application/json" });
+  return text ? JSON.parse(text) : null;
+}
+
+function sendPart({ first, bytes, url }, file, before) {
+  const piece = file.slice(first, first + bytes);
+  return exchange("PUT", url, piece, {}, ({ loaded }) => progress(before + loaded, file.size));
+}
+
+function exchange(method, url, body, headers, onprogress) {
+  if (cancelled && method !== "DELETE") throw new Refused("Cancelled.");
+  return new Promise((resolve, reject) => {
+    request = new XMLHttpRequest();
+    request.open(method, url);
+    // A bucket has an address of its own, and is told neither.
+    if (url.startsWith("/")) {
+      request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    }
+    if (onprogress) request.upload.onprogress = onprogress;
+    request.onload = ({ target: { status, responseText } }) =>
+      status < 300 ? resolve(responseText) : reject(reasonOf(status, responseText));
+    request.onerror = request.onabort = request.ontimeout = () => reject(new Broken());
+    request.send(body);
+  });
+}
+
+function reasonOf(status, text) {
+  let answer = {};
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    // A proxy in between answers with a page of its own.
+  }
+  if (status >= 500) return new Broken();
+  if (status === 401) return new Refused("You are not signed in any more. Sign in in another tab, then send it again.");
+  if (status === 413 && !answer.detail) return new Refused("The file is larger than the server takes.");
+  const fields = (answer.errors ?? []).map(({ field, message }) => `${field}: ${message}`);
+  return new Refused([answer.detail ?? `The server answered with ${status}. Try again later.`, ...fields].join(" "));
+}
 
 function progress(loaded, total) {
   bar.max = total;
   bar.value = loaded;
   const percent = Math.floor((100 * loaded) / total);
   told.textContent = loaded < total ? `${percent} % of ${size(total)} sent` : "All is sent, and is being checked …";
-}
-
-function finish({ status, responseText }) {
-  let answer = {};
-  try {
-    answer = JSON.parse(responseText);
-  } catch {
-    // A proxy in between answers with a page of its own.
-  }
-  if (status === 202) location.assign(`${form.dataset.next}${answer.id}/`);
-  else if (status === 401) tell("You are not signed in any more. Sign in in another tab, then send it again.", true);
-  else if (status === 413 && !answer.detail) tell("The file is larger than the server takes.", true);
-  else {
-    const fields = (answer.errors ?? []).map(({ field, message }) => `${field}: ${message}`);
-    tell([answer.detail ?? `The server answered with ${status}. Try again later.`, ...fields].join(" "), true);
-  }
 }
 
 function tell(text, failed) {
