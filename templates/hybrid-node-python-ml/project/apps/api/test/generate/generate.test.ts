@@ -68,6 +68,8 @@ async function start(env: Record<string, string> = {}): Promise<Running> {
       GENERATE_TIMEOUT_MS: '600000',
       GENERATE_MAX_CONCURRENCY: '2',
       GENERATE_BREAKER_FAILURES: '1000',
+      // Closing waits for connections, which the client keeps for as long as the server says.
+      KEEP_ALIVE_TIMEOUT_MS: '1000',
       ...env,
     },
   });
@@ -447,8 +449,7 @@ test('faults open the circuit, and it closes by itself', async () => {
 });
 
 test('a server that stops lets an answer come to its end', async () => {
-  // Closing waits for the connection, which the client keeps for as long as the server says.
-  const at = await start({ KEEP_ALIVE_TIMEOUT_MS: '1000' });
+  const at = await start();
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   model.speech = async (response, body) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write(piece('Hello'));
