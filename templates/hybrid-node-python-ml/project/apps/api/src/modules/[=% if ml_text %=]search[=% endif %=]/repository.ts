@@ -107,20 +107,29 @@ export async function noteProblem(
 
 const SET_BACK_AT_ONCE = 1_000;
 
+/** Of every organization. */
+function asWorker<Result>(database: Database, work: (tx: Transaction) => Promise<Result>) {
+  return database.withSettings({ 'app.search_worker': 'on' }, work);
+}
+
+/** Whether there is any document, of whatever organization. */
+export async function hasDocuments(database: Database): Promise<boolean> {
+  const rows = await asWorker(database, (tx) => tx.select({ id }).from(documents).limit(1));
+  return rows.length > 0;
+}
+
 /** Has documents embedded again whose vectors are another encoder's; gives who has documents to embed. */
 export async function findWork(
   database: Database,
   encoder: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const asWorker = <Result>(work: (tx: Transaction) => Promise<Result>) =>
-    database.withSettings({ 'app.search_worker': 'on' }, work);
   for (;;) {
     signal.throwIfAborted();
-    const setBack = await asWorker((tx) => setSomeBack(tx, encoder));
+    const setBack = await asWorker(database, (tx) => setSomeBack(tx, encoder));
     if (setBack < SET_BACK_AT_ONCE) break;
   }
-  const rows = await asWorker((tx) =>
+  const rows = await asWorker(database, (tx) =>
     tx
       .selectDistinct({ organizationId: documents.organizationId })
       .from(documents)
