@@ -390,6 +390,20 @@ describe('a document on which the service stumbles', () => {
   });
 });
 
+test('where there is no document, the service is not asked', async () => {
+  const idle = new FakeEncoder();
+  await idle.start();
+  const empty = await startApp({ env: { ML_URL: idle.url } });
+  await enqueue(empty.database.db, findUnembedded, {});
+  await empty.app.jobs.start();
+  const job = sql`select distinct state::text from queue.job where name = ${findUnembedded.name}`;
+  const states = async () => (await empty.database.db.execute(job)).rows;
+  await expect.poll(states, { timeout: 240_000 }).toEqual([{ state: 'completed' }]);
+  expect(idle.calls).toEqual([]);
+  await empty.close();
+  await idle.kill();
+});
+
 test('passages and searches count as predictions, up to the limit', async () => {
   const used = async () => (await owner.get(`${path}/predictions/usage`)).json().predictions;
   await add('Long', 'word '.repeat(500));

@@ -68,8 +68,6 @@ async function start(env: Record<string, string> = {}): Promise<Running> {
       GENERATE_TIMEOUT_MS: '600000',
       GENERATE_MAX_CONCURRENCY: '2',
       GENERATE_BREAKER_FAILURES: '1000',
-      // Closing waits for connections, which the client keeps for as long as the server says.
-      KEEP_ALIVE_TIMEOUT_MS: '1000',
       ...env,
     },
   });

@@ -61,8 +61,6 @@ async function start(env: Record<string, string> = {}): Promise<Running> {
       ML_STREAM_TIMEOUT_MS: String(TOTAL_MS),
       ML_STREAM_IDLE_MS: '30000',
       ML_STREAM_MAX_CONCURRENCY: '2',
-      // Closing waits for connections, which the client keeps for as long as the server says.
-      KEEP_ALIVE_TIMEOUT_MS: '1000',
       ...env,
     },
   });

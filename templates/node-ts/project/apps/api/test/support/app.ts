@@ -50,6 +50,8 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     NODE_ENV: 'test',
     // The machine may be busy with other things than this application.
     OVERLOAD_EVENT_LOOP_DELAY_MS: '0',
+    // Closing waits for connections, which clients keep for as long as the server says.
+    KEEP_ALIVE_TIMEOUT_MS: '1000',
     RATE_LIMIT_MAX: '100000',
     AUTH_RATE_LIMIT_MAX: '100000',
     ACCOUNT_RATE_LIMIT_MAX: '100000',

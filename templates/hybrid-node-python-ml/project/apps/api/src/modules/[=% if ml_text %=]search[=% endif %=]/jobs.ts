@@ -12,6 +12,7 @@ import { passagesOf } from './passages.ts';
 import {
   type EmbeddedDocument,
   findWork,
+  hasDocuments,
   noteSetback,
   type PendingDocument,
   pendingDocuments,
@@ -47,6 +48,7 @@ export function searchJobs(database: Database, client: MlClient): JobHandler[] {
     ),
     handle(findUnembedded, (_payload, run) =>
       unlessAway(run, async () => {
+        if (!(await hasDocuments(database))) return;
         const { encoder } = await embed(client, [PROBE], callerOf(run));
         for (const organizationId of await findWork(database, encoder, run.signal)) {
           await enqueueEmbedding(database.db, organizationId);

@@ -142,20 +142,29 @@ export async function noteSetback(
 
 const SET_BACK_AT_ONCE = 1_000;
 
+/** Of every organization. */
+function asWorker<Result>(database: Database, work: (tx: Transaction) => Promise<Result>) {
+  return database.withSettings({ 'app.search_worker': 'on' }, work);
+}
+
+/** Whether there is any document, of whatever organization. */
+export async function hasDocuments(database: Database): Promise<boolean> {
+  const rows = await asWorker(database, (tx) => tx.select({ id }).from(documents).limit(1));
+  return rows.length > 0;
+}
+
 /** Has documents embedded that only another encoder has tried its hand at; gives who has documents to embed. */
 export async function findWork(
   database: Database,
   encoder: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const asWorker = <Result>(work: (tx: Transaction) => Promise<Result>) =>
-    database.withSettings({ 'app.search_worker': 'on' }, work);
   for (;;) {
     signal.throwIfAborted();
-    const setBack = await asWorker((tx) => setSomeBack(tx, encoder));
+    const setBack = await asWorker(database, (tx) => setSomeBack(tx, encoder));
     if (setBack < SET_BACK_AT_ONCE) break;
   }
-  const rows = await asWorker((tx) =>
+  const rows = await asWorker(database, (tx) =>
     tx.selectDistinct({ organizationId: documents.organizationId }).from(documents).where(isDue),
   );
   return rows.map(({ organizationId }) => organizationId);
