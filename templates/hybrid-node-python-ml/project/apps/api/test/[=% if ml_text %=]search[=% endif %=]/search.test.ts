@@ -371,10 +371,18 @@ describe('a document on which the service stumbles', () => {
     service.stumbles = { on: 'unspeakable', by: 'dying' };
     await add('Bad', 'Something unspeakable.');
     await addThree();
-    const rest = async () => (await statuses()).filter((status) => status === 'ready');
+    // One whose call is cut off by chance waits, too, until the schedule would look for work.
+    let next = Date.now() + 60_000;
+    const rest = async () => {
+      if (Date.now() > next) {
+        await lookForWork();
+        next += 60_000;
+      }
+      return (await statuses()).filter((status) => status === 'ready');
+    };
     await expect.poll(rest, inTime).toHaveLength(3);
     expect(await statuses()).toEqual(['pending', 'ready', 'ready', 'ready']);
-    expect(await attempts()).toContainEqual({ attempts: 1, again: true });
+    expect(await attempts()).toContainEqual({ attempts: expect.any(Number), again: true });
   });
 
   test('is told from a service that fails on everything, however often', async () => {
