@@ -40,7 +40,7 @@ const (
 func NewAuthenticator(ctx context.Context, log *slog.Logger, jwksURL, issuer, audience string, scopes Scopes) (*Authenticator, error) {
 	away := new(atomic.Bool)
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{jwksURL}, keyfunc.Override{
-		Client:            &http.Client{Transport: fetch{away}},
+		Client:            &http.Client{Transport: fetch{away, &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}}},
 		HTTPTimeout:       fetchTimeout,
 		RefreshInterval:   15 * time.Minute,
 		RateLimitWaitMax:  fetchTimeout, // of the fetch, too
@@ -65,10 +65,14 @@ func NewAuthenticator(ctx context.Context, log *slog.Logger, jwksURL, issuer, au
 }
 
 // fetch notes that the provider answers; whether with keys, the library judges afterwards.
-type fetch struct{ away *atomic.Bool }
+type fetch struct {
+	away *atomic.Bool
+	// via is its own: whoever closes the default one's idle connections would cut off a request that begins.
+	via http.RoundTripper
+}
 
 func (f fetch) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	resp, err := f.via.RoundTrip(req)
 	if err == nil {
 		f.away.Store(false)
 	}

@@ -79,7 +79,7 @@ func TestAnswersThatAreNoSuccessAreToldApart(t *testing.T) {
 				w.WriteHeader(want.status)
 			}))
 			defer server.Close()
-			err := parse(t, secret).Post(t.Context(), Client(http.DefaultTransport), server.URL, id, payload)
+			err := parse(t, secret).Post(t.Context(), Client(server.Client().Transport), server.URL, id, payload)
 			refused, _ := errors.AsType[*RefusedError](err)
 			if errors.Is(err, ErrGone) != want.gone || (refused == nil) != want.gone {
 				t.Fatalf("got %v", err)
