@@ -1,5 +1,6 @@
 """The go template: what it generates builds, passes its own checks, serves and stops."""
 
+import fcntl
 import json
 import queue
 import re
@@ -130,6 +131,22 @@ def test_stackgen_verifies_it(answers: Answers, generate: Callable[[Answers], Pa
 @pytest.mark.full
 def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[str, str]) -> None:
     sh("make lint", project, go)  # the linter is compiled first
+
+
+@pytest.mark.full
+def test_the_linter_waits_for_another_one(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], tmp_path: Path
+) -> None:
+    project = generate(SERVICE)
+    sh("make lint", project, go)  # the linter is compiled first
+    with (tmp_path / "golangci-lint.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        environment = go | {"TMPDIR": str(tmp_path)}
+        with subprocess.Popen(["make", "lint"], cwd=project, env=environment, start_new_session=True) as waiting:
+            with pytest.raises(subprocess.TimeoutExpired):  # by default it gives up after five seconds
+                waiting.wait(20)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert waiting.wait(1800) == 0
 
 
 @pytest.mark.full
