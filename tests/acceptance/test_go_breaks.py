@@ -411,7 +411,7 @@ def test_a_break_turns_its_test_red(
     names = "/".join(f"^{name}$" for name in broken.test.split("/"))
     with broken.within(project):
         ran = processes.sh(
-            f"go test -count=1 -timeout=120s -run '{names}' ./{package}", project, environment, timeout=900, check=False
+            f"go test -count=1 -timeout=300s -run '{names}' ./{package}", project, environment, timeout=900, check=False
         )
     assert ran.returncode, ran.stdout[-3000:]
     assert f"--- FAIL: {broken.test}" in ran.stdout, ran.stdout[-3000:]
