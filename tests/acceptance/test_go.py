@@ -546,6 +546,13 @@ def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -
 
 
 @pytest.mark.full
+def test_a_tool_calls_itself_no_backend(generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]) -> None:
+    elsewhere = "':!docs/decisions' ':!.copier-answers.yml'"  # the article's title, and the default
+    found = sh(f"git grep -n --ignore-case --word-regexp backend -- {elsewhere}", generate(CLI), go, check=False)
+    assert found.stdout == ""
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("answers", [pytest.param(BOTH, marks=pytest.mark.release), JOBS], ids=label)
 def test_both_engines_pass_the_same_suite(
     answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
