@@ -470,6 +470,7 @@ def test_the_readme_of_a_service_can_be_followed_line_by_line(
         for shown in ('"name":"self"', '"healthy":true', '"name":"me"', '"status":409', "event: check"):
             assert shown in done.stdout
         assert not calls or '"code":"invalid_argument"' in done.stdout
+        assert '"interval_seconds":60' not in done.stdout  # a change does not put it back
         for url in (f"http://127.0.0.1:{port}/openapi.json", f"http://127.0.0.1:{admin}/metrics"):
             answer = sh(["curl", "--fail", "--silent", url], service, environment).stdout
         assert monitoring.asked(service / "monitoring") - monitoring.offered(answer) == set()
