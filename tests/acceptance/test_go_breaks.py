@@ -225,6 +225,14 @@ BREAKS = (
         APP,
     ),
     Break(
+        "a stream is measured as a request",
+        f"{HTTPX}/middleware.go",
+        "if streams(r) {",
+        "if streams(r) && false {",
+        "TestAStreamIsCountedAndNotMeasured",
+        APP,
+    ),
+    Break(
         "a quiet stream is silent",
         f"{MONITOR}/api.go",
         "case <-beat.C:",
