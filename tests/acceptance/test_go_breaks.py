@@ -255,6 +255,20 @@ BREAKS = (
         "TestAnIPv6ClientOwnsItsNetwork",
     ),
     Break(
+        "a client is called as it likes",
+        f"{HTTPX}/ratelimit.go",
+        "i >= 0 && contains(trusted, addr)",
+        "i >= 0",
+        "TestAClientIsWhoeverTheTrustedProxiesName",
+    ),
+    Break(
+        "a second proxy is looked for at the wrong end",
+        f"{HTTPX}/ratelimit.go",
+        "contains(trusted, addr); i--",
+        "contains(trusted, addr); i++",
+        "TestAClientIsWhoeverTheTrustedProxiesName",
+    ),
+    Break(
         "the limiter remembers everybody",
         f"{HTTPX}/ratelimit.go",
         "len(c.current) >= maxClients || ",
