@@ -56,6 +56,13 @@ BREAKS = (
         MONITOR,
     ),
     Break(
+        "a certificate is good for another number of days",
+        f"{MONITOR}/api.go",
+        ".Hours() / 24)",
+        ".Hours() * 24)",
+        "TestAResultTellsForHowManyDaysTheCertificateIsGood",
+    ),
+    Break(
         "a result of an older version counts",
         f"{MONITOR}/service.go",
         "if current.Version != t.Version {",
