@@ -1,5 +1,6 @@
 """The go template: what it generates builds, passes its own checks, serves and stops."""
 
+import fcntl
 import json
 import queue
 import re
@@ -130,6 +131,22 @@ def test_stackgen_verifies_it(answers: Answers, generate: Callable[[Answers], Pa
 @pytest.mark.full
 def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[str, str]) -> None:
     sh("make lint", project, go)  # the linter is compiled first
+
+
+@pytest.mark.full
+def test_the_linter_waits_for_another_one(
+    generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], tmp_path: Path
+) -> None:
+    project = generate(SERVICE)
+    sh("make lint", project, go)  # the linter is compiled first
+    with (tmp_path / "golangci-lint.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        environment = go | {"TMPDIR": str(tmp_path)}
+        with subprocess.Popen(["make", "lint"], cwd=project, env=environment, start_new_session=True) as waiting:
+            with pytest.raises(subprocess.TimeoutExpired):  # by default it gives up after five seconds
+                waiting.wait(20)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert waiting.wait(1800) == 0
 
 
 @pytest.mark.full
@@ -453,6 +470,7 @@ def test_the_readme_of_a_service_can_be_followed_line_by_line(
         for shown in ('"name":"self"', '"healthy":true', '"name":"me"', '"status":409', "event: check"):
             assert shown in done.stdout
         assert not calls or '"code":"invalid_argument"' in done.stdout
+        assert '"interval_seconds":60' not in done.stdout  # a change does not put it back
         for url in (f"http://127.0.0.1:{port}/openapi.json", f"http://127.0.0.1:{admin}/metrics"):
             answer = sh(["curl", "--fail", "--silent", url], service, environment).stdout
         assert monitoring.asked(service / "monitoring") - monitoring.offered(answer) == set()
@@ -526,6 +544,13 @@ def test_each_kind_has_only_its_own_files(generate: Callable[[Answers], Path]) -
     assert not served & files["cli"]
     assert "deploy/kustomize/base/deployment.yaml" in files["both"]
     assert not any(f.startswith("deploy") for f in files["cli"] | files["service"])
+
+
+@pytest.mark.full
+def test_a_tool_calls_itself_no_backend(generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]) -> None:
+    elsewhere = "':!docs/decisions' ':!.copier-answers.yml'"  # the article's title, and the default
+    found = sh(f"git grep -n --ignore-case --word-regexp backend -- {elsewhere}", generate(CLI), go, check=False)
+    assert found.stdout == ""
 
 
 @pytest.mark.full

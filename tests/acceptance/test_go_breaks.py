@@ -56,6 +56,13 @@ BREAKS = (
         MONITOR,
     ),
     Break(
+        "a certificate is good for another number of days",
+        f"{MONITOR}/api.go",
+        ".Hours() / 24)",
+        ".Hours() * 24)",
+        "TestAResultTellsForHowManyDaysTheCertificateIsGood",
+    ),
+    Break(
         "a result of an older version counts",
         f"{MONITOR}/service.go",
         "if current.Version != t.Version {",
@@ -117,6 +124,13 @@ BREAKS = (
         "if key, err = base64.StdEncoding.DecodeString(encoded); err != nil",
         "if _, err = base64.StdEncoding.DecodeString(encoded); err != nil",
         "TestSignaturesAreThoseOfTheSpecification",
+    ),
+    Break(
+        "secrets that are a text sign with another key than before",
+        "internal/webhook/webhook.go",
+        "key := []byte(secret)",
+        'key := []byte(secret + "=")',
+        "TestWhileOneSecretFollowsAnotherBothSign",
     ),
     Break(
         "a check does not lock its row",
@@ -218,6 +232,14 @@ BREAKS = (
         APP,
     ),
     Break(
+        "a stream is measured as a request",
+        f"{HTTPX}/middleware.go",
+        "if streams(r) {",
+        "if streams(r) && false {",
+        "TestAStreamIsCountedAndNotMeasured",
+        APP,
+    ),
+    Break(
         "a quiet stream is silent",
         f"{MONITOR}/api.go",
         "case <-beat.C:",
@@ -238,6 +260,20 @@ BREAKS = (
         "addr.Prefix(64)",
         "addr.Prefix(128)",
         "TestAnIPv6ClientOwnsItsNetwork",
+    ),
+    Break(
+        "a client is called as it likes",
+        f"{HTTPX}/ratelimit.go",
+        "i >= 0 && contains(trusted, addr)",
+        "i >= 0",
+        "TestAClientIsWhoeverTheTrustedProxiesName",
+    ),
+    Break(
+        "a second proxy is looked for at the wrong end",
+        f"{HTTPX}/ratelimit.go",
+        "contains(trusted, addr); i--",
+        "contains(trusted, addr); i++",
+        "TestAClientIsWhoeverTheTrustedProxiesName",
     ),
     Break(
         "the limiter remembers everybody",
@@ -294,6 +330,14 @@ BREAKS = (
         "return a.scopes.allow(sent.scopes(), reads)",
         "return nil",
         "TestATokenNeedsTheScopeForWhatItDoes",
+        APP,
+    ),
+    Break(
+        "a provider's clock may not be ahead of ours",
+        f"{HTTPX}/auth.go",
+        "jwt.WithLeeway(30*time.Second)",
+        "jwt.WithLeeway(0)",
+        "TestOnlyGenuineTokensAreAccepted",
         APP,
     ),
     Break(
@@ -411,7 +455,7 @@ def test_a_break_turns_its_test_red(
     names = "/".join(f"^{name}$" for name in broken.test.split("/"))
     with broken.within(project):
         ran = processes.sh(
-            f"go test -count=1 -timeout=120s -run '{names}' ./{package}", project, environment, timeout=900, check=False
+            f"go test -count=1 -timeout=300s -run '{names}' ./{package}", project, environment, timeout=900, check=False
         )
     assert ran.returncode, ran.stdout[-3000:]
     assert f"--- FAIL: {broken.test}" in ran.stdout, ran.stdout[-3000:]

@@ -36,6 +36,32 @@ func TestAnIPv6ClientOwnsItsNetwork(t *testing.T) {
 	}
 }
 
+func TestAClientIsWhoeverTheTrustedProxiesName(t *testing.T) {
+	t.Parallel()
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for name, step := range map[string]struct {
+		remote    string
+		forwarded []string
+		want      string
+	}{
+		"nobody in between":       {"203.0.113.7:1000", nil, "203.0.113.7"},
+		"a proxy that is a guest": {"203.0.113.7:1000", []string{"198.51.100.9"}, "203.0.113.7"},
+		"a proxy without a word":  {"10.0.0.1:1000", nil, "10.0.0.1"},
+		"one proxy":               {"10.0.0.1:1000", []string{"203.0.113.7"}, "203.0.113.7"},
+		"two proxies":             {"10.0.0.1:1000", []string{"203.0.113.7, 10.0.0.2"}, "203.0.113.7"},
+		"two headers":             {"10.0.0.1:1000", []string{"203.0.113.7", "10.0.0.2"}, "203.0.113.7"},
+		"a client that lies":      {"10.0.0.1:1000", []string{"198.51.100.9, 203.0.113.7"}, "203.0.113.7"},
+		"IPv4 in IPv6":            {"[::ffff:10.0.0.1]:1000", []string{"::ffff:203.0.113.7"}, "203.0.113.7"},
+		"no address":              {"10.0.0.1:1000", []string{"203.0.113.7, unknown"}, "10.0.0.1"},
+	} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		req.RemoteAddr, req.Header["X-Forwarded-For"] = step.remote, step.forwarded
+		if got := clientAddr(req, trusted).String(); got != step.want {
+			t.Errorf("%s: got %s, want %s", name, got, step.want)
+		}
+	}
+}
+
 func TestClientsCannotMakeTheLimiterGrowWithoutEnd(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
