@@ -261,7 +261,7 @@ def project(render: Callable[..., Path], environment: Environment) -> Path:
     """A fresh project with its packages installed."""
     made = render("python-django")
     processes.sh("uv venv", made, environment)
-    processes.sh("uv pip sync --python .venv --require-hashes requirements-dev.txt", made, environment, timeout=300)
+    processes.sh("uv pip sync --python .venv --require-hashes requirements-dev.txt", made, environment)
     processes.sh("uv pip install --python .venv --no-deps --editable .", made, environment)
     return made
 
