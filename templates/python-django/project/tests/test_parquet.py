@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,8 @@ def test_a_table_of_as_many_columns_as_there_may_be_is_profiled(tmp_path: Path) 
     rows = PREVIEW_ROWS + 2
     pl.DataFrame({f"c{n}": range(n, n + rows) for n in range(MAX_COLUMNS)}).write_parquet(file)
     # Each read of a wide table begins with all of its columns.
-    assert len(list(ParquetTable(file).parts(list(range(MAX_COLUMNS))))) < 1_000
+    reads = islice(ParquetTable(file).parts(list(range(MAX_COLUMNS))), 1_000)
+    assert len(list(reads)) < 1_000
     found = read(file, "parquet")
     assert [len(row) for row in found.preview] == [PREVIEW_COLUMNS] * PREVIEW_ROWS
     assert (found.rows, found.preview[-1][-1]) == (rows, str(PREVIEW_COLUMNS + PREVIEW_ROWS - 2))
