@@ -59,7 +59,7 @@ def _set_up(project: Path, environment: Environment) -> None:
     assert block, "the README does not begin with its commands any more"
     for command in block[1].splitlines():
         if not command.endswith(("pytest", "check.py")):
-            processes.sh(command, project, environment, timeout=300)
+            processes.sh(command, project, environment)
     assert processes.sh("git status --porcelain", project, environment).stdout == ""
 
 

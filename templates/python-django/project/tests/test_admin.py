@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django_tasks_db.models import DBTaskResult
 
 from backend.accounts.models import ApiKey, User
+from backend.audit.models import Action, Entry
 from backend.datasets.models import Dataset
 from backend.tasks.models import Schedule, Worker
 from backend.teams.models import Team
-from tests.conftest import PASSWORD, Api
+from tests.conftest import CSV, PASSWORD, Api
 
 
 @pytest.fixture
@@ -62,6 +64,47 @@ def test_data_sets_are_profiled_again_and_deleted_with_their_files(staff: Client
     assert dataset.status == "pending"
     staff.post("/admin/datasets/dataset/", {"action": "delete_selected", "post": "yes", **selected})
     assert not Dataset.objects.exists()
+
+
+def test_staff_upload_for_any_team(staff: Client, team: Team) -> None:
+    def send(content: bytes, **fields: str) -> Any:
+        form = {"team": str(team.pk), "file": SimpleUploadedFile("fruit.csv", content), **fields}
+        return staff.post("/admin/datasets/dataset/add/", form, follow=True)
+
+    assert 'href="/admin/datasets/dataset/add/"' in staff.get("/admin/datasets/dataset/").content.decode()
+    told = send(b"PK\x03\x04").content.decode()
+    assert "The file is an archive" in told
+    assert "This field is required" in send(CSV, team="").content.decode()
+    assert not Dataset.objects.exists()
+    assert "The file has arrived." in send(CSV).content.decode()
+    assert send(CSV, name="Figs").status_code == 200
+    assert {(each.name, each.team, str(each.uploaded_by)) for each in Dataset.objects.all()} == {
+        ("fruit", team, "root@example.com"),
+        ("Figs", team, "root@example.com"),
+    }
+    assert DBTaskResult.objects.count() == 2
+    uploads = Entry.objects.filter(action=Action.UPLOADED, team_id=team.pk)
+    assert [entry.actor for entry in uploads] == ["root@example.com"] * 2
+
+
+def test_an_upload_by_staff_has_its_limits(staff: Client, team: Team, settings: Any) -> None:
+    def send(client: Client) -> int:
+        form = {"team": str(team.pk), "file": SimpleUploadedFile("fruit.csv", CSV)}
+        return client.post("/admin/datasets/dataset/add/", form).status_code
+
+    settings.MAX_BODY_BYTES = 100  # of every form but those with a file
+    settings.MAX_UPLOAD_BYTES = len(CSV) - 1
+    assert send(staff) == 413
+    settings.MAX_UPLOAD_BYTES = len(CSV)
+    clerk = User.objects.create_user("clerk@example.com", PASSWORD, is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_dataset"))
+    for strict in (False, True):  # who has no token, or not the permission
+        client = Client(enforce_csrf_checks=strict)
+        user = User.objects.get(email="root@example.com") if strict else clerk
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        assert send(client) == 403
+    assert not Dataset.objects.exists()
+    assert send(staff) == 302
 
 
 def test_staff_shut_out_keys_and_neither_make_nor_change_them(staff: Client, api: Api, ada: User) -> None:

@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -11,12 +11,15 @@ from xml.etree import ElementTree as ET
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from backend.accounts.models import User
+from backend.audit.models import Action, Entry
 from backend.datasets import tasks
 from backend.datasets.models import Dataset
+from backend.tasks.schedules import enqueue_due
 from backend.teams.models import Team
-from tests.conftest import CSV, PASSWORD, Api
+from tests.conftest import CSV, PASSWORD, Api, Browser
 
 
 def test_an_upload_is_accepted_profiled_and_given_back(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
@@ -319,6 +322,32 @@ def test_files_whose_upload_was_never_committed_are_removed(dataset: Dataset, se
     assert tasks.remove_orphans.call() == 2
     assert [left.exists(), arriving.exists()] == [False, True]
     assert [file.exists() for file in (old, young, foreign, Path(dataset.file.path))] == [False, True, True, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_data_sets_are_kept_for_as_many_days_as_are_set(
+    api: Api, browser: Browser, team: Team, settings: Any, run_tasks: Callable[[], int]
+) -> None:
+    old, young = (api.upload(team, name=name).json() for name in ("old", "young"))
+    run_tasks()
+    for dataset, days in ((old, 31), (young, 29)):
+        Dataset.objects.filter(pk=dataset["id"]).update(created_at=timezone.now() - timedelta(days=days))
+    file = Path(Dataset.objects.get(pk=old["id"]).file.path)
+    assert (old["kept_until"], tasks.remove_expired.call()) == (None, 0)
+    assert "Kept until" not in browser.open(f"/datasets/{old['id']}/").content.decode()
+
+    settings.DATASET_DAYS = 30
+    told = api("GET", f"/datasets/{young['id']}").json()
+    lasting = datetime.fromisoformat(told["kept_until"]) - datetime.fromisoformat(told["created_at"])
+    assert lasting == timedelta(days=30)
+    assert f"Kept until</dt><dd>{told['kept_until'][:10]}" in browser.open(f"/datasets/{young['id']}/").content.decode()
+    assert file.exists()
+    assert "delete data sets for their age" in enqueue_due()
+    run_tasks()
+    assert ([dataset.name for dataset in Dataset.objects.all()], file.exists()) == (["young"], False)
+    entry = Entry.objects.get(action=Action.EXPIRED)
+    assert (entry.actor, entry.object_name, entry.team_id) == ("", "old", team.pk)
+    assert tasks.remove_expired.call() == 0
 
 
 @pytest.mark.parametrize(

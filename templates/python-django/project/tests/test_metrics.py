@@ -161,7 +161,7 @@ def test_what_does_not_come_in_time_is_left_out_and_not_asked_for_twice(monkeypa
 
     def ask() -> list[rows.Told]:
         asked.append(1)
-        thawed.wait(10)
+        thawed.wait(60)
         return [rows.Told("some", "Some.", (), {(): 1.0})]
 
     frozen = rows.Rows(ask)
@@ -216,11 +216,11 @@ def test_the_port_answers_for_metrics_alone_and_a_taken_one_is_named(
     # Its thread sees nothing of the database that the tests have.
     monkeypatch.setattr(registry, "_read", list)
     host, number = offered.socket.getsockname()[:2]
-    with urllib.request.urlopen(f"http://{host}:{number}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{host}:{number}/metrics", timeout=60) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         assert b"process_cpu_seconds_total" in answer.read()
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"http://{host}:{number}/livez", timeout=10)
+        urllib.request.urlopen(f"http://{host}:{number}/livez", timeout=60)
     refused.value.close()
     assert refused.value.code == 404
     with pytest.raises(Exception, match=r"METRICS_PORT: .*in use"):

@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,16 @@ import polars as pl
 import pytest
 
 from backend.datasets import profiler
-from backend.datasets.profile import Column, FileProblem, Kind, Profile
+from backend.datasets.engine import ParquetTable
+from backend.datasets.profile import (
+    MAX_COLUMNS,
+    PREVIEW_COLUMNS,
+    PREVIEW_ROWS,
+    Column,
+    FileProblem,
+    Kind,
+    Profile,
+)
 from backend.datasets.reader import read
 from backend.teams.models import Team
 from tests.conftest import Api
@@ -114,6 +124,24 @@ def test_a_large_table_is_profiled_within_the_limit(tmp_path: Path) -> None:
     part = pl.DataFrame({f"c{n}": [(row * 7919 + n) % 1_000_003 for row in range(500_000)] for n in range(4)})
     pl.concat([part.select(pl.all() + n) for n in range(4)]).write_parquet(file, compression="uncompressed")
     assert _in_a_process(file).rows == 2_000_000
+
+
+def test_a_wide_table_is_profiled_and_one_that_is_too_wide_refused(tmp_path: Path) -> None:
+    file = tmp_path / "widest.parquet"
+    # As many columns as there may be take half a minute.
+    width, rows = MAX_COLUMNS // 5, PREVIEW_ROWS + 2
+    pl.DataFrame({f"c{n}": range(n, n + rows) for n in range(width)}).write_parquet(file)
+    # Each read of a wide table begins with all of its columns.
+    reads = islice(ParquetTable(file).parts(list(range(width))), 1_000)
+    assert len(list(reads)) < 1_000
+    found = read(file, "parquet")
+    assert [len(row) for row in found.preview] == [PREVIEW_COLUMNS] * PREVIEW_ROWS
+    assert (found.rows, found.preview[-1][-1]) == (rows, str(PREVIEW_COLUMNS + PREVIEW_ROWS - 2))
+    assert [column.maximum for column in found.columns] == [str(n + rows - 1) for n in range(width)]
+    assert [column.median for column in found.columns] == [n + (rows - 1) / 2 for n in range(width)]
+    pl.DataFrame({f"c{n}": [n] for n in range(MAX_COLUMNS + 1)}).write_parquet(file)
+    with pytest.raises(FileProblem, match="20001 columns"):
+        read(file, "parquet")
 
 
 def test_a_table_is_uploaded(api: Api, team: Team, table: Path) -> None:

@@ -34,12 +34,10 @@ SCHEMA = schemathesis.openapi.from_wsgi("/api/openapi.json", served)
 OPERATIONS: dict[str, Any] = {
     found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)
 }
-CHECKS = [
-    checks.not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-]
+# All that there are, but what measures time.
+CHECKS = [check for check in checks.CHECKS.get_all() if check.__name__ != "max_response_time"]
+# What a schema cannot say: that an expiry lies ahead, and that a key which only reads has no scope to write.
+REFUSES_MORE = {"POST /api/keys": [checks.positive_data_acceptance]}
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
@@ -56,7 +54,7 @@ def test_every_answer_is_one_that_is_announced(label: str, ada: User, api: Api, 
     def ask(case: Any) -> None:
         known = {"dataset_id": str(dataset.pk), "team_id": str(dataset.team_id), "upload_id": upload}
         case.path_parameters.update({name: known[name] for name in case.path_parameters if name in known})
-        case.call_and_validate(headers=headers, checks=CHECKS)
+        case.call_and_validate(headers=headers, checks=CHECKS, excluded_checks=REFUSES_MORE.get(label, []))
 
     ask()
 

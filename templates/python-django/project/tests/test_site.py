@@ -161,6 +161,7 @@ class Body:
     [
         ("/api/datasets", 1_000_000, 401),
         ("/datasets/new/", 1_000_000, 302),
+        ("/admin/datasets/dataset/add/", 1_000_000, 302),
         ("/api/teams", 1_000_000, 401),
         ("/api/teams", 1_090_000, 413),
         ("/api/nothing", 1_090_000, 413),

@@ -55,6 +55,7 @@ class Env(BaseSettings):
     max_teams: int = Field(default=100, ge=1)
     max_team_datasets: int = Field(default=10_000, ge=1)
     max_team_gib: int = Field(default=100, ge=1)
+    dataset_days: int = Field(default=0, ge=0, le=36_500)
 
     require_database_url: bool = False
     database_url: SecretStr | None = Field(default=None, validate_default=True)

@@ -127,7 +127,7 @@ FILE_UPLOAD_HANDLERS = [
 ]
 MAX_UPLOAD_BYTES = env.max_upload_mib * MEBIBYTE
 # Every other path takes MAX_BODY_BYTES.
-UPLOAD_PATHS = {"/api/datasets", "/datasets/new/"}
+UPLOAD_PATHS = {"/api/datasets", "/datasets/new/", "/admin/datasets/dataset/add/"}
 PART_PATHS = re.compile(r"/api/uploads/[0-9a-f-]{36}/parts/\d{1,5}")
 # Of the parts in which a large file arrives. Buckets take none below 5 MiB but the last, and 10,000 of them.
 PART_BYTES = max(8, env.max_upload_mib // 1000) * MEBIBYTE
@@ -137,6 +137,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 MAX_TEAMS = env.max_teams
 MAX_TEAM_DATASETS = env.max_team_datasets
 MAX_TEAM_BYTES = env.max_team_gib * 1024 * MEBIBYTE
+# 0: for ever.
+DATASET_DAYS = env.dataset_days
 
 TASKS = {
     "default": {

@@ -120,7 +120,7 @@ class Deployment:
                 yield Process(popen, log, url)
             finally:
                 popen.kill()
-                popen.wait(10)
+                popen.wait(120)
                 sys.stdout.write(log.read_text()[-5000:])  # pytest shows it where the test fails
 
     @contextmanager

@@ -34,6 +34,7 @@ class Action(models.TextChoices):
     PROFILED_AGAIN = "dataset.profiled_again", "had profiled again"
     DOWNLOADED = "dataset.downloaded", "downloaded"
     DELETED = "dataset.deleted", "deleted"
+    EXPIRED = "dataset.expired", "deleted for its age"
     ADMIN_ADDED = "admin.added", "added in the administration"
     ADMIN_CHANGED = "admin.changed", "changed in the administration"
     ADMIN_DELETED = "admin.deleted", "deleted in the administration"

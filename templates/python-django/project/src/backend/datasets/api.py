@@ -15,6 +15,7 @@ from ninja.pagination import paginate
 from ninja.responses import Status as Answer
 
 from backend.accounts.auth import current_user
+from backend.accounts.models import User
 from backend.audit.log import done_lately, record
 from backend.audit.models import Action
 from backend.core.downloads import download
@@ -49,6 +50,7 @@ class DatasetOut(Schema):
     column_count: int | None
     created_at: datetime
     profiled_at: datetime | None
+    kept_until: datetime | None
 
 
 class DatasetIn(Schema):
@@ -100,6 +102,11 @@ def upload_dataset(
 ) -> Answer[Dataset]:
     """Upload a file for a team; a worker profiles it. Ask for the data set until its status is ready or failed."""
     team = team_for(request, fields.team_id, Role.EDITOR)
+    return Answer(202, take(team, current_user(request), file, fields.name))
+
+
+def take(team: Team, user: User, file: UploadedFile, name: str | None) -> Dataset:
+    """Make a file that a form has brought a data set of a team, or refuse it; who may do that has been asked before."""
     file_name = file.name or "data"
     file_format = format_of(file_name)
     start = file.read(START)
@@ -107,8 +114,8 @@ def upload_dataset(
     check_start(start, file_format)
     dataset = Dataset(
         team=team,
-        uploaded_by=current_user(request),
-        name=fields.name or name_of(file_name),
+        uploaded_by=user,
+        name=name or name_of(file_name),
         format=file_format,
         file_name=file_name[-200:],
         size=file.size or 0,
@@ -122,7 +129,7 @@ def upload_dataset(
     except Refused:
         default_storage.delete(dataset.file.name)
         raise
-    return Answer(202, dataset)
+    return dataset
 
 
 def keep(dataset: Dataset) -> None:

@@ -7,10 +7,12 @@ import polars as pl
 
 from backend.datasets import csv_file
 from backend.datasets.forms import Form
-from backend.datasets.profile import MAX_COLUMNS, FileProblem, Kind
+from backend.datasets.profile import MAX_COLUMNS, PREVIEW_ROWS, FileProblem, Kind
 
 PARQUET_MAGIC = b"PAR1"
 FIRST_ROWS = 1_000
+# Of the columns of a file, before several are read at once.
+MOST_READS = 200
 MAX_ROWS = 250_000
 WIDE_BYTES = 8 * 1024 * 1024
 BYTES_PER_COLUMN = 64 * 1024
@@ -83,16 +85,21 @@ class ParquetTable:
             raise FileProblem(msg)
 
     def parts(self, columns: list[int]) -> Iterator[Part]:
-        """Give one column after the other, a part of its rows at a time: few at first, until their size is known."""
+        """Give one column after the other, a part of its rows at a time: few at first, until their size is known.
+
+        Of a wide table some columns at once: to begin a read takes the longer, the more columns there are.
+        """
         names = self.schema.names()
-        for column in columns:
-            cell = _cell(names[column], self.schema[names[column]]).alias(str(column))
-            row, rows = 0, FIRST_ROWS
+        together = 1 + len(names) // MOST_READS
+        for start in range(0, len(columns), together):
+            some = columns[start : start + together]
+            cells = [_cell(names[column], self.schema[names[column]]).alias(str(column)) for column in some]
+            row, rows = 0, max(PREVIEW_ROWS, FIRST_ROWS // together)
             while row < self.rows:
-                part = self.table.select(cell).slice(row, rows).collect()
+                part = self.table.select(cells).slice(row, rows).collect()
                 yield row, part
                 row += len(part)
-                fitting = BATCH_BYTES * len(part) // max(1, _bytes(part.to_series()))
+                fitting = BATCH_BYTES * len(part) // max(1, sum(map(_bytes, part)))
                 rows = max(1, min(MAX_ROWS, fitting, rows * 16))
 
 

@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from django.conf import settings
 from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -112,6 +113,11 @@ class Dataset(models.Model):
     def state(self) -> Status:
         """The status as what it is, which a row from the database does not know."""
         return Status(self.status)
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When it is deleted for its age; None for one that is kept until somebody deletes it."""
+        return self.created_at + timedelta(days=settings.DATASET_DAYS) if settings.DATASET_DAYS else None
 
     @property
     def found(self) -> Profile | None:

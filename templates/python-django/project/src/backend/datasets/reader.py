@@ -55,19 +55,22 @@ def _read(path: Path, file_format: str) -> Profile:
             columns[position].learn(values)
     rows = max(facts.rows for facts in columns)
     twice = [position for position, facts in enumerate(columns) if facts.is_read_twice]
+    again = set(twice)
     chosen = _some_rows(rows, limits.sample)
     sample: dict[str, list[pl.Series]] = {str(position): [] for position in twice if columns[position].is_measured}
     for first, part in opened.parts(twice) if twice else ():
         here = chosen.filter((chosen >= first) & (chosen < first + len(part))) - first
-        for position in (position for position in twice if str(position) in part.columns):
-            measures = columns[position].count_in(part[str(position)])
+        for values in part:
+            position = int(values.name)
+            measures = columns[position].count_in(values) if position in again else None
             if measures is not None:
-                sample[str(position)].append(measures.gather(here))
+                sample[values.name].append(measures.gather(here))
     measured = pl.DataFrame({name: pl.concat(parts) for name, parts in sample.items()})
+    quartiles = {values.name: _quartiles(values.drop_nulls()) for values in measured}
     named = dict(zip((str(position) for position in range(len(columns))), opened.names, strict=True))
     return Profile(
         rows=rows,
-        columns=[facts.column(named[str(n)], _quartiles(measured, str(n))) for n, facts in enumerate(columns)],
+        columns=[facts.column(named[str(n)], quartiles.get(str(n))) for n, facts in enumerate(columns)],
         encoding=opened.layout.encoding if isinstance(opened, CsvTable) else None,
         delimiter=opened.layout.delimiter if isinstance(opened, CsvTable) else None,
         sampled_rows=len(chosen) if len(chosen) < rows else None,
@@ -86,8 +89,7 @@ def _shown(values: pl.Series) -> list[str | None]:
     return shortened(values).str.replace_all("\0", "\N{SYMBOL FOR NULL}", literal=True).to_list()
 
 
-def _quartiles(measured: pl.DataFrame, name: str) -> list[float] | None:
-    values = measured[name].drop_nulls() if name in measured.columns else pl.Series(dtype=pl.Float64)
+def _quartiles(values: pl.Series) -> list[float] | None:
     found = [values.quantile(part, "linear") for part in (0.25, 0.5, 0.75)] if len(values) else []
     return [float(value) for value in found if value is not None] or None
 

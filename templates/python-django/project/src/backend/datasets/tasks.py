@@ -7,11 +7,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 from django_tasks import TaskResult, TaskResultStatus, task
 from django_tasks.signals import task_finished
 
+from backend.audit.log import record
+from backend.audit.models import Action
 from backend.core.files import files
 from backend.datasets.models import FOLDER, UPLOADS_LAST, Dataset, Upload, stored_name
 from backend.datasets.profile import FileProblem
@@ -45,6 +48,26 @@ def give_up(task_result: TaskResult[Any], **_kwargs: Any) -> None:
         killed = any(error.exception_class_path.endswith(WorkerDiedAgainError.__name__) for error in task_result.errors)
         for dataset in Dataset.objects.filter(pk=task_result.args[0]):
             dataset.set_failed(KILLS if killed else GAVE_UP)
+
+
+@task()
+def remove_expired() -> int:
+    """Delete the data sets that are older than DATASET_DAYS, each in a transaction of its own."""
+    if not settings.DATASET_DAYS:
+        return 0
+    old = Dataset.objects.filter(created_at__lt=timezone.now() - timedelta(days=settings.DATASET_DAYS))
+    return sum(_expire(pk) for pk in list(old.values_list("pk", flat=True)))
+
+
+def _expire(pk: uuid.UUID) -> bool:
+    with transaction.atomic():
+        # Somebody may be deleting it, too.
+        dataset = Dataset.objects.select_for_update().filter(pk=pk).first()
+        if dataset is None:
+            return False
+        record(Action.EXPIRED, dataset, team_id=dataset.team_id, uploaded=dataset.created_at.date().isoformat())
+        dataset.delete()
+        return True
 
 
 @task()

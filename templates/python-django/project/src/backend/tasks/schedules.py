@@ -26,6 +26,7 @@ SCHEDULES: Mapping[str, Turn] = {
     "clear expired sessions": Turn("backend.tasks.housekeeping.clear_sessions", timedelta(days=1)),
     "forget old task results": Turn("backend.tasks.housekeeping.forget_results", timedelta(days=1)),
     "forget old entries of the audit log": Turn("backend.audit.tasks.forget_entries", timedelta(days=1)),
+    "delete data sets for their age": Turn("backend.datasets.tasks.remove_expired", timedelta(hours=6)),
     "remove files without a data set": Turn("backend.datasets.tasks.remove_orphans", timedelta(hours=6)),
 }
 
