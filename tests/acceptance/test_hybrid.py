@@ -192,6 +192,13 @@ BREAKS = (
         "test_batching.py::test_rows_of_unlike_widths_fail_their_callers_and_the_batcher_goes_on",
     ),
     Break(
+        "what fills up the shorter texts of a batch is not counted",
+        f"{SERVICE}/batching.py",
+        "wide = max(widest, following.width)",
+        "wide = following.width",
+        "test_batching.py::test_rows_of_any_length_are_batched_by_tokens_with_what_fills_them_up",
+    ),
+    Break(
         "a model that hangs keeps a service that is told to stop",
         f"{SERVICE}/cli.py",
         "    if any(thread.is_alive() for thread in running):",
@@ -311,7 +318,7 @@ BREAKS_OF_ANSWERS = (
         f"{GENERATE}/protocol.ts",
         "if (message === HEARTBEAT) continue;",
         "if (message === HEARTBEAT) { yield message; continue; }",
-        "sends comments alone",
+        "which are no tokens",
     ),
     Break(
         "what could not be read is logged",
@@ -323,8 +330,8 @@ BREAKS_OF_ANSWERS = (
     Break(
         "an answer that was cut off is free",
         f"{GENERATE}/tally.ts",
-        "if (this.#told === undefined && this.#pieces === 0) return 0;",
-        "if (this.#told === undefined) return 0;",
+        "if (this.#told === undefined && this.#pieces === 0) {",
+        "if (this.#told === undefined) {",
         "are estimated where it was cut off",
     ),
     Break(
