@@ -531,14 +531,14 @@ BREAKS_OF_SEARCH = (
         f"{SEARCH}/jobs.ts",
         "error instanceof ProblemError || (error instanceof MlUnavailableError && error.isFault)",
         "error instanceof ProblemError",
-        "stumbles by failing",
+        "by failing is given up",
     ),
     Break(
         "a text on which the service ends is tried with the same others for ever",
         f"{SEARCH}/jobs.ts",
         "let isSuspect = run.attempt > 1;",
         "let isSuspect = run.attempt > 99;",
-        "stumbles by ending",
+        "by ending keeps it from no other",
     ),
     Break(
         "an outage counts as documents' own failures",
@@ -552,14 +552,14 @@ BREAKS_OF_SEARCH = (
         f"{SEARCH}/repository.ts",
         "before + 1 >= MOST_ATTEMPTS",
         "before < 0",
-        "stumbles by failing",
+        "by failing is given up",
     ),
     Break(
         "a document that failed is tried again at once",
         f"{SEARCH}/repository.ts",
         " and (next_attempt_at is null or next_attempt_at <= now())",
         "",
-        "stumbles by failing",
+        "by failing is given up",
     ),
     Break(
         "a search that had no vector counts",
