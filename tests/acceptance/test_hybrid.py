@@ -192,11 +192,25 @@ BREAKS = (
         "test_batching.py::test_rows_of_unlike_widths_fail_their_callers_and_the_batcher_goes_on",
     ),
     Break(
+        "what fills up the shorter texts of a batch is not counted",
+        f"{SERVICE}/batching.py",
+        "wide = max(widest, following.width)",
+        "wide = following.width",
+        "test_batching.py::test_rows_of_any_length_are_batched_by_tokens_with_what_fills_them_up",
+    ),
+    Break(
         "a model that hangs keeps a service that is told to stop",
         f"{SERVICE}/cli.py",
         "    if any(thread.is_alive() for thread in running):",
         "    if not running:",
         "test_process.py::test_a_model_that_hangs_does_not_keep_a_service_that_is_told_to_stop",
+    ),
+    Break(
+        "how long a request lay unread is not seen",
+        f"{SERVICE}/cli.py",
+        '        "http": TimedProtocol,\n',
+        "",
+        "test_arrival.py",
     ),
     Break(
         "a dead batcher is alive",
@@ -311,7 +325,7 @@ BREAKS_OF_ANSWERS = (
         f"{GENERATE}/protocol.ts",
         "if (message === HEARTBEAT) continue;",
         "if (message === HEARTBEAT) { yield message; continue; }",
-        "sends comments alone",
+        "which are no tokens",
     ),
     Break(
         "what could not be read is logged",
@@ -323,8 +337,8 @@ BREAKS_OF_ANSWERS = (
     Break(
         "an answer that was cut off is free",
         f"{GENERATE}/tally.ts",
-        "if (this.#told === undefined && this.#pieces === 0) return 0;",
-        "if (this.#told === undefined) return 0;",
+        "if (this.#told === undefined && this.#pieces === 0) {",
+        "if (this.#told === undefined) {",
         "are estimated where it was cut off",
     ),
     Break(
@@ -517,14 +531,14 @@ BREAKS_OF_SEARCH = (
         f"{SEARCH}/jobs.ts",
         "error instanceof ProblemError || (error instanceof MlUnavailableError && error.isFault)",
         "error instanceof ProblemError",
-        "stumbles by failing",
+        "by failing is given up",
     ),
     Break(
         "a text on which the service ends is tried with the same others for ever",
         f"{SEARCH}/jobs.ts",
         "let isSuspect = run.attempt > 1;",
         "let isSuspect = run.attempt > 99;",
-        "stumbles by ending",
+        "by ending keeps it from no other",
     ),
     Break(
         "an outage counts as documents' own failures",
@@ -538,14 +552,14 @@ BREAKS_OF_SEARCH = (
         f"{SEARCH}/repository.ts",
         "before + 1 >= MOST_ATTEMPTS",
         "before < 0",
-        "stumbles by failing",
+        "by failing is given up",
     ),
     Break(
         "a document that failed is tried again at once",
         f"{SEARCH}/repository.ts",
         " and (next_attempt_at is null or next_attempt_at <= now())",
         "",
-        "stumbles by failing",
+        "by failing is given up",
     ),
     Break(
         "a search that had no vector counts",

@@ -34,6 +34,7 @@ class Recorder:
 def run(
     scenario: Callable[[Batcher[str], Recorder], Coroutine[Any, Any, None]],
     max_batch: int = 4,
+    max_tokens: int = 1000,
     max_queue: int = 100,
 ) -> None:
     async def main() -> None:
@@ -44,6 +45,7 @@ def run(
                 recorder.infer,
                 executor,
                 max_batch=max_batch,
+                max_tokens=max_tokens,
                 max_queue=max_queue,
                 observer=observer,
             )
@@ -102,6 +104,46 @@ def test_a_request_larger_than_a_batch_runs_by_itself() -> None:
         assert recorder.batches == [9]
 
     run(scenario)
+
+
+def tokens(count: int, width: int) -> Batch:
+    return Batch({"x": np.ones((count, width), dtype=np.int64)}, frozenset({"x"}))
+
+
+def test_rows_of_any_length_are_batched_by_tokens_with_what_fills_them_up() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        first = submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        deadline = time.monotonic() + 60
+        # Six short ones are 12 tokens; with a long one beside, each would take ten.
+        short, long = tokens(1, 2), tokens(1, 10)
+        sent = [*[short] * 6, long, long, short, tokens(7, 10)]
+        others = [asyncio.create_task(batcher.submit(one, deadline, present)) for one in sent]
+        await until(lambda: batcher.queued_rows == 16)
+        recorder.released.set()
+        await first
+        answers = await asyncio.gather(*others)
+        assert recorder.batches == [1, 6, 2, 1, 7]
+        assert [answer[0].shape[1] for answer in answers] == [2] * 6 + [10, 10, 2, 10]
+
+    run(scenario, max_batch=1, max_tokens=24)
+
+
+def test_what_waits_is_weighed_by_its_tokens() -> None:
+    async def scenario(batcher: Batcher[str], recorder: Recorder) -> None:
+        batcher.costs.observe(16, 100)
+        running = submit(batcher)
+        await until(lambda: recorder.batches == [1])
+        deadline, full = time.monotonic() + 5000, tokens(2, 8)
+        waiting = [asyncio.create_task(batcher.submit(full, deadline, present)) for _ in range(2)]
+        await until(lambda: batcher.queued_rows == 4)
+        # Four batches of sixteen tokens, the first of which runs.
+        assert batcher.estimated_wait(full) > 340
+        recorder.released.set()
+        await asyncio.gather(running, *waiting)
+        assert batcher.estimated_wait(full) <= 100
+
+    run(scenario, max_batch=100, max_tokens=16)
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:

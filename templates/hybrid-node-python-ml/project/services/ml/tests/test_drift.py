@@ -29,6 +29,16 @@ def test_traffic_that_moved_is_seen_in_features_and_predictions() -> None:
     assert min(feed(monitor(), 1).values()) > 0.25
 
 
+def test_rows_that_come_alone_count_like_those_that_come_together() -> None:
+    together, alone = monitor(), monitor()
+    generator = np.random.default_rng(1)
+    rows, signal = generator.normal(1, size=(250, 3)), generator.normal(1, size=250)
+    together.observe(Batch({"x": rows}), signal)
+    for place in range(len(rows)):
+        alone.observe(Batch({"x": rows[place : place + 1]}), signal[place : place + 1])
+    assert alone.indices() == together.indices()
+
+
 def test_too_little_traffic_tells_nothing() -> None:
     assert feed(monitor(), 1, count=50) == {}
 

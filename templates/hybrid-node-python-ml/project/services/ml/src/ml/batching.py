@@ -50,16 +50,18 @@ class Batcher(Generic[Tag]):
         executor: Executor,
         *,
         max_batch: int,
+        max_tokens: int,
         max_queue: int,
         observer: Observer,
     ) -> None:
         self._infer = infer
         self._executor = executor
         self._max_batch = max_batch
+        self._max_tokens = max_tokens
         self._max_queue = max_queue
         self._observer = observer
         self._queue: deque[_Job[Tag]] = deque()
-        self._queued_rows = 0
+        self._queued_rows = self._queued_size = 0
         self._running: tuple[int, float] | None = None
         self._arrival = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -87,7 +89,7 @@ class Batcher(Generic[Tag]):
         for job in self._queue:
             self._refuse(job, HTTPStatus.SERVICE_UNAVAILABLE, "stopping", "The service is stopping")
         self._queue.clear()
-        self._queued_rows = 0
+        self._queued_rows = self._queued_size = 0
 
     async def submit(
         self, rows: Batch, deadline: float, abandoned: Callable[[], Awaitable[bool]]
@@ -96,32 +98,41 @@ class Batcher(Generic[Tag]):
         if not self.alive:
             detail = "No batches are worked on any more"
             raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "stopping", detail)
-        is_probe = self.admit(len(rows), deadline)
+        is_probe = self.admit(rows, deadline)
         now = time.monotonic()
         job: _Job[Tag] = _Job(rows, deadline, now, abandoned, is_probe, asyncio.Future())
         self._queue.append(job)
-        self._queued_rows += len(rows)
+        self._count(rows, 1)
         self._arrival.set()
         return await job.result
 
-    def estimated_wait(self, rows: int) -> float:
-        """Seconds until an answer to `rows` more rows could be ready."""
+    def _count(self, rows: Batch, times: int) -> None:
+        self._queued_rows += times * len(rows)
+        self._queued_size += times * rows.size
+
+    def _limit(self, rows: Batch) -> int:
+        """How much goes into one batch: rows, or tokens where rows are of any length."""
+        return self._max_tokens if rows.varying else self._max_batch
+
+    def estimated_wait(self, rows: Batch) -> float:
+        """Seconds until an answer to these, too, could be ready."""
         ahead = 0.0
         if self._running is not None:
             size, started = self._running
             ahead = max(0.0, self.costs.seconds(size) - (time.monotonic() - started))
-        batches = math.ceil((self._queued_rows + rows) / self._max_batch)
-        largest = min(self._queued_rows + rows, max(self._max_batch, rows))
+        size, limit = self._queued_size + rows.size, self._limit(rows)
+        batches = math.ceil(size / limit)
+        largest = min(size, max(limit, rows.size))
         return ahead + batches * self.costs.seconds(largest)
 
-    def admit(self, rows: int, deadline: float) -> bool:
+    def admit(self, rows: Batch, deadline: float) -> bool:
         """Refuse what could not be answered in time; tells whether the service is idle."""
         # An idle service takes anything, so that a wrong estimate corrects itself.
         if self._running is None and not self._queue:
             return True
         wait = self.estimated_wait(rows)
         busy = HTTPStatus.SERVICE_UNAVAILABLE
-        if self._queued_rows + rows > self._max_queue:
+        if self._queued_rows + len(rows) > self._max_queue:
             self._observer.refused("queue_full")
             raise ServiceError(busy, "queue_full", "The queue is full", retry_after=wait)
         if time.monotonic() + wait > deadline:
@@ -139,13 +150,18 @@ class Batcher(Generic[Tag]):
 
     async def _take(self) -> list[_Job[Tag]]:
         batch: list[_Job[Tag]] = []
-        size = 0
-        while self._queue and (not batch or size + len(self._queue[0].rows) <= self._max_batch):
+        rows, widest = 0, 1
+        while self._queue:
+            following = self._queue[0].rows
+            # All of a batch are filled up to the longest; what is too large is one by itself.
+            wide = max(widest, following.width)
+            if batch and (rows + len(following)) * wide > self._limit(following):
+                break
             job = self._queue.popleft()
-            self._queued_rows -= len(job.rows)
+            self._count(following, -1)
             if await self._is_wanted(job):
                 batch.append(job)
-                size += len(job.rows)
+                rows, widest = rows + len(following), wide
         return batch
 
     async def _is_wanted(self, job: _Job[Tag]) -> bool:
@@ -157,12 +173,13 @@ class Batcher(Generic[Tag]):
             return False
 
     async def _is_worthwhile(self, job: _Job[Tag]) -> bool:
-        if job.result.done() or await job.abandoned():
+        # Whoever found the service idle has only just asked.
+        if job.result.done() or (not job.is_probe and await job.abandoned()):
             self._observer.refused("abandoned")
             busy = HTTPStatus.SERVICE_UNAVAILABLE
             self._refuse(job, busy, "abandoned", "The caller has gone")
             return False
-        needed = 0.0 if job.is_probe else self.costs.seconds(len(job.rows))
+        needed = 0.0 if job.is_probe else self.costs.seconds(job.rows.size)
         if time.monotonic() + needed >= job.deadline:
             self._observer.refused("deadline_exceeded")
             detail = "The caller's deadline came too close while the request was queued"
@@ -182,7 +199,7 @@ class Batcher(Generic[Tag]):
     async def _infer_and_answer(self, batch: list[_Job[Tag]]) -> None:
         started = time.monotonic()
         rows = Batch.concat([job.rows for job in batch])
-        self._running = (len(rows), started)
+        self._running = (rows.size, started)
         for job in batch:
             self._observer.waited(started - job.queued_at)
         loop = asyncio.get_running_loop()
@@ -191,7 +208,7 @@ class Batcher(Generic[Tag]):
             raise ValueError(f"{len(outputs)} rows of outputs for {len(rows)} rows")
         self._answer(batch, outputs, tag)
         seconds = time.monotonic() - started
-        self.costs.observe(len(rows), seconds)
+        self.costs.observe(rows.size, seconds)
         self._observer.batch(len(rows), seconds)
 
     def _answer(self, batch: list[_Job[Tag]], outputs: Array, tag: Tag) -> None:

@@ -21,6 +21,8 @@ class Measurement:
     """Microseconds per row by (threads, batch size)."""
 
     version: str
+    # What one row is of a batch's limit, by the name of the setting.
+    limit: tuple[str, int]
     per_row: dict[tuple[int, int], float]
 
     def recommended(self) -> tuple[int, int]:
@@ -45,7 +47,8 @@ class Measurement:
             {"threads": t, "batch": s, "us_per_row": round(us, 2)}
             for (t, s), us in sorted(self.per_row.items())
         ]
-        recommended = {"ML_INTRA_OP_THREADS": threads, "ML_MAX_BATCH": size}
+        name, each = self.limit
+        recommended = {"ML_INTRA_OP_THREADS": threads, name: size * each}
         return {
             "version": self.version,
             "measurements": rows,
@@ -71,7 +74,9 @@ def measure(settings: Settings, threads: list[int], seconds: float) -> Measureme
                 model.run(batch)
                 timings.append(time.perf_counter() - started)
             per_row[count, size] = float(np.median(timings)) / size * 1e6
-    return Measurement(version, per_row)
+    golden = SIGNATURE.golden
+    name = "ML_MAX_BATCH_TOKENS" if golden.varying else "ML_MAX_BATCH"
+    return Measurement(version, (name, golden.width), per_row)
 
 
 def report(measurement: Measurement) -> str:
@@ -88,5 +93,6 @@ def report(measurement: Measurement) -> str:
         if batch > 1
         else "Batching does not pay for this model."
     )
-    settings = f"ML_INTRA_OP_THREADS={best_threads} ML_MAX_BATCH={batch}"
+    name, each = measurement.limit
+    settings = f"ML_INTRA_OP_THREADS={best_threads} {name}={batch * each}"
     return "\n".join([*lines, "", verdict, f"Recommended: {settings}"])

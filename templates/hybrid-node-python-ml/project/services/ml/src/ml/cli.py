@@ -23,6 +23,7 @@ def serve(settings: Settings, options: argparse.Namespace) -> None:
     import uvicorn
 
     from ml.app import create_app
+    from ml.arrival import TimedProtocol
     from ml.observability import configure_logs
 
     registry = Registry(settings.registry_dir)
@@ -31,6 +32,7 @@ def serve(settings: Settings, options: argparse.Namespace) -> None:
     common: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
+        "http": TimedProtocol,
         "log_config": None,
         "access_log": False,
         # Longer than the caller keeps idle connections, or it would reuse a closing one.

@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 BINS = 10
 MINIMUM_ROWS = 200
+COUNTED_AT_ONCE = 32
 EPSILON = 1e-3
 # Of the strings of a column only so many are told apart.
 CATEGORIES = 50
@@ -120,21 +121,32 @@ class DriftMonitor:
         self._prediction = _Histograms([baseline.prediction])
         self._window = window
         self._rows = 0.0
+        self._uncounted: list[tuple[Floats | None, Floats]] = []
         self._lock = threading.Lock()
 
     def observe(self, batch: Batch, signal: Floats) -> None:
         """Count one batch; older rows fade out."""
         values = self._watched(batch) if self._features else None
         with self._lock:
-            if self._features and values is not None:
-                self._features.add(values)
-            self._prediction.add(signal[:, None])
+            self._uncounted.append((values, signal))
             self._rows += len(batch)
+            if len(self._uncounted) >= COUNTED_AT_ONCE or self._rows > self._window:
+                self._count()
             if self._rows > self._window:
                 if self._features:
                     self._features.halve()
                 self._prediction.halve()
                 self._rows /= 2
+
+    def _count(self) -> None:
+        """Count what was noted: many lonely rows together cost as much as one."""
+        if not self._uncounted:
+            return
+        values, signals = zip(*self._uncounted, strict=True)
+        self._uncounted.clear()
+        if self._features:
+            self._features.add(np.concatenate(values))
+        self._prediction.add(np.concatenate(signals)[:, None])
 
     def _watched(self, batch: Batch) -> Floats:
         """The values that are watched, with strings as the places of their categories."""
@@ -152,6 +164,7 @@ class DriftMonitor:
         with self._lock:
             if self._rows < MINIMUM_ROWS:
                 return {}
+            self._count()
             features = self._features.psi() if self._features else None
             indices = {"prediction": float(self._prediction.psi()[0])}
         if features is not None:

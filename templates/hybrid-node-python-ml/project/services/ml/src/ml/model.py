@@ -43,7 +43,7 @@ class Model:
             self.run(batch)
             started = time.perf_counter()
             self.run(batch)
-            yield size, time.perf_counter() - started
+            yield batch.size, time.perf_counter() - started
             if size >= largest:
                 return
             size = min(size * 2, largest)

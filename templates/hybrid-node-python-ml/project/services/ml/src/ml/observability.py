@@ -78,7 +78,8 @@ class ObserveRequests:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
-        scope.setdefault("state", {})["arrived"] = started
+        # When it reached the machine, where the server knows.
+        scope.setdefault("state", {}).setdefault("arrived", started)
         request_id = _header(scope, b"x-request-id")
         if not _REQUEST_ID.match(request_id):
             request_id = uuid.uuid4().hex

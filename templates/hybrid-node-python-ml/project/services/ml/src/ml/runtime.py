@@ -41,6 +41,7 @@ class Runtime:
             self._infer,
             self._executor,
             max_batch=settings.max_batch,
+            max_tokens=settings.max_batch_tokens,
             max_queue=settings.max_queue,
             observer=Observer(metrics.batch, metrics.waited, metrics.refused),
         )

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     reload_seconds: float = Field(2.0, ge=0)
 
     max_batch: int = Field(32, ge=1, le=4096)
+    max_batch_tokens: int = Field(8192, ge=1)
     max_queue: int = Field(1024, ge=1)
     default_timeout_ms: int = Field(10_000, ge=1, le=600_000)
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024)

@@ -13,7 +13,7 @@ from ml import task
 from ml.auth import authenticate
 from ml.problems import ServiceError, documented
 from ml.registry import ModelCard
-from ml.routes.dependencies import Deadline, RuntimeDependency
+from ml.routes.dependencies import Timeout, deadline_of, runtime_of
 from ml.schemas import MAX_INSTANCES, Asked
 from ml.serving import encode
 from ml.signature import SIGNATURE, Instance
@@ -76,13 +76,14 @@ async def create_embeddings(
     body: EmbeddingsRequest,
     request: Request,
     answer: Response,
-    runtime: RuntimeDependency,
-    deadline: Deadline,
+    timeout_ms: Timeout = None,
 ) -> EmbeddingsResponse:
     """Embed each text."""
+    runtime = runtime_of(request)
     _require_the_model(body, runtime.model.card)
     texts: Any = [body.input] if isinstance(body.input, str) else body.input
     batch = encode(texts)
+    deadline = deadline_of(request, timeout_ms)
     outputs, model = await runtime.predict(batch, deadline, request.is_disconnected)
     # A new version may have taken over meanwhile.
     _require_the_model(body, model.card)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from ml.auth import authenticate
 from ml.batch import Batch
 from ml.problems import ServiceError, documented
-from ml.routes.dependencies import Deadline, RuntimeDependency
+from ml.routes.dependencies import Timeout, deadline_of, runtime_of
 from ml.schemas import ROWS_PATTERN
 from ml.signature import INPUT, SIGNATURE
 from ml.tensors import Array
@@ -41,16 +41,16 @@ _SHAPE = f"^{ROWS_PATTERN},{SIGNATURE.features}$"
 )
 async def predict_tensor(
     request: Request,
-    runtime: RuntimeDependency,
-    deadline: Deadline,
     x_shape: Annotated[
         str,
         Header(pattern=_SHAPE, description="rows,features"),
     ],
+    timeout_ms: Timeout = None,
 ) -> Response:
     """Predict for rows of little-endian float32: for large tensors far cheaper than JSON."""
     batch = Batch({INPUT: _tensor(await request.body(), x_shape)})
-    outputs, model = await runtime.predict(batch, deadline, request.is_disconnected)
+    deadline = deadline_of(request, timeout_ms)
+    outputs, model = await runtime_of(request).predict(batch, deadline, request.is_disconnected)
     headers = {
         "x-shape": ",".join(map(str, outputs.shape)),
         "x-model-version": model.card.version,

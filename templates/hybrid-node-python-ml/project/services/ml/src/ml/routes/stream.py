@@ -1,10 +1,12 @@
 """Predictions as a stream of events."""
 
+from typing import cast
+
 from fastapi import APIRouter, Depends, Request, Response
 
 from ml.auth import authenticate
 from ml.problems import documented
-from ml.routes.dependencies import Deadline, RuntimeDependency
+from ml.routes.dependencies import Timeout, deadline_of, runtime_of
 from ml.schemas import PredictRequest
 from ml.serving import encode
 from ml.streaming import EventStream, Streams, predict_each
@@ -41,12 +43,13 @@ _EVENT = {
     },
 )
 async def predict_stream(
-    body: PredictRequest, request: Request, runtime: RuntimeDependency, deadline: Deadline
+    body: PredictRequest, request: Request, timeout_ms: Timeout = None
 ) -> EventStream:
     """Predict for each instance, and send each prediction when it is ready."""
-    streams: Streams = request.app.state.streams
+    runtime, streams = runtime_of(request), cast("Streams", request.app.state.streams)
+    deadline = deadline_of(request, timeout_ms)
     batch = encode(body.instances)
     streams.admit()
-    runtime.batcher.admit(len(batch), deadline)
+    runtime.batcher.admit(batch, deadline)
     step = request.app.state.settings.max_batch
     return EventStream(streams, predict_each(runtime, batch, deadline, step), deadline)
