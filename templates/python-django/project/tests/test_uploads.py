@@ -262,7 +262,9 @@ def test_an_upload_is_finished_by_the_attempt_after_one_that_failed(
     later = timezone.now() + timedelta(hours=2)
     monkeypatch.setattr("django.utils.timezone.now", lambda: later)
     assert tasks.remove_orphans.call() == 0
-    finished = api("POST", f"/uploads/{Upload.objects.get().pk}/finish")
+    again = begin(api, team).json()
+    assert (again["missing"], again["received"]) == ([], len(ROWS))
+    finished = api("POST", f"/uploads/{again['id']}/finish")
     assert finished.status_code == 202
     assert b"".join(api("GET", f"/datasets/{finished.json()['id']}/file").streaming_content) == ROWS
 

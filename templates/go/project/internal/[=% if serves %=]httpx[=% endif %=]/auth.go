@@ -40,7 +40,9 @@ const (
 func NewAuthenticator(ctx context.Context, log *slog.Logger, jwksURL, issuer, audience string, scopes Scopes) (*Authenticator, error) {
 	away := new(atomic.Bool)
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{jwksURL}, keyfunc.Override{
-		Client:            &http.Client{Transport: fetch{away, &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}}},
+		Client: &http.Client{Transport: fetch{away, &http.Transport{
+			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second,
+		}}},
 		HTTPTimeout:       fetchTimeout,
 		RefreshInterval:   15 * time.Minute,
 		RateLimitWaitMax:  fetchTimeout, // of the fetch, too

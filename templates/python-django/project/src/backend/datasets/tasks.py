@@ -35,9 +35,11 @@ def profile_dataset(dataset_id: str) -> str:
     dataset.set_profiling()
     try:
         with files().on_disk(str(dataset.file.name)) as path:
-            dataset.set_ready(profile(path, dataset.format))
+            found = profile(path, dataset.format)
     except FileProblem as problem:
         dataset.set_failed(str(problem))
+    else:
+        dataset.set_ready(found)
     return str(dataset.status)
 
 

@@ -130,6 +130,10 @@ class Batcher(Generic[Tag]):
         # An idle service takes anything, so that a wrong estimate corrects itself.
         if self._running is None and not self._queue:
             return True
+        if time.monotonic() >= deadline:
+            self._observer.refused("deadline_exceeded")
+            detail = "The caller's deadline had passed before the request was read"
+            raise ServiceError(HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", detail)
         wait = self.estimated_wait(rows)
         busy = HTTPStatus.SERVICE_UNAVAILABLE
         if self._queued_rows + len(rows) > self._max_queue:
