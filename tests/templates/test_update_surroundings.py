@@ -143,7 +143,8 @@ def bytes_that_are_no_text(around: Around) -> None:
 @updated
 def no_text_at_all(around: Around) -> set[str]:
     around.path(1).write_bytes(around.path(1).read_bytes().decode().encode("utf-16"))
-    around.path(2).write_bytes(around.path(2).read_bytes() + b"\0\n")
+    # Git looks for a NUL in the first 8,000 bytes alone.
+    around.path(2).write_bytes(b"\0\n" + around.path(2).read_bytes())
     around.save()
     return set(around.changes[1:3])
 
