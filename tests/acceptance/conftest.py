@@ -88,11 +88,26 @@ def with_python(tools: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def render(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Generate a project of a stack from this checkout, as a git repository of its own."""
+def projects() -> list[Path]:
+    """The projects that this process has generated, and not removed yet."""
+    return []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def disk(projects: list[Path], request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remove a file's projects after its last test, unless one has failed: with what they install they fill a disk."""
+    yield
+    while projects and not request.session.testsfailed:
+        shutil.rmtree(projects.pop())
+
+
+@pytest.fixture(scope="session")
+def render(rendered: Render, projects: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Generate a project of a stack from this checkout, as a git repository; it is for one file of tests."""
 
     def make(stack: str, name: str = "my-shop", **answers: object) -> Path:
         project = rendered(stack, tmp_path_factory.mktemp(stack) / name, name=name, **answers)
+        projects.append(project)
         for command in ("git init -q -b main", "git add -A", "git -c user.name=t -c user.email=t@t commit -qm Start"):
             subprocess.run(command.split(), cwd=project, check=True)
         return project
