@@ -568,6 +568,20 @@ BREAKS_OF_SEARCH = (
         "await giveBack(services.database, organizationId, 0)",
         "count as predictions",
     ),
+    Break(
+        "a search by words alone seems to be one by meaning",
+        f"{SEARCH}/measure.ts",
+        "count({ outcome: results.rankedBy });",
+        "count({ outcome: 'meaning_and_words' });",
+        "counted by what it was ranked by",
+    ),
+    Break(
+        "documents that are to be embedded again seem to wait since they were added",
+        f"{SEARCH}/repository.ts",
+        "const AGAIN = { ...AS_NEW, nextAttemptAt:",
+        "const AGAIN = { ...AS_NEW, never:",
+        "tells for how long",
+    ),
 )
 
 
