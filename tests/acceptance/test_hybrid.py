@@ -582,6 +582,13 @@ BREAKS_OF_SEARCH = (
         "const AGAIN = { ...AS_NEW, never:",
         "tells for how long",
     ),
+    Break(
+        "an index as the page has it leaves a small organization with nothing",
+        "docs/search.md",
+        "hnsw.iterative_scan = strict_order",
+        "hnsw.iterative_scan = off",
+        "with an index and its iterative scan",
+    ),
 )
 
 
