@@ -1,5 +1,6 @@
 """A generated hybrid-node-python-ml project: its set-up, contract, options, chaos and updates."""
 
+import json
 import os
 import re
 import shutil
@@ -701,6 +702,55 @@ def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]
     answer = processes.http("POST", f"{url}/v1/predict", {"instances": customers})
     assert answer.status == 200, answer.body
     return [one["leaves"] for one in answer.json["predictions"]]
+
+
+@pytest.mark.release
+def test_a_model_of_more_than_two_gigabytes_is_added_and_answers(
+    project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    service = project / "services/ml"
+    models = tmp_path / "models"
+    own = {**environment, "ML_REGISTRY_DIR": str(models)}
+    labels = [str(number) for number in range(10)]
+    made = [str(service / ".venv/bin/python"), str(Path(__file__).with_name("large_model.py")), "64", str(len(labels))]
+    known = json.loads(processes.sh(made, tmp_path, environment).stdout)
+    (tmp_path / "rows.jsonl").write_text(json.dumps(known["instance"]), encoding="utf-8")
+
+    def ml(*arguments: str) -> tuple[int, list[str], int]:
+        """Run a command, and give how it ended, what it printed, and the megabytes that it took at most."""
+        command = [str(service / ".venv/bin/python"), "-c", MEASURED, str(service / ".venv/bin/ml"), *arguments]
+        done = processes.sh(command, service, own, check=False)
+        *printed, kilobytes = done.stdout.splitlines()
+        return done.returncode, printed, int(kilobytes) // 1024
+
+    try:
+        added = ml("add", str(tmp_path / "large.onnx"), "--labels", *labels)
+        (version,) = (path.parent.name for path in models.glob("*/model.json"))
+        assert (models / version / "weights.bin").stat().st_size > 2**31
+        predicted = ml("predict", str(tmp_path / "rows.jsonl"))
+        with (models / version / "weights.bin").open("r+b") as weights:
+            weights.seek(-1, os.SEEK_END)
+            weights.write(b"x")
+        damaged = ml("promote", version)
+    finally:
+        shutil.rmtree(models, ignore_errors=True)
+    assert added[0] == 0, added
+    assert predicted[0] == 0, predicted
+    answer = json.loads(predicted[1][-1])
+    likeliest = max(known["outputs"])
+    assert answer["label"] == labels[known["outputs"].index(likeliest)]
+    assert answer["confidence"] == pytest.approx(likeliest, abs=1e-4)
+    assert damaged[0] == 1
+    assert "weights.bin is missing or damaged" in damaged[1][-1]
+    assert max(megabytes for _, _, megabytes in (added, predicted, damaged)) < 1024, (added, predicted, damaged)
+
+
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 @pytest.mark.full
