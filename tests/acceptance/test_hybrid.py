@@ -19,6 +19,7 @@ import working_page
 from breaks import Break, assert_all_have_a_place
 from museum import git, repository_of_today
 from sizes import seed
+from storage import certificates, packed, storage
 from test_node_ts import Browser, sign_up
 
 from tools import hybrid_contracts
@@ -702,6 +703,46 @@ def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]
     answer = processes.http("POST", f"{url}/v1/predict", {"instances": customers})
     assert answer.status == 200, answer.body
     return [one["leaves"] for one in answer.json["predictions"]]
+
+
+@pytest.mark.full
+def test_a_version_is_fetched_over_tls_from_a_server_that_is_trusted_and_no_other(
+    project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    service, there = project / "services/ml", tmp_path / "there"
+    there.mkdir()
+    version, _ = packed(service / "models", there / "version.tar")
+    authority = certificates(tmp_path)
+    models = {"ML_REGISTRY_DIR": str(tmp_path / "models")}
+
+    def fetch(url: str, **trusting: str) -> tuple[int, list[str]]:
+        command = [".venv/bin/ml", "fetch", f"{url}/version.tar"]
+        done = processes.sh(command, service, {**environment, **models, **trusting}, check=False)
+        return done.returncode, done.stdout.splitlines()
+
+    trusting = {"SSL_CERT_FILE": str(authority)}
+    with (
+        storage(there, tmp_path / "here.pem") as (here, asked),
+        storage(there, tmp_path / "elsewhere.pem") as (elsewhere, asked_elsewhere),
+        storage(there) as (open_to_all, _),
+        storage(there, tmp_path / "here.pem", moved_to=f"{open_to_all}/version.tar") as (moved, _),
+    ):
+        for (code, printed), why in (
+            (fetch(here), "cannot be read: .* unable to get local issuer certificate"),
+            (fetch(elsewhere, **trusting), "cannot be read: .* certificate is not valid for '127.0.0.1'"),
+            (fetch(moved, **trusting), "over http needs --sha256"),
+        ):
+            (line,) = printed
+            assert line.startswith("not registered: ")
+            assert re.search(why, line), line
+            assert code == 1
+        # Not even the address was told.
+        assert asked == asked_elsewhere == []
+        assert [*(tmp_path / "models").iterdir()] == []
+        taken = fetch(here, **trusting)
+    assert taken[0] == 0, taken
+    assert asked == ["/version.tar"]
+    assert (tmp_path / "models" / version / "model.onnx").is_file()
 
 
 @pytest.mark.release
