@@ -745,6 +745,38 @@ def test_a_version_is_fetched_over_tls_from_a_server_that_is_trusted_and_no_othe
     assert (tmp_path / "models" / version / "model.onnx").is_file()
 
 
+@pytest.mark.full
+def test_the_image_fetches_its_model_and_trains_none(project: Path, environment: Environment, tmp_path: Path) -> None:
+    """The Dockerfile's own command, without an engine: test_images.py builds the image, before a release."""
+    service, built = project / "services/ml", tmp_path / "srv"
+    version, sha256 = packed(service / "models", tmp_path / "version.tar")
+    dockerfile = (service / "Dockerfile").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^RUN (?:--mount\S+ \\\n +)+(if .*? fi)$", dockerfile, re.MULTILINE | re.DOTALL)
+    secret = tmp_path / "ml_model_url"
+    assert "/run/secrets/ml_model_url" in command
+    command = command.replace("/run/secrets/ml_model_url", str(secret))
+
+    def build(known: str) -> tuple[int, str]:
+        # Without what training needs, it cannot train.
+        shutil.rmtree(built, ignore_errors=True)
+        built.mkdir()
+        (built / ".venv").symlink_to(service / ".venv")
+        done = processes.sh(command, built, {**environment, "ML_MODEL_SHA256": known}, check=False)
+        return done.returncode, done.stdout
+
+    with storage(tmp_path) as (url, asked):
+        secret.write_text(f"{url}/version.tar", encoding="utf-8")
+        code, said = build("0" * 64)
+        assert (code, f"is {sha256}, not 000" in said) == (1, True), said
+        assert [*(built / "models").iterdir()] == []
+        code, said = build(sha256)
+        assert code == 0, said
+        assert (built / "models" / version / "model.onnx").is_file()
+        assert asked == ["/version.tar"] * 2
+        assert build("")[0] != 0
+        assert asked == ["/version.tar"] * 2
+
+
 @pytest.mark.release
 def test_a_model_of_more_than_two_gigabytes_is_added_and_answers(
     project: Path, environment: Environment, tmp_path: Path
