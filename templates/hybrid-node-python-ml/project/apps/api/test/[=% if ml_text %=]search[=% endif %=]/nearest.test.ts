@@ -61,16 +61,20 @@ function found(...under: readonly string[]): Promise<number> {
   });
 }
 
+/** So little that not all rows fit into it. */
+const LITTLE_MEMORY = "SET LOCAL work_mem = '64kB'";
+
 test('with an index and its iterative scan a small organization among fifty finds all of its own documents', async () => {
-  expect(settings).toHaveLength(2);
-  expect(await found(...settings)).toBe(SMALL.size);
+  expect(settings).toHaveLength(3);
+  expect(await found(...settings, LITTLE_MEMORY)).toBe(SMALL.size);
 });
 
-test('without either of the settings it would find none', async () => {
-  const [goOn = '', howLong = ''] = settings;
+test('without any of the settings it would find none', async () => {
+  const [goOn = '', rows = '', memory = ''] = settings;
   expect(await found()).toBe(0);
-  expect(await found(howLong)).toBe(0);
-  expect(await found(goOn, howLong.replace(/\d+/, '100'))).toBe(0);
+  expect(await found(rows, memory)).toBe(0);
+  expect(await found(goOn, rows.replace(/\d+/, '100'), memory)).toBe(0);
+  expect(await found(goOn, rows, LITTLE_MEMORY)).toBe(0);
 });
 
 test('a search looks at all that an organization has, whatever index there is', async () => {
