@@ -278,10 +278,10 @@ def test_an_image_fetches_its_model_and_trains_none(
     version, sha256 = packed(trained, tmp_path / "version.tar")
     with storage(tmp_path) as (url, _):
         address = f"{url}/version.tar?X-Amz-Signature=of-the-tests"
-        wrong = compose("build", check=False, ML_MODEL_SHA256="0" * 64, ML_MODEL_URL=address)
-        assert f"the archive's SHA-256 is {sha256}, not 000" in wrong
+        with pytest.raises(pytest.fail.Exception, match=f"the archive's SHA-256 is {sha256}, not 000") as refused:
+            compose("build", ML_MODEL_SHA256="0" * 64, ML_MODEL_URL=address)
         built = compose("build", ML_MODEL_SHA256=sha256, ML_MODEL_URL=address)
-        assert "of-the-tests" not in wrong + built
+        assert "of-the-tests" not in f"{refused.value}{built}"
     fetched = models("fetched")
     assert json.loads((fetched / version / "model.json").read_text(encoding="utf-8"))["name"] == "fetched"
     try:
