@@ -205,6 +205,24 @@ GENERATE: list[Panel] = [
         [("sum by (namespace, state) (generate_circuit{CHOSEN})", "{{state}}")],
     ),
 ]
+SEARCH: list[Panel] = [
+    (
+        "Searches, by outcome",
+        "ops",
+        [("sum by (namespace, outcome) (rate(search_requests_total{CHOSEN}[5m]))", "{{outcome}}")],
+    ),
+    (
+        "Slowest hundredth of searches, by outcome",
+        "s",
+        [(slowest("search_duration_seconds", "15m", "outcome"), "{{outcome}}")],
+    ),
+    ("Documents, by state", "short", [("max by (namespace, state) (search_documents{CHOSEN})", "{{state}}")]),
+    (
+        "Oldest document that waits to be embedded",
+        "s",
+        [("max by (namespace) (search_oldest_waiting_seconds{CHOSEN})", "documents")],
+    ),
+]
 GO_MONITORING = "go/project/[=% if serves %=]monitoring[=% endif %=]"
 DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     "node-ts/project/monitoring/dashboard.json": ("API", NODE),
@@ -214,6 +232,7 @@ DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     "python-django/project/monitoring/dashboard.json": ("Site", DJANGO),
     "hybrid-node-python-ml/project/monitoring/dashboard-ml.json": ("Machine learning service", ML),
     "hybrid-node-python-ml/project/monitoring/dashboard-generate.json": ("Answers of a language model", GENERATE),
+    "hybrid-node-python-ml/project/monitoring/[=% if ml_text %=]dashboard-search.json[=% endif %=]": ("Search", SEARCH),
 }
 
 

@@ -1,5 +1,6 @@
 """A generated hybrid-node-python-ml project: its set-up, contract, options, chaos and updates."""
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import working_page
 from breaks import Break, assert_all_have_a_place
 from museum import git, repository_of_today
 from sizes import seed
+from storage import certificates, packed, storage
 from test_node_ts import Browser, sign_up
 
 from tools import hybrid_contracts
@@ -568,6 +570,27 @@ BREAKS_OF_SEARCH = (
         "await giveBack(services.database, organizationId, 0)",
         "count as predictions",
     ),
+    Break(
+        "a search by words alone seems to be one by meaning",
+        f"{SEARCH}/measure.ts",
+        "count({ outcome: results.rankedBy });",
+        "count({ outcome: 'meaning_and_words' });",
+        "counted by what it was ranked by",
+    ),
+    Break(
+        "documents that are to be embedded again seem to wait since they were added",
+        f"{SEARCH}/repository.ts",
+        "const AGAIN = { ...AS_NEW, nextAttemptAt:",
+        "const AGAIN = { ...AS_NEW, never:",
+        "tells for how long",
+    ),
+    Break(
+        "an index as the page has it leaves a small organization with nothing",
+        "docs/search.md",
+        "hnsw.iterative_scan = strict_order",
+        "hnsw.iterative_scan = off",
+        "with an index and its iterative scan",
+    ),
 )
 
 
@@ -680,6 +703,127 @@ def predicted(url: str, *customers: Mapping[str, object], by: str) -> list[bool]
     answer = processes.http("POST", f"{url}/v1/predict", {"instances": customers})
     assert answer.status == 200, answer.body
     return [one["leaves"] for one in answer.json["predictions"]]
+
+
+@pytest.mark.full
+def test_a_version_is_fetched_over_tls_from_a_server_that_is_trusted_and_no_other(
+    project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    service, there = project / "services/ml", tmp_path / "there"
+    there.mkdir()
+    version, _ = packed(service / "models", there / "version.tar")
+    authority = certificates(tmp_path)
+    models = {"ML_REGISTRY_DIR": str(tmp_path / "models")}
+
+    def fetch(url: str, **trusting: str) -> tuple[int, list[str]]:
+        command = [".venv/bin/ml", "fetch", f"{url}/version.tar"]
+        done = processes.sh(command, service, {**environment, **models, **trusting}, check=False)
+        return done.returncode, done.stdout.splitlines()
+
+    trusting = {"SSL_CERT_FILE": str(authority)}
+    with (
+        storage(there, tmp_path / "here.pem") as (here, asked),
+        storage(there, tmp_path / "elsewhere.pem") as (elsewhere, asked_elsewhere),
+        storage(there) as (open_to_all, _),
+        storage(there, tmp_path / "here.pem", moved_to=f"{open_to_all}/version.tar") as (moved, _),
+    ):
+        for (code, printed), why in (
+            (fetch(here), "cannot be read: .* unable to get local issuer certificate"),
+            (fetch(elsewhere, **trusting), "cannot be read: .* certificate is not valid for '127.0.0.1'"),
+            (fetch(moved, **trusting), "over http needs --sha256"),
+        ):
+            (line,) = printed
+            assert line.startswith("not registered: ")
+            assert re.search(why, line), line
+            assert code == 1
+        # Not even the address was told.
+        assert asked == asked_elsewhere == []
+        assert [*(tmp_path / "models").iterdir()] == []
+        taken = fetch(here, **trusting)
+    assert taken[0] == 0, taken
+    assert asked == ["/version.tar"]
+    assert (tmp_path / "models" / version / "model.onnx").is_file()
+
+
+@pytest.mark.full
+def test_the_image_fetches_its_model_and_trains_none(project: Path, environment: Environment, tmp_path: Path) -> None:
+    """The Dockerfile's own command, without an engine: test_images.py builds the image, before a release."""
+    service, built = project / "services/ml", tmp_path / "srv"
+    version, sha256 = packed(service / "models", tmp_path / "version.tar")
+    dockerfile = (service / "Dockerfile").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^RUN (?:--mount\S+ \\\n +)+(if .*? fi)$", dockerfile, re.MULTILINE | re.DOTALL)
+    secret = tmp_path / "ml_model_url"
+    assert "/run/secrets/ml_model_url" in command
+    command = command.replace("/run/secrets/ml_model_url", str(secret))
+
+    def build(known: str) -> tuple[int, str]:
+        # Without what training needs, it cannot train.
+        shutil.rmtree(built, ignore_errors=True)
+        built.mkdir()
+        (built / ".venv").symlink_to(service / ".venv")
+        done = processes.sh(command, built, {**environment, "ML_MODEL_SHA256": known}, check=False)
+        return done.returncode, done.stdout
+
+    with storage(tmp_path) as (url, asked):
+        secret.write_text(f"{url}/version.tar", encoding="utf-8")
+        code, said = build("0" * 64)
+        assert (code, f"is {sha256}, not 000" in said) == (1, True), said
+        assert [*(built / "models").iterdir()] == []
+        code, said = build(sha256)
+        assert code == 0, said
+        assert (built / "models" / version / "model.onnx").is_file()
+        assert asked == ["/version.tar"] * 2
+        assert build("")[0] != 0
+        assert asked == ["/version.tar"] * 2
+
+
+@pytest.mark.release
+def test_a_model_of_more_than_two_gigabytes_is_added_and_answers(
+    project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    service = project / "services/ml"
+    models = tmp_path / "models"
+    own = {**environment, "ML_REGISTRY_DIR": str(models)}
+    labels = [str(number) for number in range(10)]
+    made = [str(service / ".venv/bin/python"), str(Path(__file__).with_name("large_model.py")), "64", str(len(labels))]
+    known = json.loads(processes.sh(made, tmp_path, environment).stdout)
+    (tmp_path / "rows.jsonl").write_text(json.dumps(known["instance"]), encoding="utf-8")
+
+    def ml(*arguments: str) -> tuple[int, list[str], int]:
+        """Run a command, and give how it ended, what it printed, and the megabytes that it took at most."""
+        command = [str(service / ".venv/bin/python"), "-c", MEASURED, str(service / ".venv/bin/ml"), *arguments]
+        done = processes.sh(command, service, own, check=False)
+        *printed, kilobytes = done.stdout.splitlines()
+        return done.returncode, printed, int(kilobytes) // 1024
+
+    try:
+        added = ml("add", str(tmp_path / "large.onnx"), "--labels", *labels)
+        (version,) = (path.parent.name for path in models.glob("*/model.json"))
+        assert (models / version / "weights.bin").stat().st_size > 2**31
+        predicted = ml("predict", str(tmp_path / "rows.jsonl"))
+        with (models / version / "weights.bin").open("r+b") as weights:
+            weights.seek(-1, os.SEEK_END)
+            weights.write(b"x")
+        damaged = ml("promote", version)
+    finally:
+        shutil.rmtree(models, ignore_errors=True)
+    assert added[0] == 0, added
+    assert predicted[0] == 0, predicted
+    answer = json.loads(predicted[1][-1])
+    likeliest = max(known["outputs"])
+    assert answer["label"] == labels[known["outputs"].index(likeliest)]
+    assert answer["confidence"] == pytest.approx(likeliest, abs=1e-4)
+    assert damaged[0] == 1
+    assert "weights.bin is missing or damaged" in damaged[1][-1]
+    assert max(megabytes for _, _, megabytes in (added, predicted, damaged)) < 1024, (added, predicted, damaged)
+
+
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 @pytest.mark.full

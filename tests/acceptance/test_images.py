@@ -19,6 +19,7 @@ import processes
 import pytest
 from releases import sample
 from sizes import is_release
+from storage import packed, storage
 from test_python_django_readme import READY, WAIT, Browser
 
 pytestmark = [pytest.mark.full, pytest.mark.engine]
@@ -230,3 +231,61 @@ def test_a_fresh_clone_is_built_and_run_as_its_documents_tell(
         trial.compose("stop", *services)
         ended = {name: each["ExitCode"] for name, each in trial.containers().items() if name != "database"}
         assert ended == dict.fromkeys(["migrate", *services], 0), trial.compose("logs", "--tail", "60")
+
+
+# What docs/machine-learning.md gives `docker build`, as Compose has it. The build asks a server of this machine.
+FETCHING = """
+services:
+  ml:
+    image: my-shop-ml:fetched
+    build:
+      context: services/ml
+      network: host
+      args: {ML_MODEL_SHA256: "${ML_MODEL_SHA256}"}
+      secrets: [ml_model_url]
+    environment: {ML_HOST: 0.0.0.0, ML_SERVICE_TOKEN: a-token-of-the-tests}
+secrets:
+  ml_model_url: {environment: ML_MODEL_URL}
+"""
+
+
+@pytest.mark.release
+def test_an_image_fetches_its_model_and_trains_none(
+    engine: engines.Engine, fresh_clone: Callable[[str], Path], tools: dict[str, str], tmp_path: Path
+) -> None:
+    project = fresh_clone("hybrid-node-python-ml")
+    engine.stand_in(engines.from_lines((project / "services/ml/Dockerfile").read_text(encoding="utf-8")))
+    (project / "fetching.yaml").write_text(FETCHING, encoding="utf-8")
+    environment = {**engine.environment(tools), "COMPOSE_FILE": "fetching.yaml"}
+
+    def compose(*arguments: str, check: bool = True, **more: str) -> str:
+        command = ["docker", "compose", *arguments]
+        return processes.sh(command, project, {**environment, **more}, check=check).stdout
+
+    def models(to: str) -> Path:
+        """Copy what an image has in models/."""
+        compose("create", "ml")
+        compose("cp", "ml:/srv/models", str(tmp_path / to))
+        compose("rm", "--force", "--stop", "ml")
+        return tmp_path / to
+
+    # It trains one, whose card then says what no training does.
+    compose("build", ML_MODEL_SHA256="", ML_MODEL_URL="none")
+    trained = models("trained")
+    (card,) = trained.glob("*/model.json")
+    told = json.loads(card.read_text(encoding="utf-8"))
+    card.write_text(json.dumps({**told, "name": "fetched"}), encoding="utf-8")
+    version, sha256 = packed(trained, tmp_path / "version.tar")
+    with storage(tmp_path) as (url, _):
+        address = f"{url}/version.tar?X-Amz-Signature=of-the-tests"
+        with pytest.raises(pytest.fail.Exception, match=f"the archive's SHA-256 is {sha256}, not 000") as refused:
+            compose("build", ML_MODEL_SHA256="0" * 64, ML_MODEL_URL=address)
+        built = compose("build", ML_MODEL_SHA256=sha256, ML_MODEL_URL=address)
+        assert "of-the-tests" not in f"{refused.value}{built}"
+    fetched = models("fetched")
+    assert json.loads((fetched / version / "model.json").read_text(encoding="utf-8"))["name"] == "fetched"
+    try:
+        # Its health check asks whether it has a model that answers its example.
+        compose("up", "--wait", "ml")
+    finally:
+        compose("down", "--timeout", "1", check=False)

@@ -150,7 +150,9 @@ def test_an_alert_fires_where_no_label_tells_deployments_apart(path: Path, alert
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("path", [path for path in ALERTS if not re.search("-jobs|-generate", path.name)], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [path for path in ALERTS if not re.search("-jobs|-generate|-search", path.name)], ids=name_of
+)
 def test_a_deployment_that_never_was_there_or_is_gone_for_long_is_missed_where_there_is_no_other(path: Path) -> None:
     gone = dict.fromkeys(merged(GROUPS[name_of(path)]["well"]), "gone")
     (alert,) = {"ApiGone", "ServiceGone"} & {rule["alert"] for rule in rules(path)}

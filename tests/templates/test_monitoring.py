@@ -18,6 +18,10 @@ def ident(path: Path) -> str:
     return path.relative_to(TEMPLATES).parts[0]
 
 
+KINDS = [{"stack": stack} for stack in sorted({ident(path) for path in ALERTS})]
+KINDS += [{"stack": "hybrid-node-python-ml", "ml_task": "text"}]
+
+
 @pytest.mark.parametrize("path", ALERTS, ids=ident)
 def test_each_alert_has_a_section_in_the_runbook_and_each_section_an_alert(path: Path) -> None:
     (project,) = (parent for parent in path.parents if parent.name == "project")
@@ -40,12 +44,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("stack", sorted({ident(path) for path in ALERTS}))
+@pytest.mark.parametrize("answers", KINDS, ids=lambda answers: " ".join(answers.values()))
 @pytest.mark.parametrize("overlay_name", ["production", "staging"])
 def test_the_component_fits_the_overlay_and_scrapes_ports_that_pods_have(
-    template: Path, tmp_path: Path, stack: str, overlay_name: str
+    template: Path, tmp_path: Path, answers: dict[str, str], overlay_name: str
 ) -> None:
-    project = render(template, tmp_path / "project", stack=stack, deploy="kubernetes", jobs=True)
+    project = render(template, tmp_path / "project", deploy="kubernetes", jobs=True, **answers)
     overlay = project / "deploy/kustomize/overlays" / overlay_name
     told = {
         "production": (project / "monitoring/kustomization.yaml").read_text(encoding="utf-8"),

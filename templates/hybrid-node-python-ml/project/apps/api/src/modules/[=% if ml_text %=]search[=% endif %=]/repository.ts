@@ -45,11 +45,14 @@ export async function deleteDocument(tx: Transaction, wanted: string): Promise<b
 
 const AS_NEW = { status: 'pending', problem: null, attempts: 0, nextAttemptAt: null } as const;
 
+/** Its time begins anew, too: rounded up, that would be a moment from now. */
+const AGAIN = { ...AS_NEW, nextAttemptAt: sql`date_trunc('milliseconds', now())` };
+
 /** Has a document embedded that is not, however often that has failed. */
 export async function retryDocument(tx: Transaction, wanted: string) {
   const [row] = await tx
     .update(documents)
-    .set(AS_NEW)
+    .set(AGAIN)
     .where(and(eq(id, wanted), ne(status, 'ready')))
     .returning(SUMMARY);
   if (row) return row;
@@ -153,6 +156,28 @@ export async function hasDocuments(database: Database): Promise<boolean> {
   return rows.length > 0;
 }
 
+interface Backlog extends Record<string, number> {
+  /** In seconds. */
+  readonly oldest: number;
+}
+
+/** How many documents are in each state, and for how long the oldest has been waiting to be embedded. */
+export async function readBacklog(database: Database): Promise<Backlog> {
+  const { rows } = await asWorker(database, (tx) =>
+    tx.execute<Backlog>(sql`
+      select count(*) filter (where ${isDue})::int as waiting,
+        count(*) filter (where status = 'pending' and next_attempt_at > now())::int as later,
+        count(*) filter (where status = 'ready')::int as ready,
+        count(*) filter (where status = 'failed')::int as failed,
+        count(*) filter (where status = 'given_up')::int as given_up,
+        greatest(0, extract(epoch from
+          now() - min(coalesce(next_attempt_at, created_at)) filter (where ${isDue})))::float8 as oldest
+      from search_documents`),
+  );
+  if (!rows[0]) throw new Error('PostgreSQL returned no row for a count');
+  return rows[0];
+}
+
 /** Has documents embedded that only another encoder has tried its hand at; gives who has documents to embed. */
 export async function findWork(
   database: Database,
@@ -179,6 +204,6 @@ async function setSomeBack(tx: Transaction, encoder: string): Promise<number> {
       sql`(status <> 'pending' or attempts > 0) and ${documents.encoder} is distinct from ${encoder}`,
     )
     .limit(SET_BACK_AT_ONCE);
-  const rows = await tx.update(documents).set(AS_NEW).where(inArray(id, some)).returning({ id });
+  const rows = await tx.update(documents).set(AGAIN).where(inArray(id, some)).returning({ id });
   return rows.length;
 }

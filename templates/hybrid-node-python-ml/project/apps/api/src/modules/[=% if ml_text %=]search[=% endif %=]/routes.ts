@@ -31,6 +31,7 @@ import { giveBack, spend } from '../ml-usage/meter.ts';
 import { limitOf } from '../ml-usage/settings.ts';
 import { type Embedded, embed } from './embedding.ts';
 import { enqueueEmbedding } from './jobs.ts';
+import { createMeasure } from './measure.ts';
 import { passagesOf } from './passages.ts';
 import { search } from './ranking.ts';
 import {
@@ -190,8 +191,9 @@ function registerDelete(app: App, { database, requires }: Services): void {
 }
 
 function registerSearch(app: App, services: Services, ml: MlSettings): void {
-  const { database, requires } = services;
+  const { database, metrics, requires } = services;
   const client = createMlClient(ml, (state) => app.log.warn({ state }, 'ml circuit of the search'));
+  const measured = createMeasure(metrics, database);
   app.get(
     `${ORGANIZATION_PATH}/search`,
     {
@@ -207,10 +209,12 @@ function registerSearch(app: App, services: Services, ml: MlSettings): void {
     },
     async (request, reply) => {
       const { query } = request;
-      const question = await meaningOf(query.q, { client, services, request, reply });
-      const results = await withTenant(database, accessOf(request).organizationId, (tx) =>
-        search(tx, query, question),
-      );
+      const results = await measured(async () => {
+        const question = await meaningOf(query.q, { client, services, request, reply });
+        return withTenant(database, accessOf(request).organizationId, (tx) =>
+          search(tx, query, question),
+        );
+      });
       return reply.code(200).send(results);
     },
   );
