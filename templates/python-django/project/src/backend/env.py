@@ -1,15 +1,15 @@
 """The environment: every variable the project reads, with its type and its rule. Nothing else reads it."""
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from backend.datasets.env import DatasetsEnv
 
 PROJECT = Path(__file__).resolve().parents[2]
 MEBIBYTE = 1024 * 1024
@@ -17,7 +17,7 @@ MEBIBYTE = 1024 * 1024
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
-class Env(BaseSettings):
+class Env(DatasetsEnv):
     """What may be set from outside; `.env.example` explains each variable to those who run the project."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
@@ -53,9 +53,6 @@ class Env(BaseSettings):
     github_client_id: str = ""
     github_client_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
     max_teams: int = Field(default=100, ge=1)
-    max_team_datasets: int = Field(default=10_000, ge=1)
-    max_team_gib: int = Field(default=100, ge=1)
-    dataset_days: int = Field(default=0, ge=0, le=36_500)
 
     require_database_url: bool = False
     database_url: SecretStr | None = Field(default=None, validate_default=True)
@@ -63,11 +60,6 @@ class Env(BaseSettings):
 
     data_dir: Path = PROJECT / "var"
     static_root: Path = PROJECT / "staticfiles"
-    max_upload_mib: int = Field(default=1024, ge=1, le=102_400)
-    files_bucket_url: HttpUrl | None = None
-    files_bucket_region: str = "us-east-1"
-    files_bucket_key: str = ""
-    files_bucket_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
 
     email_host: str | None = None
     email_port: int = Field(default=587, ge=1, le=65535)
@@ -84,7 +76,6 @@ class Env(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
     task_lease_seconds: int = Field(default=30, ge=2, le=3600)
-    profile_queue: Literal["default", "long"] = "default"
     # The database refuses to delete what is younger than 30 days.
     audit_days: int = Field(default=365, ge=30, le=36_500)
 
@@ -149,23 +140,6 @@ class Env(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("files_bucket_url")
-    @classmethod
-    def _names_a_bucket(cls, value: HttpUrl | None) -> HttpUrl | None:
-        parts = urlsplit(str(value or "https://host/bucket"))
-        if not re.fullmatch(r"/[a-z0-9][a-z0-9.-]+/?", parts.path) or parts.query or parts.username:
-            msg = "name the server and then the bucket, as in https://s3.eu-central-1.amazonaws.com/my-bucket"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("files_bucket_secret")
-    @classmethod
-    def _with_its_key(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        if bool(value.get_secret_value()) != bool(info.data.get("files_bucket_key")):
-            msg = "goes with FILES_BUCKET_KEY: give both, or neither where the machine has a key of its own"
-            raise ValueError(msg)
-        return value
-
     @field_validator("allowed_hosts")
     @classmethod
     def _some_host(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -178,20 +152,6 @@ class Env(BaseSettings):
     def sign_up(self) -> str:
         """In development everybody may sign up, in production those whom a team has invited."""
         return self.allow_sign_up if self.allow_sign_up != "auto" else "open" if self.debug else "invited"
-
-    @property
-    def bucket(self) -> dict[str, str]:
-        """What is known of the bucket; nothing without one."""
-        if not self.files_bucket_url:
-            return {}
-        parts = urlsplit(str(self.files_bucket_url))
-        return {
-            "endpoint": f"{parts.scheme}://{parts.netloc}",
-            "name": parts.path.strip("/"),
-            "region": self.files_bucket_region,
-            "key": self.files_bucket_key,
-            "secret": self.files_bucket_secret.get_secret_value(),
-        }
 
     @property
     def json_logs(self) -> bool:

@@ -1,6 +1,5 @@
 """Django's settings: one module for every place; what differs between places comes from `env.py`."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -116,29 +115,12 @@ CACHES = {
     }
 }
 
-# Where no bucket is named.
-MEDIA_ROOT = env.data_dir / "files"
-# Beside the data, so that a finished upload is moved there instead of copied, and none fills the memory of a tmpfs.
-FILE_UPLOAD_TEMP_DIR = env.data_dir / "uploads"
-FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
-FILE_UPLOAD_HANDLERS = [
-    "backend.core.uploads.SizeLimit",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
-]
-MAX_UPLOAD_BYTES = env.max_upload_mib * MEBIBYTE
-# Every other path takes MAX_BODY_BYTES.
-UPLOAD_PATHS = {"/api/datasets", "/datasets/new/", "/admin/datasets/dataset/add/"}
-PART_PATHS = re.compile(r"/api/uploads/[0-9a-f-]{36}/parts/\d{1,5}")
-# Of the parts in which a large file arrives. Buckets take none below 5 MiB but the last, and 10,000 of them.
-PART_BYTES = max(8, env.max_upload_mib // 1000) * MEBIBYTE
 MAX_BODY_BYTES = 1 * MEBIBYTE
+# Functions that know requests which may bring more, and say how much.
+LARGER_BODIES: list[str] = []
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 MAX_TEAMS = env.max_teams
-MAX_TEAM_DATASETS = env.max_team_datasets
-MAX_TEAM_BYTES = env.max_team_gib * 1024 * MEBIBYTE
-# 0: for ever.
-DATASET_DAYS = env.dataset_days
 
 TASKS = {
     "default": {
@@ -147,7 +129,6 @@ TASKS = {
         "QUEUES": ["default", "long"],
     }
 }
-PROFILE_QUEUE = env.profile_queue
 TASK_LEASE = timedelta(seconds=env.task_lease_seconds)
 TASK_RESULTS_KEPT = timedelta(days=30)
 AUDIT_DAYS = env.audit_days
@@ -201,7 +182,7 @@ SOCIALACCOUNT_PROVIDERS = sign_in.providers(env)
 # An address that a provider has verified is as good as the code in a mail, with which anybody can reset a password.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 # Where scripts of ours may send something beside this site.
-PART_ORIGINS = [env.bucket["endpoint"]] if env.bucket else []
+CONNECT_ORIGINS: list[str] = []
 SIGN_IN_ORIGINS = sign_in.origins(env)
 OIDC_SIGN_UP = env.oidc_sign_up
 ALLAUTH_TRUSTED_PROXY_COUNT = env.trusted_proxies
@@ -232,15 +213,7 @@ X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.static_root
-STORAGES = {
-    "default": {"BACKEND": "backend.core.bucket.Bucket", "OPTIONS": env.bucket}
-    if env.bucket
-    else {
-        "BACKEND": "backend.core.files.Folder",
-        # Here and not as FILE_UPLOAD_PERMISSIONS, which static files would get, too: those are made by root when the
-        # image is built, and read by somebody else.
-        "OPTIONS": {"file_permissions_mode": 0o640},
-    },
+STORAGES: dict[str, dict[str, Any]] = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -248,6 +221,36 @@ STORAGES = {
     },
 }
 WHITENOISE_AUTOREFRESH = DEBUG
+
+
+# --- Data sets --------------------------------------------------------------------------------------------------
+
+MAX_TEAM_DATASETS = env.max_team_datasets
+MAX_TEAM_BYTES = env.max_team_gib * 1024 * MEBIBYTE
+# 0: for ever.
+DATASET_DAYS = env.dataset_days
+PROFILE_QUEUE = env.profile_queue
+
+# Where no bucket is named.
+MEDIA_ROOT = env.data_dir / "files"
+# Beside the data, so that a finished upload is moved there instead of copied, and none fills the memory of a tmpfs.
+FILE_UPLOAD_TEMP_DIR = env.data_dir / "uploads"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+FILE_UPLOAD_HANDLERS = [
+    "backend.datasets.size_limit.SizeLimit",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+MAX_UPLOAD_BYTES = env.max_upload_mib * MEBIBYTE
+# Of the parts in which a large file arrives. Buckets take none below 5 MiB but the last, and 10,000 of them.
+PART_BYTES = max(8, env.max_upload_mib // 1000) * MEBIBYTE
+LARGER_BODIES += ["backend.datasets.size_limit.allowed"]
+if env.bucket:
+    STORAGES["default"] = {"BACKEND": "backend.datasets.bucket.Bucket", "OPTIONS": env.bucket}
+    CONNECT_ORIGINS += [env.bucket["endpoint"]]
+else:
+    # Here and not as FILE_UPLOAD_PERMISSIONS, which static files would get, too: those are made by root when the image
+    # is built, and read by somebody else.
+    STORAGES["default"] = {"BACKEND": "backend.datasets.files.Folder", "OPTIONS": {"file_permissions_mode": 0o640}}
 
 
 # --- Words, time, logs and metrics ------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from backend.audit.models import Action
 from backend.core.admin import badge
 from backend.core.pages import refusal
 from backend.core.problems import Refused
-from backend.core.uploads import UploadTooLargeError
 from backend.datasets import api
 from backend.datasets.models import Dataset, Status
 from backend.datasets.plots import DRAWN, drawings
@@ -61,7 +60,7 @@ class DatasetAdmin(AuditedAdmin[Dataset]):
             raise PermissionDenied
         try:
             return self._upload(request)
-        except (UploadTooLargeError, RequestDataTooBig) as error:
+        except RequestDataTooBig as error:
             return refusal(request, 413, str(error))
 
     @method_decorator(csrf_protect)

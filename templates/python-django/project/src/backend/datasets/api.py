@@ -18,9 +18,9 @@ from backend.accounts.auth import current_user
 from backend.accounts.models import User
 from backend.audit.log import done_lately, record
 from backend.audit.models import Action
-from backend.core.downloads import download
 from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
+from backend.datasets.downloads import download
 from backend.datasets.export import to_csv
 from backend.datasets.formats import FORMATS
 from backend.datasets.models import Dataset, Format, Status, stored_name

@@ -4,10 +4,10 @@ from django.apps import AppConfig
 
 
 class DatasetsConfig(AppConfig):
-    """Connects the signals of `tasks.py`, also in processes that enqueue nothing."""
+    """Connects the signals of `tasks.py` and `teams.py`, also in processes that enqueue nothing."""
 
     name = "backend.datasets"
 
     def ready(self) -> None:
         """Import what registers itself."""
-        from backend.datasets import tasks  # noqa: F401, PLC0415 - models are not loaded any earlier
+        from backend.datasets import tasks, teams  # noqa: F401, PLC0415 - models are not loaded any earlier

@@ -12,11 +12,12 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django_tasks_db.models import DBTaskResult
 from pydantic import ValidationError
 
 from backend.accounts.auth import current_user
-from backend.core.pages import action, in_words, page, telling, upload_page
+from backend.core.pages import View, action, in_words, page, telling
 from backend.core.problems import Refused
 from backend.datasets import api
 from backend.datasets.formats import FORMATS
@@ -63,6 +64,14 @@ def show_datasets(request: HttpRequest) -> HttpResponse:
         "nobody_works": in_progress and not Worker.objects.alive().exists(),
     }
     return render(request, "datasets/list.html", context)
+
+
+def upload_page(view: View[[]]) -> View[[]]:
+    """Open a page with a form for a file, of which nothing is read before it is known who sends it.
+
+    Django looks for the CSRF token in the form, for which it reads the whole body: here that is done last.
+    """
+    return csrf_exempt(page(csrf_protect(view)))
 
 
 @upload_page

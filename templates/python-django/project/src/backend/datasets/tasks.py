@@ -15,7 +15,7 @@ from django_tasks.signals import task_finished
 
 from backend.audit.log import record
 from backend.audit.models import Action
-from backend.core.files import files
+from backend.datasets.files import files
 from backend.datasets.models import FOLDER, UPLOADS_LAST, Dataset, Upload, stored_name
 from backend.datasets.profile import FileProblem
 from backend.tasks.attempts import WorkerDiedAgainError

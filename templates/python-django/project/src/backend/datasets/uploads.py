@@ -16,9 +16,9 @@ from ninja.responses import Status as Answer
 
 from backend.accounts.auth import current_user
 from backend.core.fields import Text
-from backend.core.files import BrokeOffError, Folder, files
 from backend.core.problems import Refused, responses
 from backend.datasets.api import START, DatasetOut, check_room, check_start, format_of, keep, name_of
+from backend.datasets.files import BrokeOffError, Folder, files
 from backend.datasets.models import UPLOADS_LAST, Dataset, Format, Upload, stored_name
 from backend.teams.access import team_for
 from backend.teams.models import Role

@@ -18,13 +18,13 @@ from django.test import Client
 from django.utils import timezone
 
 from backend.accounts.models import ApiKey, User
-from backend.core.files import BrokeOffError, Folder, files
 from backend.core.middleware import SecurityHeaders
 from backend.datasets import tasks
+from backend.datasets.files import BrokeOffError, Folder, files
 from backend.datasets.models import UPLOADS_LAST, Dataset, Upload
 from backend.teams.models import Membership, Role, Team
-from tests.bucket import Server
-from tests.conftest import CSV, Api
+from tests.datasets.bucket import Server
+from tests.datasets.conftest import CSV, Api
 
 # The smallest part that a bucket takes, but for the last one.
 PART = 5 * 1024 * 1024
@@ -66,7 +66,7 @@ def bucket(buckets: Server, settings: Any) -> dict[str, str]:
 
 def in_bucket(settings: Any, known: dict[str, str]) -> dict[str, Any]:
     """Give the settings of files that lie in a bucket."""
-    return {**settings.STORAGES, "default": {"BACKEND": "backend.core.bucket.Bucket", "OPTIONS": known}}
+    return {**settings.STORAGES, "default": {"BACKEND": "backend.datasets.bucket.Bucket", "OPTIONS": known}}
 
 
 def begin(api: Api, team: Team, content: bytes = ROWS, **more: Any) -> Any:
@@ -392,6 +392,6 @@ def test_a_bucket_that_is_away_is_said_to_be(
 
 
 def test_pages_may_send_parts_to_the_bucket(settings: Any) -> None:
-    settings.PART_ORIGINS = ["https://bucket.example"]
+    settings.CONNECT_ORIGINS = ["https://bucket.example"]
     answer = SecurityHeaders(lambda _: HttpResponse())(HttpRequest())
     assert "connect-src 'self' https://bucket.example; " in answer["Content-Security-Policy"]

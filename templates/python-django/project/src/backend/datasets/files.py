@@ -16,15 +16,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 
+from backend.core.problems import AwayError
+
 if TYPE_CHECKING:
-    from backend.core.bucket import Bucket
+    from backend.datasets.bucket import Bucket
 
 PIECE = 64 * 1024
 WHOLE = "file"
 
 
-class FilesAwayError(Exception):
+class FilesAwayError(AwayError):
     """The place where files lie cannot be reached, or refuses what it is asked for."""
+
+    event = "files unavailable"
+    detail = "The place of the files cannot be reached; try again soon."
 
 
 class BrokeOffError(Exception):

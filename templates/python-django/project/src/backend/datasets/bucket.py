@@ -19,7 +19,7 @@ from django.core.files import File
 from django.core.files.storage import Storage
 from django.utils.deconstruct import deconstructible
 
-from backend.core.files import Begun, FilesAwayError, Section, Source
+from backend.datasets.files import Begun, FilesAwayError, Section, Source
 
 # For the address of a part. It takes that part of that upload alone, and uploads last no longer.
 ADDRESS_SECONDS = 24 * 3600

@@ -19,7 +19,8 @@ from backend.datasets import tasks
 from backend.datasets.models import Dataset
 from backend.tasks.schedules import enqueue_due
 from backend.teams.models import Team
-from tests.conftest import CSV, PASSWORD, Api, Browser
+from tests.conftest import PASSWORD, Browser
+from tests.datasets.conftest import CSV, Api
 
 
 def test_an_upload_is_accepted_profiled_and_given_back(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:

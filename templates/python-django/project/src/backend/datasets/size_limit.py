@@ -1,12 +1,27 @@
 """Uploads go to disk as they arrive, and stop at the limit."""
 
+import re
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.http import HttpRequest
+
+UPLOAD_PATHS = {"/api/datasets", "/datasets/new/", "/admin/datasets/dataset/add/"}
+PART_PATHS = re.compile(r"/api/uploads/[0-9a-f-]{36}/parts/\d{1,5}")
 
 
-class UploadTooLargeError(Exception):
+def allowed(request: HttpRequest) -> int:
+    """Give the bytes that a request may bring which brings a file or a part of one; 0 for every other."""
+    if request.method == "PUT" and PART_PATHS.fullmatch(request.path):
+        return int(settings.PART_BYTES)
+    is_upload = request.content_type == "multipart/form-data" and request.path in UPLOAD_PATHS
+    # A form wraps its file in a few lines of its own.
+    return int(settings.MAX_UPLOAD_BYTES) + 65_536 if is_upload else 0
+
+
+class UploadTooLargeError(RequestDataTooBig):
     """The body holds more bytes of files than a request may bring."""
 
 

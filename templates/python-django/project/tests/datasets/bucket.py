@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from moto.server import ThreadedMotoServer
 
-from backend.core.bucket import SETTINGS
+from backend.datasets.bucket import SETTINGS
 
 KEY = {
     "region": os.environ.get("TEST_BUCKET_REGION", "eu-test-1"),

@@ -4,8 +4,8 @@ import re
 
 from django.http import FileResponse, HttpRequest, HttpResponse
 
-from backend.core.files import PIECE, files
 from backend.core.problems import problem
+from backend.datasets.files import PIECE, files
 
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 NOT_THERE = (0, 0)

@@ -24,7 +24,7 @@ from backend.datasets.profile import (
 )
 from backend.datasets.reader import read
 from backend.teams.models import Team
-from tests.conftest import Api
+from tests.datasets.conftest import Api
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from backend.client import ApiError, Client
-from tests.bucket import Server
+from tests.datasets.bucket import Server
 from tests.processes.conftest import Deployment
 
 FRUIT = pl.DataFrame({"name": ["Apple", "Pear", None], "price": [1.5, None, 4.5]})
