@@ -141,9 +141,10 @@ DJANGO: list[Panel] = [
     ),
     WAITING_CALLERS,
     *QUEUE,
+]
+DATASETS: list[Panel] = [
     ("Data sets, by state", "short", [("max by (namespace, state) (datasets{CHOSEN})", "{{state}}")]),
     ("Files of data sets", "bytes", [("max by (namespace) (datasets_bytes{CHOSEN})", "files")]),
-    *PROCESS,
 ]
 ML: list[Panel] = [
     (
@@ -223,13 +224,15 @@ SEARCH: list[Panel] = [
         [("max by (namespace) (search_oldest_waiting_seconds{CHOSEN})", "documents")],
     ),
 ]
+DJANGO_MONITORING = "python-django/project/monitoring"
 GO_MONITORING = "go/project/[=% if serves %=]monitoring[=% endif %=]"
 DASHBOARDS: dict[str, tuple[str, list[Panel]]] = {
     "node-ts/project/monitoring/dashboard.json": ("API", NODE),
     f"{GO_MONITORING}/[=% if serves_example %=]dashboard.json[=% endif %=]": ("Monitor", GO),
     f"{GO_MONITORING}/[=% if without_example %=]dashboard.json[=% endif %=]": ("API", [*GO_ALONE, *PROCESS]),
     f"{GO_MONITORING}/[=% if with_jobs %=]dashboard-jobs.json[=% endif %=]": ("Jobs", QUEUE),
-    "python-django/project/monitoring/dashboard.json": ("Site", DJANGO),
+    f"{DJANGO_MONITORING}/[=% if with_example %=]dashboard.json[=% endif %=]": ("Site", [*DJANGO, *DATASETS, *PROCESS]),
+    f"{DJANGO_MONITORING}/[=% if without_example %=]dashboard.json[=% endif %=]": ("Site", [*DJANGO, *PROCESS]),
     "hybrid-node-python-ml/project/monitoring/dashboard-ml.json": ("Machine learning service", ML),
     "hybrid-node-python-ml/project/monitoring/dashboard-generate.json": ("Answers of a language model", GENERATE),
     "hybrid-node-python-ml/project/monitoring/[=% if ml_text %=]dashboard-search.json[=% endif %=]": ("Search", SEARCH),

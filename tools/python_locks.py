@@ -35,8 +35,9 @@ class Pins:
 
 
 PINS = (
-    Pins("python-django", ".", (("data_tools", True),), "data_tools"),
+    Pins("python-django", ".", (("data_tools", True),), "notebook"),
     Pins("python-django", ".", (("data_tools", False),), "csv_only"),
+    Pins("python-django", ".", (("example", False),), "without_example"),
     Pins("hybrid-node-python-ml", "services/ml", (("ml_training", "sklearn"),), "ml_sklearn"),
     Pins("hybrid-node-python-ml", "services/ml", (("ml_training", "torch"),), "ml_torch"),
 )

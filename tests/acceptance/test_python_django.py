@@ -16,7 +16,12 @@ import processes
 import pytest
 import verifying
 import working_page
+from museum import repository_of_today
 from sizes import is_release, seed
+
+import stackgen.render
+from stackgen import update
+from stackgen.plan import Plan
 
 Environment = Mapping[str, str]
 WithPython = Callable[[str], dict[str, str]]
@@ -264,6 +269,40 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(made: Project, tmp_path: P
 
 
 @pytest.mark.full
+def test_without_its_example_it_checks_tests_and_serves(render: Callable[..., Path], with_python: WithPython) -> None:
+    environment = with_python(_newest())
+    made = render("python-django", example=False)
+    _set_up(made, environment)
+    assert not list((made / ".venv").glob("lib/*/site-packages/polars"))
+    assert not (made / "src/backend/datasets").exists()
+    # Format, lint, types, migrations, tests, then a server that is asked for a team.
+    verifying.assert_proven(made, environment, "install")
+
+
+@pytest.mark.full
+def test_the_example_is_taken_out_by_an_update_and_what_is_left_passes(tmp_path: Path, with_python: WithPython) -> None:
+    environment = with_python(_newest())
+    repository = repository_of_today(tmp_path / "repository")
+    repository.release("90.0.0")
+    bundle = repository.pack(tmp_path / "packed") / "templates.bundle"
+    plan = Plan(str(bundle), "v90.0.0", tmp_path / "my-shop", {"stack": "python-django", "name": "my-shop"})
+    made = stackgen.render.generate(plan).project
+    own = made.path / "src/backend/teams/pages.py"
+    own.write_text(own.read_text(encoding="utf-8") + "\n\nOURS = True\n", encoding="utf-8")
+    processes.sh("git add -A && git -c user.name=t -c user.email=t@t commit -qm Ours", made.path, environment)
+    report = update.run(made, {"example": False}, {})
+    assert (report.kept, report.conflicts) == ((), ())
+    assert not (made.path / "src/backend/datasets").exists()
+    processes.sh("git -c user.name=t -c user.email=t@t commit -qam Without", made.path, environment)
+    _set_up(made.path, environment)
+    processes.sh("uv run python check.py", made.path, environment)
+    some = (
+        "" if is_release() else " tests/test_pages.py tests/test_teams.py tests/test_schema.py tests/test_migrations.py"
+    )
+    processes.sh(f"uv run pytest -q{some}", made.path, environment)
+
+
+@pytest.mark.full
 def test_without_data_tools_it_is_complete(render: Callable[..., Path], with_python: WithPython) -> None:
     environment = with_python(_newest())
     made = render("python-django", data_tools=False, ci="gitlab")
@@ -272,5 +311,6 @@ def test_without_data_tools_it_is_complete(render: Callable[..., Path], with_pyt
     assert not list((made / ".venv").glob("lib/*/site-packages/nbclient"))
     processes.sh("uv run python check.py", made, environment)
     # Its code is that of every other project; what could be missing are packages.
-    some = "" if is_release() else " tests/test_env.py tests/test_parquet.py tests/test_profiles.py tests/test_tasks.py"
-    processes.sh(f"uv run pytest -q{some}", made, environment)
+    files = ("test_env.py", "datasets/test_parquet.py", "datasets/test_profiles.py", "test_tasks.py")
+    some = [] if is_release() else [f"tests/{name}" for name in files]
+    processes.sh(["uv", "run", "pytest", "-q", *some], made, environment)

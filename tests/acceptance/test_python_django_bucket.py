@@ -28,7 +28,7 @@ def test_files_are_kept_in_a_real_bucket(
             "TEST_BUCKET_SECRET": gateway.SECRET,
             "TEST_BUCKET_REGION": gateway.REGION,
         }
-        tests = ["tests/test_uploads.py", "tests/processes/test_client.py", "-k", "bucket"]
+        tests = ["tests/datasets/test_uploads.py", "tests/processes/datasets/test_client.py", "-k", "bucket"]
         ran = processes.sh([".venv/bin/python", "-m", "pytest", "-q", *tests], project, {**tools, **known})
         assert " passed" in ran.stdout, ran.stdout[-3000:]
         assert [path for path in (tmp_path / "buckets").rglob("*") if path.is_file()]

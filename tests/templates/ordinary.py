@@ -56,7 +56,7 @@ LISTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 MOVED: Mapping[str, tuple[str, str]] = {
     "node-ts": ("apps/api/src/http/cursor.ts", "apps/api/src/http/paging/cursor.ts"),
     "go": ("internal/httpx/page.go", "internal/httpx/paging.go"),
-    "python-django": ("src/backend/core/downloads.py", "src/backend/core/sending.py"),
+    "python-django": ("src/backend/core/logs.py", "src/backend/core/lines.py"),
     "hybrid-node-python-ml": ("services/ml/tests/tiny.py", "services/ml/tests/support/tiny.py"),
 }
 DROPPED: Mapping[str, str] = {

@@ -86,7 +86,7 @@ def test_each_set_of_answers_has_templates_of_its_own_and_shares_versions(projec
     for pins, project in zip(PINS, projects, strict=True):
         for name, text in files(project).items():
             assert pins.template(name).read_text(encoding="utf-8") == text
-    for one, other in ((0, 1), (2, 3)):
+    for one, other in ((0, 1), (0, 2), (3, 4)):
         ours, theirs = (versions("".join(files(projects[number]).values())) for number in (one, other))
         assert {name: found for name, found in ours.items() if found != theirs.get(name, found)} == {}
 
@@ -94,7 +94,8 @@ def test_each_set_of_answers_has_templates_of_its_own_and_shares_versions(projec
 def test_a_condition_tells_which_template_is_written() -> None:
     names = {Pins(pins.stack, pins.folder, (), pins.condition).template("requirements.txt").name for pins in PINS}
     assert names == {
-        "[=% if data_tools %=]requirements.txt[=% endif %=]",
+        "[=% if notebook %=]requirements.txt[=% endif %=]",
         "[=% if csv_only %=]requirements.txt[=% endif %=]",
+        "[=% if without_example %=]requirements.txt[=% endif %=]",
         "requirements.txt",
     }

@@ -69,7 +69,7 @@ def sources(version: str, stack: str) -> frozenset[tuple[str, hatch_build.Entry]
     return frozenset(
         (path, entry)
         for path, entry in tree(version).items()
-        if path.split("/")[1:2] in ([], ["common"], [stack]) or path.endswith("/questions.yml")
+        if path.split("/")[1:2] in ([], ["common"], [stack]) or path.endswith(("/questions.yml", "/computed.yml"))
     )
 
 
@@ -428,6 +428,50 @@ def test_a_go_service_keeps_what_its_owner_has_changed_of_the_example(
     after, today = content(made.path), fresh({**row, "example": False})
     assert {name for name in after if name not in today} == {"internal/monitor/probe.go", "internal/orders/orders.go"}
     assert "internal/monitor/probe.go" in {*report.kept, *report.conflicts}
+    assert {name for name in today if after[name] != today[name]} == set()
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"deploy": "kubernetes", "ci": "gitlab", "data_tools": False}], ids=["plain", "kubernetes"]
+)
+def test_the_example_of_a_django_project_is_taken_out_by_an_update_and_brought_back(
+    bundle: str, fresh: Fresh, tmp_path: Path, more: Mapping[str, object]
+) -> None:
+    row = {"stack": "python-django", "name": NAME, **more}
+    made = make(bundle, NEXT, row, tmp_path / "made")
+    before = content(made.path)
+    assert before == fresh(row) == fresh({**row, "example": True})
+    bare = fresh({key: value for key, value in row.items() if key != "data_tools"} | {"example": False})
+    # Without an example, nobody is asked for the notebook about it, so the answer is given again.
+    notebook = {"data_tools": False} if "data_tools" in more else {}
+    for said, expected in (({"example": False}, bare), ({"example": True, **notebook}, before)):
+        report = update.run(project.read(made.path), said, {})
+        assert (report.kept, report.conflicts) == ((), ())
+        git(made.path, "add", "--all")
+        git(made.path, "commit", "--quiet", f"--message={said}")
+        assert content(made.path) == expected
+    words = re.compile(rb"data[ -]?sets?|upload|polars|boto3|parquet|notebook|profile_queue", re.IGNORECASE)
+    # Settings of Django's and of ingress-nginx, and what decided for the stack.
+    left = re.compile(rb"DATA_UPLOAD_MAX|data and what is done with them")
+    assert {name for name, (body, _) in bare.items() if words.search(left.sub(b"", body))} == set()
+
+
+def test_a_django_project_keeps_what_its_owner_has_changed_of_the_example(
+    bundle: str, fresh: Fresh, tmp_path: Path
+) -> None:
+    row = {"stack": "python-django", "name": NAME}
+    made = make(bundle, NEXT, row, tmp_path / "made")
+    plots, own = made.path / "src/backend/datasets/plots.py", made.path / "src/backend/orders/models.py"
+    plots.write_text(f"# {OURS}\n{plots.read_text(encoding='utf-8')}", encoding="utf-8")
+    own.parent.mkdir()
+    own.write_text("ORDERS = True\n", encoding="utf-8")
+    git(made.path, "add", "--all")
+    git(made.path, "commit", "--quiet", "--message=Ours")
+    report = update.run(project.read(made.path), {"example": False}, {})
+    after, today = content(made.path), fresh({**row, "example": False})
+    ours = {"src/backend/datasets/plots.py", "src/backend/orders/models.py"}
+    assert {name for name in after if name not in today} == ours
+    assert "src/backend/datasets/plots.py" in {*report.kept, *report.conflicts}
     assert {name for name in today if after[name] != today[name]} == set()
 
 

@@ -1,4 +1,4 @@
-"""What the tests share: people, teams, files, and a client that behaves like a program."""
+"""What the tests share: people, teams, and a client that behaves like a program."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,22 +6,19 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django_tasks_db.models import DBTaskResult
 
 from backend.accounts.models import ApiKey, User
 from backend.audit import triggers
-from backend.datasets.models import Dataset
-from backend.metrics import rows
+from backend.metrics import port, rows
 from backend.tasks import attempts
 from backend.teams.models import Membership, Role, Team
 
 PASSWORD = "correct-horse-battery"
 # What the variables that switch further ways to sign in on begin with.
 DOORS = ("TWO_FACTORS", "PASSKEYS", "OIDC", "GOOGLE", "GITHUB")
-CSV = b"name,price,sold,day\nApple,1.5,true,2026-01-01\nPear,,false,2026-01-02\nFig,4.5,true,\n"
 
 
 class Api:
@@ -37,12 +34,6 @@ class Api:
         if body is not None:
             data = {"data": json.dumps(body), "content_type": "application/json"}
         return self.client.generic(method, f"/api{path}", headers=self.headers | headers, **data)
-
-    def upload(self, team: Team, content: bytes = CSV, file_name: str = "fruit.csv", **fields: Any) -> Any:
-        """Send a form with a file."""
-        file = SimpleUploadedFile(file_name, content)
-        data = {"team_id": str(team.pk), "file": file, **fields}
-        return self.client.post("/api/datasets", data, headers=self.headers)
 
 
 class Browser:
@@ -87,6 +78,16 @@ def ask_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "KEPT_SECONDS", 0)
 
 
+@pytest.fixture(scope="module")
+def offered() -> Iterator[port.Server]:
+    """The port, as a process has it."""
+    server = port.serve()
+    assert server
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture(autouse=True)
 def _the_audit_log_is_emptied(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let Django empty SQLite's tables behind a test that commits, which the audit log refuses."""
@@ -122,6 +123,17 @@ def browser(ada: User) -> Browser:
 
 
 @pytest.fixture
+def staff(db: None, settings: Any) -> Client:
+    """A superuser's browser, signed in with the form."""
+    settings.OTHER_DOORS = False
+    User.objects.create_superuser("root@example.com", PASSWORD)
+    client = Client()
+    entered = client.post("/admin/login/?next=/admin/", {"username": "Root@Example.com", "password": PASSWORD})
+    assert entered.status_code == 302
+    return client
+
+
+@pytest.fixture
 def team(ada: User) -> Team:
     """Ada's team."""
     return Team.start("Analysts", ada)
@@ -145,10 +157,22 @@ def viewer(team: Team) -> Api:
 
 @pytest.fixture
 def editor(team: Team) -> Api:
-    """The program of a member who may change data sets."""
+    """The program of a member who may change what the team owns."""
     user, program = _person("ed@example.com")
     Membership.objects.create(team=team, user=user, role=Role.EDITOR)
     return program
+
+
+@pytest.fixture
+def visitor(viewer: Api) -> Browser:
+    """The browser of a member who may only look."""
+    return Browser(User.objects.get(email="vi@example.com"))
+
+
+@pytest.fixture
+def outsider(stranger: Api) -> Browser:
+    """The browser of somebody who belongs to another team."""
+    return Browser(User.objects.get(email="eve@example.com"))
 
 
 @pytest.fixture
@@ -163,12 +187,3 @@ def run_tasks() -> Callable[[], int]:
         return len(rows)
 
     return run
-
-
-@pytest.fixture
-def dataset(api: Api, team: Team, run_tasks: Callable[[], int]) -> Dataset:
-    """An uploaded and profiled data set."""
-    uploaded = api.upload(team)
-    assert uploaded.status_code == 202, uploaded.content
-    run_tasks()
-    return Dataset.objects.get(pk=uploaded.json()["id"])

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
 from typing import Any
@@ -15,15 +15,17 @@ from unittest.mock import patch
 
 import pytest
 from django.db import OperationalError, connection
+from django.http import StreamingHttpResponse
 from django.test import Client
+from django.urls import path
 from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
-from backend.datasets.models import Dataset
 from backend.env import PROJECT
 from backend.metrics import port, registry, rows, shared
-from tests.conftest import CSV, Api
+from backend.teams.models import Team
+from tests.conftest import Api
 
 MONITORING = PROJECT / "monitoring"
 # Of PostgreSQL's pool; SQLite's threads have a connection each.
@@ -31,6 +33,7 @@ POOLED = {"database_connections", "database_connections_max", "database_connecti
 ASKING = rows.Asking
 KIND = 'kind="tests.test_metrics.sometimes"'
 pytestmark = pytest.mark.usefixtures("offered", "ask_here")
+urlpatterns = [path("long/", lambda _request: StreamingHttpResponse([b"one", b"two"]))]
 
 
 @task(max_attempts=2, backoff_seconds=0)
@@ -39,16 +42,6 @@ def sometimes(outcome: str) -> str:
     if outcome == "failed":
         raise RuntimeError(outcome)
     return outcome
-
-
-@pytest.fixture(scope="module")
-def offered() -> Iterator[port.Server]:
-    """The port, as a process has it."""
-    server = port.serve()
-    assert server
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 def samples() -> dict[str, float]:
@@ -63,29 +56,29 @@ def routes() -> set[tuple[str, ...]]:
 
 
 @pytest.mark.django_db
-def test_requests_are_counted_by_route_whatever_addresses_callers_make_up(api: Api, dataset: Dataset) -> None:
+def test_requests_are_counted_by_route_whatever_addresses_callers_make_up(api: Api, team: Team) -> None:
     for made_up in ("a", "b", "c"):
         Client().get(f"/no/such/{made_up}?x={made_up}")
         Client().generic(made_up.upper() * 9, "/livez")
-    api("GET", f"/datasets/{dataset.pk}")
+    api("GET", f"/teams/{team.pk}")
     Client().get("/readyz")
     seen = routes()
     assert ("GET", "none", "404") in seen
     assert ("other", "/livez", "200") in seen
     assert ("GET", "/readyz", "200") in seen
-    (route,) = {route for _, route, _ in seen if route.startswith("/api/datasets/<") and route.endswith(">")}
-    assert ("GET", route, "200") in seen
+    assert ("GET", "/api/teams/<uuidstr:team_id>", "200") in seen
     told = registry.scrape().decode()
     assert "such" not in told
     assert "AAAA" not in told
-    assert str(dataset.pk) not in told
+    assert str(team.pk) not in told
 
 
 @pytest.mark.django_db
-def test_a_request_is_under_way_until_its_last_byte_is_sent(api: Api, dataset: Dataset) -> None:
+@pytest.mark.urls(__name__)
+def test_a_request_is_under_way_until_its_last_byte_is_sent() -> None:
     assert Client().get("/livez").status_code == 200
     assert samples()["http_requests_in_flight"] == 0
-    file: Any = api("GET", f"/datasets/{dataset.pk}/file")
+    file: Any = Client().get("/long/")
     assert samples()["http_requests_in_flight"] == 1
     b"".join(file.streaming_content)
     now = samples()
@@ -116,25 +109,13 @@ def test_tasks_are_told_by_kind_and_state_and_since_when_they_wait(run_tasks: Ca
 
 
 @pytest.mark.django_db
-def test_data_sets_are_told_by_state_and_size(dataset: Dataset) -> None:
-    now = samples()
-    assert {state: now[f'datasets{{state="{state}"}}'] for state in ("pending", "profiling", "ready", "failed")} == {
-        "pending": 0,
-        "profiling": 0,
-        "ready": 1,
-        "failed": 0,
-    }
-    assert now["datasets_bytes"] == len(CSV)
-
-
-@pytest.mark.django_db
 def test_what_the_database_knows_is_left_out_while_it_is_away() -> None:
     def gone(*_call: object) -> object:
         raise OperationalError("gone")
 
     with connection.execute_wrapper(gone):
         away = {name.partition("{")[0] for name in samples()}
-    assert {name for name in away if name.startswith(("queue_", "datasets"))} == set()
+    assert {name for name in away if name.startswith("queue_")} == set()
     assert "process_cpu_seconds_total" in away
 
 

@@ -2,29 +2,24 @@
 
 import re
 import uuid
-from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
 from backend.accounts.models import ApiKey, User
-from backend.datasets import api as datasets
-from backend.datasets import pages
-from backend.datasets.models import Dataset
-from backend.tasks.models import Worker
+from backend.teams import pages
 from backend.teams.models import Invitation, Membership, Role, Team
-from tests.conftest import CSV, PASSWORD, Api, Browser
+from tests.conftest import PASSWORD, Api, Browser
 from tests.test_auth import code
 
 FOR_STRANGERS = ("account_login", "account_signup", "account_reset_password")
-FOR_EVERYBODY = ("datasets", "new_dataset", "teams", "tasks", "keys", "account_email", "account_change_password")
+FOR_EVERYBODY = ("teams", "keys", "account_email", "account_change_password")
 VOID = {"area", "br", "hr", "img", "input", "link", "meta", "source", "wbr", "path", "rect", "line"}
 
 
@@ -83,27 +78,6 @@ def problems(answer: Any) -> list[str]:
     return Html(answer.content.decode()).problems
 
 
-@pytest.fixture
-def visitor(viewer: Api) -> Browser:
-    """The browser of a member who may only look."""
-    return Browser(User.objects.get(email="vi@example.com"))
-
-
-@pytest.fixture
-def outsider(stranger: Api) -> Browser:
-    """The browser of somebody who belongs to another team."""
-    return Browser(User.objects.get(email="eve@example.com"))
-
-
-@pytest.fixture
-def fruit(api: Api, team: Team) -> Dataset:
-    """An uploaded data set that no worker has to read for these tests."""
-    uploaded = Dataset.objects.get(pk=api.upload(team).json()["id"])
-    uploaded.status = "ready"
-    uploaded.save()
-    return uploaded
-
-
 def text(answer: Any) -> str:
     return str(answer.content.decode())
 
@@ -111,12 +85,12 @@ def text(answer: Any) -> str:
 # --- Every page -------------------------------------------------------------------------------------------------
 
 
-def test_every_page_is_one_that_everybody_can_use(browser: Browser, dataset: Dataset, team: Team, ada: User) -> None:
+def test_every_page_is_one_that_everybody_can_use(browser: Browser, team: Team, ada: User) -> None:
     Invitation.objects.create(team=team, email="new@example.com")
     Invitation.objects.create(team=Team.objects.create(name="Other"), email=ada.email)
     Membership.objects.create(team=team, user=User.objects.create_user("vi@example.com"))
     ApiKey.issue(ada, "import")
-    own = [reverse(name, args=[team.pk]) for name in ("team", "team_log")] + [reverse("dataset", args=[dataset.pk])]
+    own = [reverse(name, args=[team.pk]) for name in ("team", "team_log")]
     for path in [*map(reverse, FOR_EVERYBODY), *own]:
         answer = browser.open(path)
         assert (path, answer.status_code, problems(answer)) == (path, 200, [])
@@ -128,7 +102,7 @@ def test_every_page_is_one_that_everybody_can_use(browser: Browser, dataset: Dat
 
 def test_every_page_asks_strangers_to_sign_in(db: None) -> None:
     ours = [entry for entry in get_resolver().url_patterns if isinstance(entry, URLPattern) and entry.name]
-    assert len(ours) > 15
+    assert len(ours) > 12
     for entry in ours:
         path = reverse(entry.name or "", args=[uuid.uuid4() for _ in entry.pattern.converters])
         for method in ("GET", "POST"):
@@ -139,45 +113,43 @@ def test_every_page_asks_strangers_to_sign_in(db: None) -> None:
             assert answer.status_code == 405 or answer["Location"].startswith("/accounts/login/"), path
 
 
-def test_what_belongs_to_another_team_does_not_exist(outsider: Browser, fruit: Dataset, team: Team) -> None:
+def test_what_belongs_to_another_team_does_not_exist(outsider: Browser, team: Team) -> None:
     member = team.memberships.get()
     invitation = Invitation.objects.create(team=team, email="new@example.com")
     key, _ = ApiKey.issue(User.objects.get(email="ada@example.com"), "hers")
-    known = {"dataset_id": fruit.pk, "team_id": team.pk, "member_id": member.pk, "key_id": key.pk}
-    known |= {"invitation_id": invitation.pk}
+    known = {"team_id": team.pk, "member_id": member.pk, "key_id": key.pk, "invitation_id": invitation.pk}
     fields = {"name": "Mine", "role": "owner", "email": "eve@example.com"}
     scoped = [
         entry
         for entry in get_resolver().url_patterns
         if isinstance(entry, URLPattern) and entry.name and entry.pattern.converters
     ]
-    assert len(scoped) > 12
+    assert len(scoped) > 10
     for entry in scoped:
-        path = reverse(entry.name or "", kwargs={name: known[name] for name in entry.pattern.converters})
+        path = reverse(
+            entry.name or "", kwargs={name: known.get(name, uuid.uuid4()) for name in entry.pattern.converters}
+        )
         if outsider.open(path).status_code != 405:
             assert outsider.open(path).status_code == 404, path
         assert outsider.send(path, **fields).status_code in {404, 405}, path
-    upload = outsider.send("/datasets/new/", team_id=str(team.pk), file=SimpleUploadedFile("fruit.csv", CSV))
-    assert upload.status_code == 404
-    for path in ("/datasets/", f"/datasets/?team_id={team.pk}", "/tasks/", "/teams/"):
-        assert "fruit" not in text(outsider.open(path))
-        assert "Analysts" not in text(outsider.open(path))
-    fruit.refresh_from_db()
-    assert (fruit.name, fruit.status, Dataset.objects.count()) == ("fruit", "ready", 1)
+    assert "Analysts" not in text(outsider.open("/teams/"))
     assert [team.memberships.count(), team.invitations.count(), ApiKey.objects.filter(pk=key.pk).count()] == [1, 1, 1]
 
 
-def test_a_form_without_its_token_does_nothing(browser: Browser, fruit: Dataset) -> None:
-    refused = browser.client.post(f"/datasets/{fruit.pk}/delete/")
+def test_a_form_without_its_token_does_nothing(browser: Browser, team: Team) -> None:
+    refused = browser.client.post(f"/teams/{team.pk}/delete/")
     assert refused.status_code == 403
     assert "Send it again" in text(refused)
-    team = {"team_id": str(fruit.team_id), "file": SimpleUploadedFile("fruit.csv", CSV)}
-    assert browser.client.post("/datasets/new/", team).status_code == 403
-    assert Dataset.objects.count() == 1
+    assert Team.objects.filter(pk=team.pk).exists()
+
+
+def test_a_viewer_finds_no_form_to_change_a_team_and_is_refused(visitor: Browser, team: Team) -> None:
+    assert "Rename" not in text(visitor.open(reverse("team", args=[team.pk])))
+    assert "This needs the role owner" in text(visitor.send(reverse("rename_team", args=[team.pk]), name="Mine"))
 
 
 def test_what_cannot_be_found_or_is_too_large_is_told_on_a_page(browser: Browser) -> None:
-    for path in ("/nothing/", f"/datasets/{uuid.uuid4()}/"):
+    for path in ("/nothing/", f"/teams/{uuid.uuid4()}/"):
         answer = browser.open(path)
         assert (answer.status_code, problems(answer)) == (404, [])
     extra: dict[str, Any] = {"CONTENT_LENGTH": "2000000"}
@@ -192,8 +164,8 @@ def test_a_page_says_so_while_the_database_is_gone(browser: Browser, monkeypatch
     def gone(*_: Any) -> None:
         raise OperationalError
 
-    monkeypatch.setattr(datasets, "matching", gone)
-    assert browser.open("/datasets/").status_code == 503
+    monkeypatch.setattr(pages, "team_for", gone)
+    assert browser.open(f"/teams/{uuid.uuid4()}/").status_code == 503
 
 
 # --- Signing in -------------------------------------------------------------------------------------------------
@@ -211,9 +183,9 @@ def test_a_person_signs_up_proves_the_address_starts_a_team_and_signs_out() -> N
     assert "you own it" in text(started)
     assert Team.objects.of(User.objects.get(email="new@example.com")).get().name == "Mine"
     client.post("/accounts/logout/")
-    assert client.get("/datasets/").status_code == 302
+    assert client.get("/teams/").status_code == 302
     again = client.post("/accounts/login/", {"login": "new@example.com", "password": PASSWORD}, follow=True)
-    assert again.redirect_chain[-1][0] == "/datasets/"
+    assert [again.redirect_chain[0][0], again.status_code] == ["/", 200]
 
 
 @pytest.mark.django_db
@@ -269,113 +241,6 @@ def test_guessing_a_password_on_the_page_is_slowed_down() -> None:
     assert "Too many failed login attempts" in text(tries[-1])
 
 
-# --- Data sets --------------------------------------------------------------------------------------------------
-
-
-def test_a_file_is_uploaded_by_the_form_and_its_page_shows_what_is_in_it(
-    browser: Browser, team: Team, run_tasks: Callable[[], int]
-) -> None:
-    Worker.objects.all().delete()
-    arrived = browser.send("/datasets/new/", team_id=str(team.pk), file=SimpleUploadedFile("fruit.csv", CSV))
-    assert arrived.redirect_chain[-1][0] == reverse("dataset", args=[Dataset.objects.get().pk])
-    assert "data-live" in text(arrived)
-    assert "No worker is running" in text(arrived)
-    run_tasks()
-    ready = text(browser.open(arrived.redirect_chain[-1][0]))
-    assert "data-live" not in ready
-    assert "No worker is running" not in ready
-    assert ready.count('role="img"') == 4
-    assert ("<td>Apple</td>" in ready, '<td class="missing">missing</td>' in ready) == (True, True)
-    assert f"/api/datasets/{Dataset.objects.get().pk}/file" in ready
-    assert 'class="time">Done</td>' in text(browser.open("/tasks/"))
-
-
-@pytest.mark.parametrize(
-    ("file", "told"),
-    [
-        (SimpleUploadedFile("fruit.txt", CSV), "Name the file with the extension"),
-        (SimpleUploadedFile("fruit.csv", b""), "The file is empty."),
-        (None, "Choose a file."),
-    ],
-)
-def test_the_form_says_what_is_wrong_with_a_file(browser: Browser, team: Team, file: Any, told: str) -> None:
-    answer = browser.send("/datasets/new/", team_id=str(team.pk), **({"file": file} if file else {}))
-    assert answer.status_code == 422
-    assert told in text(answer)
-    assert not Dataset.objects.exists()
-
-
-def test_a_viewer_finds_no_form_to_change_anything_and_is_refused(visitor: Browser, fruit: Dataset, team: Team) -> None:
-    for path in (reverse("dataset", args=[fruit.pk]), reverse("team", args=[team.pk])):
-        assert "Rename" not in text(visitor.open(path))
-    for name in ("rename_dataset", "profile_dataset_again", "delete_dataset"):
-        assert "This needs the role editor" in text(visitor.send(reverse(name, args=[fruit.pk]), name="Mine"))
-    assert "This needs the role owner" in text(visitor.send(reverse("rename_team", args=[team.pk]), name="Mine"))
-    assert (
-        visitor.send("/datasets/new/", team_id=str(team.pk), file=SimpleUploadedFile("a.csv", CSV)).status_code == 422
-    )
-    assert Dataset.objects.get().name == "fruit"
-
-
-def test_the_list_finds_by_name_team_and_state_and_says_why_something_failed(
-    browser: Browser, fruit: Dataset, team: Team
-) -> None:
-    broken = Dataset.objects.create(
-        team=team, name="broken", format="csv", size=1, status="failed", problem="Too <odd>."
-    )
-    both, by_name, by_state = (
-        text(browser.open(f"/datasets/{query}")) for query in ("", "?search=FRU", f"?status=failed&team_id={team.pk}")
-    )
-    assert [fruit.get_absolute_url() in page for page in (both, by_name, by_state)] == [True, True, False]
-    assert [broken.get_absolute_url() in page for page in (both, by_name, by_state)] == [True, False, True]
-    assert "Too &lt;odd&gt;." in by_state
-    assert "Nothing is like that" in text(browser.open("/datasets/?search=nothing"))
-    assert browser.open("/datasets/?status=odd&team_id=x&page=99&order=secret").status_code == 200
-
-
-def test_a_list_has_pages_that_keep_what_was_searched_for(
-    browser: Browser, team: Team, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pages, "ON_A_PAGE", 1)
-    for name in ("a&b=1", "a&b=2"):
-        Dataset.objects.create(team=team, name=name, format="csv", size=1, status="failed")
-    first = text(browser.open("/datasets/?search=a%26b&order=name"))
-    following = re.search(r'href="([^"]+)">Next', first)
-    assert following
-    second = text(browser.open("/datasets/" + following[1].replace("&amp;", "&")))
-    assert ("a&amp;b=1" in first, "a&amp;b=2" in first) == (True, False)
-    assert ("a&amp;b=1</a>" in second, "a&amp;b=2" in second) == (False, True)
-
-
-def test_a_page_leads_to_the_other_versions_of_a_data_set(browser: Browser, fruit: Dataset, team: Team) -> None:
-    path = fruit.get_absolute_url()
-    assert "Versions" not in text(browser.open(path))
-    form = text(browser.open(f"/datasets/new/?team_id={team.pk}&name=fruit"))
-    assert 'value="fruit"' in form
-    browser.send("/datasets/new/", team_id=str(team.pk), name="fruit", file=SimpleUploadedFile("more.csv", CSV))
-    newer = Dataset.objects.get(file_name="more.csv")
-    old, new = text(browser.open(path)), text(browser.open(newer.get_absolute_url()))
-    assert f'<a href="{newer.get_absolute_url()}">newer version</a>' in old
-    assert "newer version" not in new
-    assert f'<a href="{path}">' in new
-    assert "name=fruit" in new
-    only_newest = text(browser.open("/datasets/?newest=true"))
-    assert (path in only_newest, newer.get_absolute_url() in only_newest) == (False, True)
-    fruit.name = "a&b"
-    fruit.save()
-    assert "name=a%26b" in text(browser.open(path))
-
-
-def test_a_data_set_is_renamed_read_again_and_deleted(browser: Browser, fruit: Dataset) -> None:
-    path = reverse("dataset", args=[fruit.pk])
-    assert "<h1>Figs</h1>" in text(browser.send(f"{path}rename/", name=" Figs "))
-    assert "name: String should have at least 1 character" in text(browser.send(f"{path}rename/", name=" "))
-    assert "data-live" in text(browser.send(f"{path}profile/"))
-    assert "A worker has this data set already." in text(browser.send(f"{path}profile/"))
-    assert "The data set is deleted." in text(browser.send(f"{path}delete/"))
-    assert browser.open(path).status_code == 404
-
-
 # --- Teams and keys ---------------------------------------------------------------------------------------------
 
 
@@ -405,7 +270,7 @@ def test_an_owner_invites_changes_roles_and_removes(browser: Browser, visitor: B
 def test_an_invitation_is_declined(browser: Browser, ada: User) -> None:
     other = Team.objects.create(name="Other")
     invitation = Invitation.objects.create(team=other, email=ada.email)
-    assert "You are invited" in text(browser.open("/datasets/"))
+    assert "You are invited" in text(browser.open("/teams/"))
     assert "declined" in text(browser.send(f"/invitations/{invitation.pk}/decline/"))
     assert not other.memberships.exists()
 
@@ -419,8 +284,8 @@ def test_a_key_is_shown_once_works_and_is_deleted(browser: Browser, ada: User) -
     assert secret[0] not in text(browser.open("/keys/"))
     assert "expires_at has passed already." in text(browser.send("/keys/", name="old", expires_on="2001-01-01"))
     assert browser.send("/keys/", name="odd", expires_on="soon").status_code == 422
-    scoped = text(browser.send("/keys/", name="scoped", scopes=["datasets:read", "teams:read"]))
-    assert "read data sets, see teams and their members</td>" in scoped
+    scoped = text(browser.send("/keys/", name="scoped", scopes=["teams:read", "teams:write"]))
+    assert "see teams and their members, start and manage teams</td>" in scoped
     ApiKey.objects.get(name="scoped").delete()
     browser.send(f"/keys/{ApiKey.objects.get().pk}/delete/")
     assert Api(secret[0])("GET", "/me").status_code == 401

@@ -57,7 +57,7 @@ def with_an_app(user: User) -> str:
 
 
 def signed_in(browser: Client) -> bool:
-    return browser.get("/datasets/").status_code == 200
+    return browser.get("/teams/").status_code == 200
 
 
 # --- Second factors ---------------------------------------------------------------------------------------------

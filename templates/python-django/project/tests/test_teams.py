@@ -204,13 +204,6 @@ def test_the_name_of_a_team_is_no_header_of_the_mail(api: Api, team: Team, run_t
     assert mail.outbox[0].recipients() == ["eve@example.com"]
 
 
-def test_a_team_that_owns_data_is_not_deleted(api: Api, team: Team) -> None:
-    api.upload(team)
-    refused = api("DELETE", f"/teams/{team.pk}")
-    assert refused.status_code == 409
-    assert "data sets" in refused.json()["detail"]
-
-
 def test_what_is_for_owners_is_not_for_editors(api: Api, editor: Api, viewer: Api, team: Team) -> None:
     path = f"/teams/{team.pk}"
     invitation = api("POST", f"{path}/invitations", {"email": "new@example.com"}).json()["id"]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +22,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from backend.env import PROJECT
-from tests.conftest import CSV
 from tests.processes.conftest import SERVER, Deployment, Process, free_port, wait_for
 
 # A person with a key and a team, as the deployment's own code makes them.
@@ -31,7 +31,7 @@ from backend.teams.models import Team
 user = User.objects.create_user("watched@example.com", "correct-horse-battery")
 print(ApiKey.issue(user, "tests")[1], Team.start("Watched", user).pk)
 """
-UPLOAD = "--b\r\nContent-Disposition: form-data; name={}\r\n\r\n{}\r\n"
+INVITE = "POST api/teams/<uuidstr:team_id>/invitations"
 
 
 class Watched(NamedTuple):
@@ -50,14 +50,13 @@ class Watched(NamedTuple):
             lines = [line.rpartition(" ") for line in answer.read().decode().splitlines() if not line.startswith("#")]
         return {name: float(value) for name, _, value in lines}
 
-    def upload(self) -> None:
-        """Upload a file, which a worker then profiles."""
-        file = UPLOAD.format('file; filename="fruit.csv"', CSV.decode())
-        body = f"{UPLOAD.format('team_id', self.team)}{file}--b--\r\n".encode()
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "multipart/form-data; boundary=b"}
-        request = urllib.request.Request(f"{self.server.url}/api/datasets", body, headers)
+    def invite(self) -> None:
+        """Invite somebody, whom a worker then sends a mail."""
+        body = json.dumps({"email": f"{uuid.uuid4().hex}@fruit.example"}).encode()
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.server.url}/api/teams/{self.team}/invitations", body, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
-            assert answer.status == 202
+            assert answer.status == 201
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +114,11 @@ def test_a_task_links_to_the_request_that_enqueued_it_and_log_lines_name_the_tra
     def named(name: str) -> list[Span]:
         return [span for span in watched.spans if span.name == name]
 
-    watched.upload()
-    # Those without a link read what tests before this one have uploaded.
-    wait_for(lambda: any(work.links for work in named("datasets.profile_dataset")) and named("POST api/datasets"))
-    (work,) = (work for work in named("datasets.profile_dataset") if work.links)
-    (request,) = named("POST api/datasets")
+    watched.invite()
+    # Those without a link do what tests before this one have enqueued.
+    wait_for(lambda: any(work.links for work in named("teams.send_invitation")) and named(INVITE))
+    (work,) = (work for work in named("teams.send_invitation") if work.links)
+    (request,) = named(INVITE)
     assert [link.trace_id for link in work.links] == [request.trace_id]
     assert work.trace_id != request.trace_id
     assert not work.parent_span_id
@@ -128,7 +127,7 @@ def test_a_task_links_to_the_request_that_enqueued_it_and_log_lines_name_the_tra
         assert statements
         assert "fruit" not in str(statements)
     lines = [json.loads(line) for line in watched.server.log.read_text().splitlines() if '"event": "request"' in line]
-    (logged,) = [line for line in lines if line["path"] == "/api/datasets"]
+    (logged,) = [line for line in lines if line["path"].endswith("/invitations")]
     assert logged["trace_id"] == request.trace_id.hex()
 
 
@@ -167,12 +166,12 @@ def test_any_process_of_a_server_tells_the_sum_of_all_and_a_killed_one_is_follow
 
 
 def test_a_worker_tells_of_tasks_and_not_of_requests(watched: Watched) -> None:
-    done = 'jobs_total{kind="datasets.profile_dataset",outcome="done"}'
-    # What another test has uploaded may be counted later, and what the database says is told some seconds later.
+    done = 'jobs_total{kind="teams.send_invitation",outcome="done"}'
+    # Whom another test has invited may be counted later, and what the database says is told some seconds later.
     before = watched.scrape("worker").get(done, 0)
-    watched.upload()
+    watched.invite()
     wait_for(lambda: watched.scrape("worker").get(done, 0) > before)
-    wait_for(lambda: watched.scrape("worker").get('datasets{state="ready"}', 0) >= 1)
+    wait_for(lambda: 'queue_jobs{kind="teams.send_invitation",state="waiting"}' in watched.scrape("worker"))
     now = watched.scrape("worker")
     assert now["process_resident_memory_bytes"] > 1_000_000
     assert [name for name in now if name.startswith("http_")] == []

@@ -107,14 +107,6 @@ def test_a_worker_of_one_queue_leaves_the_others_alone(deployment: Deployment, t
         assert of_all.stop() == of_short.stop() == 0
 
 
-def test_profiles_are_in_the_queue_that_the_environment_names(deployment: Deployment) -> None:
-    asked = "from backend.datasets.tasks import profile_dataset as task; print(f'<{task.queue_name}>')"
-    for named, queue in (("", "<default>"), ("long", "<long>")):
-        with deployment.process("manage.py", "shell", "-v0", "-c", asked, PROFILE_QUEUE=named) as shell:
-            assert shell.popen.wait(120) == 0
-            assert queue in shell.log.read_text()
-
-
 def test_a_queue_that_there_is_not_is_refused_at_the_start(deployment: Deployment) -> None:
     with deployment.worker("--queue", "lnog") as worker:
         assert worker.popen.wait(120) == 2

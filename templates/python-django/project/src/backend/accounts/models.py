@@ -14,6 +14,10 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
+from backend.accounts.scopes import Scope
+
+__all__ = ["ApiKey", "Scope", "User"]
+
 USE_IS_RECORDED_EVERY = timedelta(minutes=1)
 
 
@@ -69,20 +73,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Store the address in lower case."""
         self.email = self.email.lower()
         super().save(*args, **kwargs)
-
-
-class Scope(models.TextChoices):
-    """What a key may be made for. Who may write may read, too, and none may do more than its owner."""
-
-    READ_DATASETS = "datasets:read", "read data sets"
-    WRITE_DATASETS = "datasets:write", "upload, change and delete data sets"
-    READ_TEAMS = "teams:read", "see teams and their members"
-    WRITE_TEAMS = "teams:write", "start and manage teams"
-
-    @property
-    def only_reads(self) -> bool:
-        """Tell whether it opens nothing that changes anything."""
-        return self.value.endswith(":read")
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -5,39 +5,9 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
+from backend.audit.actions import Action
 
-class Action(models.TextChoices):
-    """What can be done, and how people read it. Add yours; the column takes any text."""
-
-    SIGNED_UP = "person.signed_up", "signed up"
-    SIGNED_IN = "person.signed_in", "signed in"
-    PASSWORD_CHANGED = "person.password_changed", "changed the password"
-    ADDRESS_CHANGED = "person.address_changed", "changed the e-mail address"
-    FACTOR_ADDED = "person.factor_added", "added a second factor"
-    FACTOR_REMOVED = "person.factor_removed", "removed a second factor"
-    CONNECTED = "person.connected", "connected an account elsewhere"
-    DISCONNECTED = "person.disconnected", "disconnected an account elsewhere"
-    ACCOUNT_DELETED = "person.deleted", "deleted the account"
-    KEY_MADE = "key.made", "made the API key"
-    KEY_DELETED = "key.deleted", "deleted the API key"
-    TEAM_STARTED = "team.started", "started the team"
-    TEAM_RENAMED = "team.renamed", "renamed the team"
-    TEAM_DELETED = "team.deleted", "deleted the team"
-    INVITED = "member.invited", "invited"
-    WITHDRAWN = "member.invitation_withdrawn", "withdrew the invitation of"
-    DECLINED = "member.declined", "declined the invitation"
-    JOINED = "member.joined", "joined"
-    ROLE_CHANGED = "member.role_changed", "changed the role of"
-    REMOVED = "member.removed", "removed"
-    UPLOADED = "dataset.uploaded", "uploaded"
-    RENAMED = "dataset.renamed", "renamed"
-    PROFILED_AGAIN = "dataset.profiled_again", "had profiled again"
-    DOWNLOADED = "dataset.downloaded", "downloaded"
-    DELETED = "dataset.deleted", "deleted"
-    EXPIRED = "dataset.expired", "deleted for its age"
-    ADMIN_ADDED = "admin.added", "added in the administration"
-    ADMIN_CHANGED = "admin.changed", "changed in the administration"
-    ADMIN_DELETED = "admin.deleted", "deleted in the administration"
+__all__ = ["Action", "Entry"]
 
 
 class Entry(models.Model):

@@ -1,1 +1,1 @@
-"""What every part needs: health, logs, problems, uploads."""
+"""What every part needs: health, logs, problems, pages."""

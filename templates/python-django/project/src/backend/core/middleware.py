@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
 
 from backend.core import telemetry
 from backend.core.health import PROBES
@@ -67,7 +68,7 @@ class SecurityHeaders:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        parts, forms = (" ".join(["'self'", *more]) for more in (settings.PART_ORIGINS, settings.SIGN_IN_ORIGINS))
+        parts, forms = (" ".join(["'self'", *more]) for more in (settings.CONNECT_ORIGINS, settings.SIGN_IN_ORIGINS))
         self.policy = CONTENT_SECURITY_POLICY.format(parts=parts, forms=forms)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -112,20 +113,17 @@ class ApiProblems:
 class BodyLimit:
     """Refuse a body by its announced length, before a byte of it is read.
 
-    Only the operations that take files let a large one through, and those ask who is there before they read it.
+    Only operations that ask who is there before they read let a large one through: `LARGER_BODIES` knows them.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self.known = [import_string(name) for name in settings.LARGER_BODIES]
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request, unless it announces too much."""
         announced = request.META.get("CONTENT_LENGTH") or "0"
-        is_upload = request.content_type == "multipart/form-data" and request.path in settings.UPLOAD_PATHS
-        # A form wraps its file in a few lines of its own.
-        allowed = settings.MAX_UPLOAD_BYTES + 65_536 if is_upload else settings.MAX_BODY_BYTES
-        if request.method == "PUT" and settings.PART_PATHS.fullmatch(request.path):
-            allowed = settings.PART_BYTES
+        allowed = next(filter(None, (known(request) for known in self.known)), settings.MAX_BODY_BYTES)
         if announced.isdigit() and int(announced) > allowed:
             too_large = f"The request is larger than {allowed} bytes."
             return (problem if request.path.startswith(PROGRAMS) else refusal)(request, 413, too_large)

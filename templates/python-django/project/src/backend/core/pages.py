@@ -14,12 +14,10 @@ from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 from pydantic import ValidationError
 
 from backend.core.problems import Refused
-from backend.core.uploads import UploadTooLargeError
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -38,7 +36,7 @@ def page(view: View[P]) -> View[P]:
             raise Http404 from None
         except Refused as refused:
             return refusal(request, refused.status, refused.detail)
-        except (UploadTooLargeError, RequestDataTooBig) as error:
+        except RequestDataTooBig as error:
             return refusal(request, 413, str(error))
 
     return opened
@@ -47,14 +45,6 @@ def page(view: View[P]) -> View[P]:
 def action(view: View[P]) -> View[P]:
     """Take a form without a page of its own."""
     return require_POST(page(view))
-
-
-def upload_page(view: View[P]) -> View[P]:
-    """Open a page with a form for a file, of which nothing is read before it is known who sends it.
-
-    Django looks for the CSRF token in the form, for which it reads the whole body: here that is done last.
-    """
-    return csrf_exempt(page(csrf_protect(view)))
 
 
 @contextmanager

@@ -20,9 +20,6 @@ from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from pydantic import Field
 
-from backend.core.files import FilesAwayError
-from backend.core.uploads import UploadTooLargeError
-
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 
@@ -52,6 +49,13 @@ class Refused(Exception):  # noqa: N818 - it is an answer rather than a fault
         self.status = status
         self.detail = detail
         super().__init__(detail)
+
+
+class AwayError(Exception):
+    """Something that this server needs cannot be reached: the client is told to come back."""
+
+    event = "unavailable"
+    detail = "What this needs cannot be reached; try again soon."
 
 
 def problem(
@@ -119,7 +123,6 @@ def register(api: NinjaAPI) -> None:
     def missing(request: HttpRequest, _error: Exception) -> HttpResponse:
         return problem(request, 404)
 
-    @api.exception_handler(UploadTooLargeError)
     @api.exception_handler(RequestDataTooBig)
     @api.exception_handler(TooManyFieldsSent)
     @api.exception_handler(TooManyFilesSent)
@@ -141,13 +144,13 @@ def register(api: NinjaAPI) -> None:
 
 
 def unexpected(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
-    """Log what nobody foresaw; when only the database or the files are gone, tell the client to come back."""
+    """Log what nobody foresaw; when only the database or the like is gone, tell the client to come back."""
     if isinstance(error, (OperationalError, InterfaceError)):
         log.error("database unavailable", error=str(error).strip())
         return _away(request, "The database cannot be reached; try again soon.")
-    if isinstance(error, FilesAwayError):
-        log.error("files unavailable", error=str(error).strip())
-        return _away(request, "The place of the files cannot be reached; try again soon.")
+    if isinstance(error, AwayError):
+        log.error(error.event, error=str(error).strip())
+        return _away(request, error.detail)
     log.error("unexpected error", exc_info=error)
     return problem(request, 500)
 

@@ -1,1 +1,1 @@
-"""Numbers for operators: requests, saturation, tasks, data sets (docs/operations.md)."""
+"""Numbers for operators: requests, saturation, tasks, and what apps add (docs/operations.md)."""

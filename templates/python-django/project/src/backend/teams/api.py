@@ -17,6 +17,7 @@ from backend.core.fields import Pagination, Text
 from backend.core.problems import Refused, responses
 from backend.teams.access import check_room, team_for
 from backend.teams.models import Membership, Role, Team
+from backend.teams.signals import team_ends
 
 router = Router(tags=["teams"])
 
@@ -94,9 +95,8 @@ def rename_team(request: HttpRequest, team_id: uuid.UUID, change: TeamIn) -> obj
 def delete_team(request: HttpRequest, team_id: uuid.UUID) -> object:
     """Delete a team that owns nothing any more; its owners may."""
     team = team_for(request, team_id, Role.OWNER)
-    if team.datasets.exists():
-        raise Refused(409, "The team still owns data sets: delete them first.")
     with transaction.atomic():
+        team_ends.send(Team, team=team)
         record(Action.TEAM_DELETED, team, team_id=team.pk)
         team.delete()
     return Answer(204, None)
