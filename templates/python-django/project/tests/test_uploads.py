@@ -328,6 +328,10 @@ def test_a_form_goes_into_the_bucket_and_its_file_is_read_there(
     assert (part.status_code, part["Content-Length"], b"".join(part.streaming_content)) == (206, "5", CSV[5:10])
     with Dataset.objects.get().file.open("rb") as file:
         assert file.read() == CSV
+    assert (api("POST", f"{path}/copy").status_code, run_tasks()) == (202, 1)
+    copy = api("GET", f"{path}/copy/file", Range="bytes=-4")
+    assert (copy.status_code, b"".join(copy.streaming_content)) == (206, b"PAR1")
+    assert stored() == [f"{Dataset.objects.get().pk}.{extension}" for extension in ("csv", "parquet")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -21,6 +21,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import polars as pl
 
+from backend.datasets.formats import FORMATS
 from backend.datasets.frames import to_frame
 
 PIECE = 64 * 1024
@@ -197,19 +198,7 @@ class Dataset:
 
     def wait(self, seconds: float = 600.0) -> "Dataset":
         """Wait until a worker has read it, and raise the reason if the file cannot be read."""
-        end = time.monotonic() + seconds
-        pause = 0.1
-        while True:
-            facts = self.client.ask("GET", self._path)
-            if facts["status"] == "ready":
-                return Dataset(self.client, facts)
-            if facts["status"] == "failed":
-                raise ValueError(facts["problem"])
-            if time.monotonic() > end:
-                msg = f"{self.name} is still {facts['status']} after {seconds:g} seconds: does a worker run?"
-                raise TimeoutError(msg)
-            time.sleep(pause)
-            pause = min(2.0, pause * 1.5)
+        return Dataset(self.client, self._until_ready(self._path, seconds))
 
     def to_polars(self) -> pl.DataFrame:
         """Load all of it: the columns have the kinds that the profile tells of, and what counts as missing is null."""
@@ -217,11 +206,21 @@ class Dataset:
             path = self.save(Path(folder) / "file")
             return to_frame(path, self.facts["format"])
 
-    def save(self, path: Path | str) -> Path:
-        """Save the file as it was uploaded."""
-        target = Path(path)
+    def save(self, path: Path | str, written_as: str = "", seconds: float = 600.0) -> Path:
+        """Save the file as it was uploaded, or as "csv" or "parquet".
+
+        A worker writes the one that was not uploaded, and it is kept for a day. Whose key only reads can have it while
+        it is kept.
+        """
+        target, source = Path(path), f"{self._path}/file"
+        if written_as and written_as not in FORMATS:
+            msg = f"A file is written as {' or '.join(FORMATS)}, not as {written_as!r}."
+            raise ValueError(msg)
+        if written_as not in {"", self.facts["format"]}:
+            self._have_copied(seconds)
+            source = f"{self._path}/copy/file"
         with target.open("wb") as file:
-            self.client.save(f"{self._path}/file", file)
+            self.client.save(source, file)
         return target
 
     def versions(self) -> "list[Dataset]":
@@ -241,6 +240,33 @@ class Dataset:
     @property
     def _path(self) -> str:
         return f"/datasets/{self.facts['id']}"
+
+    def _have_copied(self, seconds: float) -> None:
+        path = f"{self._path}/copy"
+        try:
+            there = self.client.ask("GET", path)["status"] != "failed"
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            there = False
+        if not there:
+            self.client.ask("POST", path)
+        self._until_ready(path, seconds)
+
+    def _until_ready(self, path: str, seconds: float) -> dict[str, Any]:
+        end = time.monotonic() + seconds
+        pause = 0.1
+        while True:
+            facts: dict[str, Any] = self.client.ask("GET", path)
+            if facts["status"] == "ready":
+                return facts
+            if facts["status"] == "failed":
+                raise ValueError(facts["problem"])
+            if time.monotonic() > end:
+                msg = f"{self.name} is still {facts['status']} after {seconds:g} seconds: does a worker run?"
+                raise TimeoutError(msg)
+            time.sleep(pause)
+            pause = min(2.0, pause * 1.5)
 
 
 def _given(**values: str) -> dict[str, str]:

@@ -54,6 +54,7 @@ urlpatterns = [
     path("datasets/<uuid:dataset_id>/", datasets.show_dataset, name="dataset"),
     path("datasets/<uuid:dataset_id>/rename/", datasets.rename, name="rename_dataset"),
     path("datasets/<uuid:dataset_id>/profile/", datasets.profile_again, name="profile_dataset_again"),
+    path("datasets/<uuid:dataset_id>/copy/", datasets.ask_for_copy, name="copy_dataset"),
     path("datasets/<uuid:dataset_id>/delete/", datasets.delete, name="delete_dataset"),
     path("tasks/", datasets.show_tasks, name="tasks"),
     path("teams/", teams.show_teams, name="teams"),

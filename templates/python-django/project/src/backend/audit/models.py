@@ -32,6 +32,7 @@ class Action(models.TextChoices):
     UPLOADED = "dataset.uploaded", "uploaded"
     RENAMED = "dataset.renamed", "renamed"
     PROFILED_AGAIN = "dataset.profiled_again", "had profiled again"
+    COPIED = "dataset.copied", "had a copy made of"
     DOWNLOADED = "dataset.downloaded", "downloaded"
     DELETED = "dataset.deleted", "deleted"
     EXPIRED = "dataset.expired", "deleted for its age"

@@ -18,8 +18,9 @@ from backend.accounts.auth import current_user
 from backend.core.fields import Text
 from backend.core.files import BrokeOffError, Folder, files
 from backend.core.problems import Refused, responses
-from backend.datasets.api import START, DatasetOut, check_room, check_start, format_of, keep, name_of
+from backend.datasets.api import START, DatasetOut, check_start, format_of, keep, name_of
 from backend.datasets.models import UPLOADS_LAST, Dataset, Format, Upload, stored_name
+from backend.datasets.room import check_room
 from backend.teams.access import team_for
 from backend.teams.models import Role
 
