@@ -127,6 +127,15 @@ class Client:
 
     def _upload(self, file: BinaryIO, known: dict[str, Any], team: str) -> "Dataset":
         wanted = known | {"team_id": self._team(team)}
+        try:
+            return self._send_all(file, wanted)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            # What had come of it was removed meanwhile, such as by a rule of the bucket.
+            return self._send_all(file, wanted)
+
+    def _send_all(self, file: BinaryIO, wanted: dict[str, Any]) -> "Dataset":
         upload = self._patiently(lambda: self.ask("POST", "/uploads", wanted))
         path = f"/uploads/{upload['id']}"
         while upload["missing"]:

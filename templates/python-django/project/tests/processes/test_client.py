@@ -155,6 +155,17 @@ def test_parts_go_to_a_bucket_that_is_never_told_the_key(
             assert not part.has_header("Authorization")
             assert not list((Path(deployment.environment["DATA_DIR"]) / "uploads").iterdir())
             fruit.delete()
+
+            send = Client._send  # noqa: SLF001 - nothing else lies between two parts
+
+            def removed_meanwhile(client: Client, part: dict[str, Any], content: BinaryIO) -> None:
+                monkeypatch.setattr(Client, "_send", send)
+                send(client, part, content)
+                buckets.remove_parts(known["name"])
+
+            monkeypatch.setattr(Client, "_send", removed_meanwhile)
+            again = Client(server.url, deployment.member_of("Others")).upload(FRUIT, name="begun anew").wait(240)
+            assert again.to_polars().equals(FRUIT)
     finally:
         buckets.stop()
 
