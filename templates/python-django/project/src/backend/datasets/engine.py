@@ -7,7 +7,7 @@ import polars as pl
 
 from backend.datasets import csv_file
 from backend.datasets.forms import Form
-from backend.datasets.profile import MAX_COLUMNS, PREVIEW_ROWS, FileProblem, Kind
+from backend.datasets.profile import MAX_COLUMNS, FileProblem, Kind
 
 PARQUET_MAGIC = b"PAR1"
 FIRST_ROWS = 1_000
@@ -94,7 +94,7 @@ class ParquetTable:
         for start in range(0, len(columns), together):
             some = columns[start : start + together]
             cells = [_cell(names[column], self.schema[names[column]]).alias(str(column)) for column in some]
-            yield from self.slices(cells, max(PREVIEW_ROWS, FIRST_ROWS // together))
+            yield from self.slices(cells, max(1, FIRST_ROWS // together))
 
     def slices(self, cells: list[pl.Expr], rows: int) -> Iterator[Part]:
         """Give some columns, so many rows at first, and then as many as are a few megabytes."""

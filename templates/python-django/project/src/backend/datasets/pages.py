@@ -22,13 +22,14 @@ from backend.datasets import api
 from backend.datasets.formats import FORMATS
 from backend.datasets.models import Copy, Dataset, Format, Making, Status
 from backend.datasets.plots import DRAWN, drawings
-from backend.datasets.profile import PREVIEW_COLUMNS
+from backend.datasets.profile import PREVIEW_COLUMNS, Profile
 from backend.datasets.tasks import make_copy, profile_dataset
 from backend.tasks.models import Worker
 from backend.teams.models import Invitation, Role, Team
 
 ON_A_PAGE = 50
 ORDERS = {"-created_at": "Newest first", "created_at": "Oldest first", "name": "Name", "-size": "Largest first"}
+FIRST_ROWS = 10
 STRONGEST = 10
 VERSIONS = 10
 # What is done with a file that cannot be read is done well, so a task says nothing of success.
@@ -112,6 +113,7 @@ def show_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
         "dataset": dataset,
         "may_edit": Role(dataset.role).allows(Role.EDITOR),
         "found": found,
+        **(_rows(request, found) if found else {}),
         "copy": copy,
         "other": Format(dataset.format).other.label,
         "is_being_copied": is_being_copied,
@@ -119,13 +121,24 @@ def show_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
         "versions": versions[:VERSIONS],
         "newest": versions[0] if versions else dataset,  # somebody may have deleted it meanwhile
         "more_versions": len(versions) > VERSIONS,
-        "previewed": found.columns[:PREVIEW_COLUMNS] if found else [],
         "columns": drawings(found.columns) if found else [],
         "more": len(found.columns[DRAWN:]) if found else 0,
         "correlations": sorted(found.correlations, key=lambda each: -abs(each.pearson))[:STRONGEST] if found else [],
         "nobody_works": in_progress and not Worker.objects.alive().exists(),
     }
     return render(request, "datasets/dataset.html", context)
+
+
+def _rows(request: HttpRequest, found: Profile) -> dict[str, object]:
+    """Give the first rows, or those that have a text in a column or in any, of all that the profile holds."""
+    columns = [column.name for column in found.columns[:PREVIEW_COLUMNS]]
+    chosen, text = request.GET.get("column", ""), request.GET.get("text", "").strip()
+    rows = found.preview[:FIRST_ROWS]
+    if text:
+        places = [place for place, name in enumerate(columns) if chosen in {"", name}]
+        wanted = text.casefold()
+        rows = [row for row in found.preview if any(wanted in (row[place] or "").casefold() for place in places)]
+    return {"previewed": columns, "rows": rows, "chosen": chosen, "text": text}
 
 
 @action

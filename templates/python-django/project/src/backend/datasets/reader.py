@@ -48,11 +48,12 @@ def _read(path: Path, file_format: str) -> Profile:
     limits = Limits.of(len(opened.names))
     columns = [Facts(limits, known) for known in opened.known]
     first_rows: dict[int, list[str | None]] = {}
-    for first, part in opened.parts(list(range(len(columns)))):
+    for _, part in opened.parts(list(range(len(columns)))):
         for values in part:
             position = int(values.name)
-            if first == 0 and position < PREVIEW_COLUMNS:
-                first_rows[position] = _shown(values.head(PREVIEW_ROWS))
+            if position < PREVIEW_COLUMNS:
+                kept = first_rows.setdefault(position, [])
+                kept += _shown(values.head(PREVIEW_ROWS - len(kept)))
             columns[position].learn(values)
     rows = max(facts.rows for facts in columns)
     twice = [position for position, facts in enumerate(columns) if facts.is_read_twice]
