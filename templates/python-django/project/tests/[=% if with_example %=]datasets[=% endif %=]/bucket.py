@@ -1,6 +1,7 @@
 """A bucket for the tests: of a small server that speaks S3, or of one's own that TEST_BUCKET_URL and its like name."""
 
 import os
+from contextlib import closing
 from typing import Any
 
 import boto3
@@ -30,8 +31,18 @@ class Server:
 
     def bucket(self, name: str) -> dict[str, Any]:
         """Make an empty bucket, and give what settings need to know of it."""
-        known = {"endpoint": self.address, "name": name, **KEY}
-        client = boto3.client(
+        with closing(self._client()) as client:
+            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": KEY["region"]})
+        return {"endpoint": self.address, "name": name, **KEY}
+
+    def remove_parts(self, name: str) -> None:
+        """Do what a rule of a bucket does to the parts of uploads that nobody finishes."""
+        with closing(self._client()) as client:
+            for begun in client.list_multipart_uploads(Bucket=name)["Uploads"]:
+                client.abort_multipart_upload(Bucket=name, Key=begun["Key"], UploadId=begun["UploadId"])
+
+    def _client(self) -> Any:
+        return boto3.client(
             "s3",
             endpoint_url=self.address,
             region_name=KEY["region"],
@@ -39,9 +50,6 @@ class Server:
             aws_secret_access_key=KEY["secret"],
             config=SETTINGS,
         )
-        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": KEY["region"]})
-        client.close()
-        return known
 
     def stop(self) -> None:
         """End it."""

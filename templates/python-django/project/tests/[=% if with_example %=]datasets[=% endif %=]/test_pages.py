@@ -108,6 +108,29 @@ def test_the_form_says_what_is_wrong_with_a_file(browser: Browser, team: Team, f
     assert not Dataset.objects.exists()
 
 
+def test_rows_are_found_by_a_text_in_a_column_or_in_any(
+    browser: Browser, api: Api, team: Team, run_tasks: Callable[[], int]
+) -> None:
+    lines = ["name,number", *(f"Apple {row},{row}" for row in range(150)), ",1", "<b>,"]
+    page = f"/datasets/{api.upload(team, chr(10).join(lines).encode()).json()['id']}/"
+    run_tasks()
+
+    def found(query: str) -> tuple[list[str], str]:
+        answer = browser.open(page + query)
+        assert problems(answer) == []
+        table = answer.content.decode().partition("<tbody>")[2].partition("</tbody>")[0]
+        told = re.search(r'<p class="soft">(\d+ of .*?)[.;]', answer.content.decode())
+        return re.findall(r"<tr>\s*<td>(.*?)</td>", table), told[1] if told else ""
+
+    assert found("") == ([f"Apple {row}" for row in range(10)], "10 of 152 rows")
+    for query in ("?text=99", "?text=%20apple+99&column=name", "?text=99&column=number"):
+        assert found(query) == (["Apple 99"], "1 of the first 100 rows has this text")
+    assert found("?text=apple+1")[1] == "11 of the first 100 rows have this text"
+    for query in ("?text=apple&column=number", "?text=149", "?text=9&column=nothing"):
+        assert found(query) == ([], "0 of the first 100 rows have this text")
+    assert 'value="&lt;i&gt;"' in text(browser.open(f"{page}?text=<i>"))
+
+
 def test_a_viewer_finds_no_form_to_change_anything_and_is_refused(visitor: Browser, fruit: Dataset, team: Team) -> None:
     for path in (reverse("dataset", args=[fruit.pk]), reverse("team", args=[team.pk])):
         assert "Rename" not in text(visitor.open(path))

@@ -54,11 +54,14 @@ def test_a_column_has_the_narrowest_kind_that_holds_for_every_value(
     assert column(tmp_path, *values).kind is kind
 
 
-def test_the_first_rows_are_shown_as_they_are_written(tmp_path: Path) -> None:
+def test_the_first_rows_are_shown_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In several parts.
+    monkeypatch.setattr("backend.datasets.csv_file.BLOCK", 5_000)
+    monkeypatch.setattr("backend.datasets.engine.BYTES_PER_COLUMN", 1)
     names = ",".join(f"c{number}" for number in range(60))
-    rows = [",".join([str(row), "NA", "", "x" * 300, *["1"] * 56]) for row in range(12)]
+    rows = [",".join([str(row), "NA", "", "x" * 300, *["1"] * 56]) for row in range(120)]
     found = of(tmp_path, "\n".join([names, *rows])).preview
-    assert ([row[0] for row in found], {len(row) for row in found}) == ([str(row) for row in range(10)], {50})
+    assert ([row[0] for row in found], {len(row) for row in found}) == ([str(row) for row in range(100)], {50})
     assert found[0][1:4] == ["NA", None, "x" * 199 + "…"]
     assert of(tmp_path, "a,b\n").preview == []
 

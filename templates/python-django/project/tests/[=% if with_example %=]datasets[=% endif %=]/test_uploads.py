@@ -217,14 +217,23 @@ def test_an_upload_is_given_up(place: str, api: Api, team: Team) -> None:
     assert api("GET", f"/uploads/{upload['id']}").status_code == 404
 
 
-def test_an_upload_whose_parts_somebody_has_removed_has_none(place: str, api: Api, team: Team) -> None:
+@pytest.mark.parametrize(
+    ("asked", "status"), [("GET ", 404), ("POST /finish", 404), ("DELETE ", 204), ("begin again", 201)]
+)
+def test_an_upload_whose_parts_somebody_has_removed_is_over(
+    place: str, api: Api, team: Team, asked: str, status: int
+) -> None:
     upload = begin(api, team).json()
     send(api, upload["missing"][0])
     # As a rule of the bucket may do.
     files().abandon(f"datasets/{upload['id']}.csv", Upload.objects.get().place)
-    assert numbers(api("GET", f"/uploads/{upload['id']}").json()) == [1, 2, 3]
-    assert api("POST", f"/uploads/{upload['id']}/finish").status_code == 409
-    assert api("DELETE", f"/uploads/{upload['id']}").status_code == 204
+    method, _, path = asked.partition(" ")
+    answer = begin(api, team) if method == "begin" else api(method, f"/uploads/{upload['id']}{path}")
+    assert answer.status_code == status
+    again = begin(api, team).json()
+    assert (again["id"] == upload["id"], numbers(again), Upload.objects.count()) == (False, [1, 2, 3], 1)
+    assert whole(api, team).status_code == 202
+    assert stored() == [f"{again['id']}.csv"]
 
 
 def test_what_is_left_of_uploads_goes_by_itself(
@@ -328,6 +337,10 @@ def test_a_form_goes_into_the_bucket_and_its_file_is_read_there(
     assert (part.status_code, part["Content-Length"], b"".join(part.streaming_content)) == (206, "5", CSV[5:10])
     with Dataset.objects.get().file.open("rb") as file:
         assert file.read() == CSV
+    assert (api("POST", f"{path}/copy").status_code, run_tasks()) == (202, 1)
+    copy = api("GET", f"{path}/copy/file", Range="bytes=-4")
+    assert (copy.status_code, b"".join(copy.streaming_content)) == (206, b"PAR1")
+    assert stored() == [f"{Dataset.objects.get().pk}.{extension}" for extension in ("csv", "parquet")]
 
 
 @pytest.mark.django_db(transaction=True)

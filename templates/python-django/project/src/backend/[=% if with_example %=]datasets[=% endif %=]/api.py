@@ -3,13 +3,13 @@
 import uuid
 from datetime import datetime
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import Field, File, Form, Query, Router, Schema, UploadedFile
 from ninja.pagination import paginate
 from ninja.responses import Status as Answer
@@ -23,14 +23,24 @@ from backend.core.problems import Refused, responses
 from backend.datasets.downloads import download
 from backend.datasets.export import to_csv
 from backend.datasets.formats import FORMATS
-from backend.datasets.models import Dataset, Format, Status, stored_name
+from backend.datasets.models import Copy, Dataset, Format, Making, Status, stored_name
 from backend.datasets.plots import plot
 from backend.datasets.profile import Column, Profile
-from backend.datasets.tasks import profile_dataset
+from backend.datasets.room import check_room
+from backend.datasets.tasks import make_copy, profile_dataset
 from backend.teams.access import require, team_for
 from backend.teams.models import Role, Team
 
 router = Router(tags=["data sets"])
+A_FILE: dict[str, Any] = {
+    "responses": {
+        status: {
+            "description": description,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+        for status, description in ((200, "OK"), (206, "The part that `Range` asks for"))
+    }
+}
 # So many bytes tell an archive and a Parquet file.
 START = 4
 
@@ -51,6 +61,16 @@ class DatasetOut(Schema):
     created_at: datetime
     profiled_at: datetime | None
     kept_until: datetime | None
+
+
+class CopyOut(Schema):
+    """A data set in the other format; `problem` says why it could not be made."""
+
+    format: Format
+    status: Making
+    problem: str
+    size: int
+    kept_until: datetime
 
 
 class DatasetIn(Schema):
@@ -223,45 +243,61 @@ def get_plot(request: HttpRequest, dataset_id: uuid.UUID, position: int) -> Http
     return drawing
 
 
-@router.get(
-    "/{uuid:dataset_id}/file",
-    response=responses(401, 403, 404, 416),
-    openapi_extra={
-        "responses": {
-            status: {
-                "description": description,
-                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-            }
-            for status, description in ((200, "OK"), (206, "The part that `Range` asks for"))
-        }
-    },
-)
+@router.get("/{uuid:dataset_id}/file", response=responses(401, 403, 404, 416), openapi_extra=A_FILE)
 def download_file(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse | FileResponse:
     """Give the file back, byte for byte, or with `Range` a part of it; a file never changes, and `ETag` names it."""
     dataset = _dataset_for(request, dataset_id)
+    _record_download(request, dataset)
+    return download(request, str(dataset.file.name), size=dataset.size, name=dataset.file_name, etag=f'"{dataset.pk}"')
+
+
+@router.post("/{uuid:dataset_id}/copy", response={202: CopyOut, **responses(401, 403, 404, 409)})
+def ask_for_copy(request: HttpRequest, dataset_id: uuid.UUID) -> object:
+    """Have a worker write the data set in the other format: Parquet for a CSV file, with types, and CSV for Parquet.
+
+    Everybody who sees the data set may. Ask for the copy until its status is ready or failed; it is kept for a day.
+    """
+    with transaction.atomic():
+        dataset = _dataset_for(request, dataset_id)
+        _profile_for(request, dataset_id)
+        wanted = {"format": Format(dataset.format).other}
+        copy, is_new = Copy.objects.select_for_update().get_or_create(pk=dataset.pk, defaults=wanted)
+        if is_new or copy.status == Making.FAILED:
+            copy.status, copy.problem, copy.asked_at = Making.MAKING, "", timezone.now()
+            copy.save()
+            make_copy.enqueue(str(dataset.pk))
+            record(Action.COPIED, dataset, team_id=dataset.team_id, format=copy.format)
+    return Answer(202, copy)
+
+
+@router.get("/{uuid:dataset_id}/copy", response={200: CopyOut, **responses(401, 403, 404)})
+def get_copy(request: HttpRequest, dataset_id: uuid.UUID) -> Copy:
+    """Tell how far the copy in the other format is; 404 where nobody has asked for one."""
+    return _dataset_for(request, dataset_id).copy
+
+
+@router.get("/{uuid:dataset_id}/copy/file", response=responses(401, 403, 404, 409, 416), openapi_extra=A_FILE)
+def download_copy(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse | FileResponse:
+    """Give the copy in the other format, or with `Range` a part of it."""
+    dataset = _dataset_for(request, dataset_id)
+    copy = dataset.copy
+    if copy.status != Making.READY:
+        raise Refused(409, copy.problem or "The copy is not ready yet.")
+    _record_download(request, dataset, format=copy.format)
+    etag = f'"{dataset.pk}.{copy.asked_at.timestamp()}"'
+    return download(request, copy.stored_name, size=copy.size, name=copy.file_name, etag=etag)
+
+
+def _record_download(request: HttpRequest, dataset: Dataset, **details: str) -> None:
     # The parts of a file that somebody reads within an hour are one download.
     if "Range" not in request.headers or not done_lately(Action.DOWNLOADED, dataset, current_user(request)):
-        record(Action.DOWNLOADED, dataset, team_id=dataset.team_id)
-    return download(request, str(dataset.file.name), size=dataset.size, name=dataset.file_name, etag=f'"{dataset.pk}"')
+        record(Action.DOWNLOADED, dataset, team_id=dataset.team_id, **details)
 
 
 def _dataset_for(request: HttpRequest, dataset_id: uuid.UUID, needed: Role = Role.VIEWER) -> Dataset:
     dataset = Dataset.objects.visible_to(current_user(request)).get(pk=dataset_id)
     require(Role(dataset.role), needed)
     return dataset
-
-
-def check_room(team: Team, size: int) -> None:
-    """Refuse what a team may not keep, what arrives included; the lock lets no two uploads use the same room."""
-    Team.objects.select_for_update().get(pk=team.pk)
-    total = {"count": Count("pk"), "bytes": Sum("size", default=0)}
-    kept, arriving = team.datasets.aggregate(**total), team.uploads.aggregate(**total)
-    count, taken = (kept[name] + arriving[name] for name in total)
-    if count >= settings.MAX_TEAM_DATASETS:
-        raise Refused(409, f"The team has {count} data sets, and may not have more: delete one first.")
-    if taken + size > settings.MAX_TEAM_BYTES:
-        left = max(0, settings.MAX_TEAM_BYTES - taken)
-        raise Refused(409, f"The team has room for {left} more bytes: delete a data set first.")
 
 
 def _profile_for(request: HttpRequest, dataset_id: uuid.UUID) -> Profile:

@@ -136,14 +136,18 @@ class Bucket(Storage):
         part = {"Bucket": self.name, "Key": name, "UploadId": place, "PartNumber": number, "ContentLength": length}
         return str(self.client.generate_presigned_url("upload_part", part, ADDRESS_SECONDS, "PUT"))
 
-    def received(self, name: str, place: str) -> dict[int, int]:
-        """Give the numbers of the parts that have come, and the length of each."""
-        return {part["PartNumber"]: part["Size"] for part in self._parts(name, place)}
+    def received(self, name: str, place: str) -> dict[int, int] | None:
+        """Give the numbers of the parts that have come, and the length of each; None where their place is gone."""
+        with asking():
+            try:
+                return {part["PartNumber"]: part["Size"] for part in self._parts(name, place)}
+            except self.client.exceptions.NoSuchUpload:
+                return None
 
     def finish(self, name: str, place: str) -> None:
         """Make a file of the parts."""
-        parts = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in self._parts(name, place)]
         with asking():
+            parts = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in self._parts(name, place)]
             self.client.complete_multipart_upload(
                 Bucket=self.name, Key=name, UploadId=place, MultipartUpload={"Parts": parts}
             )
@@ -172,9 +176,5 @@ class Bucket(Storage):
             return Section(self.client.get_object(Bucket=self.name, Key=name, **part)["Body"], length)
 
     def _parts(self, name: str, place: str) -> list[Any]:
-        with asking():
-            pages = self.client.get_paginator("list_parts").paginate(Bucket=self.name, Key=name, UploadId=place)
-            try:
-                return [part for page in pages for part in page.get("Parts", [])]
-            except self.client.exceptions.NoSuchUpload:
-                return []
+        pages = self.client.get_paginator("list_parts").paginate(Bucket=self.name, Key=name, UploadId=place)
+        return [part for page in pages for part in page.get("Parts", [])]

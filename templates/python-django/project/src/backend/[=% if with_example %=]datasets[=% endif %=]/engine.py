@@ -7,7 +7,7 @@ import polars as pl
 
 from backend.datasets import csv_file
 from backend.datasets.forms import Form
-from backend.datasets.profile import MAX_COLUMNS, PREVIEW_ROWS, FileProblem, Kind
+from backend.datasets.profile import MAX_COLUMNS, FileProblem, Kind
 
 PARQUET_MAGIC = b"PAR1"
 FIRST_ROWS = 1_000
@@ -94,13 +94,17 @@ class ParquetTable:
         for start in range(0, len(columns), together):
             some = columns[start : start + together]
             cells = [_cell(names[column], self.schema[names[column]]).alias(str(column)) for column in some]
-            row, rows = 0, max(PREVIEW_ROWS, FIRST_ROWS // together)
-            while row < self.rows:
-                part = self.table.select(cells).slice(row, rows).collect()
-                yield row, part
-                row += len(part)
-                fitting = BATCH_BYTES * len(part) // max(1, sum(map(_bytes, part)))
-                rows = max(1, min(MAX_ROWS, fitting, rows * 16))
+            yield from self.slices(cells, max(1, FIRST_ROWS // together))
+
+    def slices(self, cells: list[pl.Expr], rows: int) -> Iterator[Part]:
+        """Give some columns, so many rows at first, and then as many as are a few megabytes."""
+        row = 0
+        while row < self.rows:
+            part = self.table.select(cells).slice(row, rows).collect()
+            yield row, part
+            row += len(part)
+            fitting = BATCH_BYTES * len(part) // max(1, sum(map(_bytes, part)))
+            rows = max(1, min(MAX_ROWS, fitting, rows * 16))
 
 
 def table(path: Path, file_format: str) -> CsvTable | ParquetTable:

@@ -118,8 +118,10 @@ class Folder(FileSystemStorage):
             raise BrokeOffError
         there.touch()
 
-    def received(self, _name: str, place: str) -> dict[int, int]:
-        """Give the numbers of the parts that have come, and the length of each."""
+    def received(self, _name: str, place: str) -> dict[int, int] | None:
+        """Give the numbers of the parts that have come, and the length of each; None where their place is gone."""
+        if not _arriving(place).is_dir():
+            return None
         found = [path.name.split("-") for path in _arriving(place).glob("*-*")]
         return {int(number): int(length) for number, length in found}
 

@@ -26,9 +26,7 @@ def _columns(opened: CsvTable) -> Iterator[pl.Series]:
 
 def understood(text: pl.Series) -> pl.Series:
     """Give a column of a CSV file as what all of its values are; as text, where they are nothing narrower."""
-    stripped = text.str.strip_chars()
-    missing = (stripped == "") | stripped.is_in(MISSING)
-    values = stripped.set(missing, None)
+    values, missing = without_missing(text)
     present = values.drop_nulls()
     if not len(present):
         return values
@@ -39,3 +37,10 @@ def understood(text: pl.Series) -> pl.Series:
         whole_days = isinstance(found.dtype, pl.Datetime) and bool((found.dt.truncate("1d") == found).all())
         return found.cast(pl.Date) if whole_days else found
     return text.set(missing, None)
+
+
+def without_missing(text: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Give values without the blanks around them, null where one is missing, and which those are."""
+    stripped = text.str.strip_chars()
+    missing = (stripped == "") | stripped.is_in(MISSING)
+    return stripped.set(missing, None), missing

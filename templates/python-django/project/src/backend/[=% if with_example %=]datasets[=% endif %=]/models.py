@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
+from pathlib import PurePath
 from typing import Any, Self
 
 from django.conf import settings
@@ -39,9 +40,23 @@ class Format(models.TextChoices):
     CSV = "csv", "CSV"
     PARQUET = "parquet", "Parquet"
 
+    @property
+    def other(self) -> "Format":
+        """The one in which a copy can be had, too."""
+        return Format.CSV if self is Format.PARQUET else Format.PARQUET
+
+
+class Making(models.TextChoices):
+    """How far a copy is."""
+
+    MAKING = "making"
+    READY = "ready"
+    FAILED = "failed"
+
 
 FOLDER = "datasets"
 UPLOADS_LAST = timedelta(days=1)
+COPIES_LAST = timedelta(days=1)
 
 
 def stored_name(dataset: "Dataset | Upload", _uploaded_name: str = "") -> str:
@@ -154,13 +169,64 @@ class Dataset(models.Model):
             setattr(self, field, value)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete the file, too, once the row is surely gone."""
-        storage, name = self.file.storage, self.file.name
+        """Delete the files, too, once the row is surely gone."""
+        storage, names = self.file.storage, [self.file.name]
+        names += [copy.stored_name for copy in Copy.objects.filter(pk=self.pk)]
         deleted = super().delete(*args, **kwargs)
-        if name:
-            # What cannot be deleted now, `remove_orphans` deletes later.
-            transaction.on_commit(lambda: storage.delete(name), robust=True)
+
+        def delete_files() -> None:
+            for name in filter(None, names):
+                storage.delete(name)
+
+        # What cannot be deleted now, `remove_orphans` deletes later.
+        transaction.on_commit(delete_files, robust=True)
         return deleted
+
+
+class Copy(models.Model):
+    """A data set in the other format: made by a worker when somebody asks for it, and deleted a day later."""
+
+    # The previous release knows nothing of copies; a constraint would keep it from deleting a data set that has one.
+    dataset = models.OneToOneField(
+        Dataset, on_delete=models.CASCADE, primary_key=True, related_name="copy", db_constraint=False
+    )
+    format = models.CharField(max_length=10, choices=Format.choices)
+    status = models.CharField(max_length=10, choices=Making.choices, default=Making.MAKING)
+    problem = models.TextField(blank=True)
+    size = models.PositiveBigIntegerField(default=0)
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        """The oldest first."""
+
+        ordering = ("asked_at", "pk")
+        verbose_name_plural = "copies"
+
+    def __str__(self) -> str:
+        return self.stored_name
+
+    @property
+    def stored_name(self) -> str:
+        """Where its file lies: beside that of the data set, whose id it has."""
+        return f"{FOLDER}/{self.pk}.{self.format}"
+
+    @property
+    def file_name(self) -> str:
+        """What it is called when somebody downloads it."""
+        return f"{PurePath(self.dataset.file_name).stem}.{self.format}"
+
+    @property
+    def kept_until(self) -> datetime:
+        """When it is deleted."""
+        return self.asked_at + COPIES_LAST
+
+    def set_ready(self, size: int) -> bool:
+        """Note that its file is there; False when nobody wants it any more."""
+        return bool(type(self).objects.filter(pk=self.pk).update(status=Making.READY, problem="", size=size))
+
+    def set_failed(self, problem: str) -> None:
+        """Keep why there is none."""
+        type(self).objects.filter(pk=self.pk).update(status=Making.FAILED, problem=problem, size=0)
 
 
 class Upload(models.Model):

@@ -21,15 +21,16 @@ from backend.core.pages import View, action, in_words, page, telling
 from backend.core.problems import Refused
 from backend.datasets import api
 from backend.datasets.formats import FORMATS
-from backend.datasets.models import Dataset, Status
+from backend.datasets.models import Copy, Dataset, Format, Making, Status
 from backend.datasets.plots import DRAWN, drawings
-from backend.datasets.profile import PREVIEW_COLUMNS
-from backend.datasets.tasks import profile_dataset
+from backend.datasets.profile import PREVIEW_COLUMNS, Profile
+from backend.datasets.tasks import make_copy, profile_dataset
 from backend.tasks.models import Worker
 from backend.teams.models import Invitation, Role, Team
 
 ON_A_PAGE = 50
 ORDERS = {"-created_at": "Newest first", "created_at": "Oldest first", "name": "Name", "-size": "Largest first"}
+FIRST_ROWS = 10
 STRONGEST = 10
 VERSIONS = 10
 # What is done with a file that cannot be read is done well, so a task says nothing of success.
@@ -112,22 +113,41 @@ def show_dataset(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Show what is known about a data set."""
     dataset = api.get_dataset(request, dataset_id)
     found = dataset.found
+    copy = Copy.objects.filter(pk=dataset.pk).first()
+    is_being_copied = copy is not None and copy.status == Making.MAKING
+    in_progress = is_being_copied or not dataset.state.is_final
     versions = list(Dataset.objects.versions_of(dataset).defer("profile")[: VERSIONS + 1])
     context = {
         "section": "datasets",
         "dataset": dataset,
         "may_edit": Role(dataset.role).allows(Role.EDITOR),
         "found": found,
+        **(_rows(request, found) if found else {}),
+        "copy": copy,
+        "other": Format(dataset.format).other.label,
+        "is_being_copied": is_being_copied,
+        "in_progress": in_progress,
         "versions": versions[:VERSIONS],
         "newest": versions[0] if versions else dataset,  # somebody may have deleted it meanwhile
         "more_versions": len(versions) > VERSIONS,
-        "previewed": found.columns[:PREVIEW_COLUMNS] if found else [],
         "columns": drawings(found.columns) if found else [],
         "more": len(found.columns[DRAWN:]) if found else 0,
         "correlations": sorted(found.correlations, key=lambda each: -abs(each.pearson))[:STRONGEST] if found else [],
-        "nobody_works": not dataset.state.is_final and not Worker.objects.alive().exists(),
+        "nobody_works": in_progress and not Worker.objects.alive().exists(),
     }
     return render(request, "datasets/dataset.html", context)
+
+
+def _rows(request: HttpRequest, found: Profile) -> dict[str, object]:
+    """Give the first rows, or those that have a text in a column or in any, of all that the profile holds."""
+    columns = [column.name for column in found.columns[:PREVIEW_COLUMNS]]
+    chosen, text = request.GET.get("column", ""), request.GET.get("text", "").strip()
+    rows = found.preview[:FIRST_ROWS]
+    if text:
+        places = [place for place, name in enumerate(columns) if chosen in {"", name}]
+        wanted = text.casefold()
+        rows = [row for row in found.preview if any(wanted in (row[place] or "").casefold() for place in places)]
+    return {"previewed": columns, "rows": rows, "chosen": chosen, "text": text}
 
 
 @action
@@ -147,6 +167,14 @@ def profile_again(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
 
 
 @action
+def ask_for_copy(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
+    """Have the data set written in the other format."""
+    with telling(request, "A worker will write the file, which can be downloaded here then."):
+        api.ask_for_copy(request, dataset_id)
+    return redirect("dataset", dataset_id)
+
+
+@action
 def delete(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Delete a data set with its file."""
     with telling(request, "The data set is deleted."):
@@ -157,13 +185,18 @@ def delete(request: HttpRequest, dataset_id: uuid.UUID) -> HttpResponse:
 @page
 def show_tasks(request: HttpRequest) -> HttpResponse:
     """Show the newest tasks that read files of one's teams, and whether a worker is there."""
-    path = profile_dataset.module_path
-    tasks = list(DBTaskResult.objects.filter(task_path=path).order_by("-enqueued_at")[:200])
+    kinds = {profile_dataset.module_path: "Read", make_copy.module_path: "Write a copy"}
+    tasks = list(DBTaskResult.objects.filter(task_path__in=kinds).order_by("-enqueued_at")[:200])
     ids = {str(task.args_kwargs["args"][0]) for task in tasks}
     mine = Dataset.objects.visible_to(current_user(request)).filter(pk__in=ids).only("pk", "name", "status", "problem")
     names = {str(dataset.pk): dataset for dataset in mine}
     rows = [
-        {"task": task, "dataset": names[task.args_kwargs["args"][0]], "word": TASK_WORDS[task.status]}
+        {
+            "task": task,
+            "dataset": names[task.args_kwargs["args"][0]],
+            "kind": kinds[task.task_path],
+            "word": TASK_WORDS[task.status],
+        }
         for task in tasks
         if task.args_kwargs["args"][0] in names
     ]

@@ -10,8 +10,8 @@ MAX_VALUE_LENGTH = 200
 MAX_COLUMNS = 20_000
 BINS = 20
 CORRELATED = 50
-# What a preview shows: enough to recognize a file by, and little enough to keep.
-PREVIEW_ROWS, PREVIEW_COLUMNS = 10, 50
+# What a preview holds: enough to recognize a file by and to look for something in it, and little enough to keep.
+PREVIEW_ROWS, PREVIEW_COLUMNS = 100, 50
 # How the process that reads a file tells that it refuses it, or that it takes too much memory.
 REFUSED, TOO_LARGE = 3, 4
 

@@ -1,4 +1,4 @@
-"""A profile by a process of its own, which cannot take the worker's memory with it."""
+"""What reads all of a file, in a process of its own, which cannot take the worker's memory with it."""
 
 import subprocess
 import sys
@@ -14,14 +14,23 @@ KILLED, ABORTED, OUT_OF_TIME = -9, -6, -24
 
 def profile(path: Path, file_format: str) -> Profile:
     """Read a file in bounded memory and time; whatever it does to the one who reads it is the file's problem."""
-    command = [sys.executable, "-m", "backend.datasets.reader", str(path), file_format, str(MEBIBYTES), str(SECONDS)]
+    return Profile.model_validate_json(_run("reader", path, file_format))
+
+
+def rewrite(path: Path, file_format: str, target: Path, most: int) -> None:
+    """Write a file in the other format, in as much memory and time, and at most so many bytes."""
+    _run("rewriter", path, file_format, target, most)
+
+
+def _run(module: str, *about: object) -> bytes:
+    command = [sys.executable, "-m", f"backend.datasets.{module}", *map(str, about), str(MEBIBYTES), str(SECONDS)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 - no shell
     except subprocess.TimeoutExpired:
         raise FileProblem(_too_long()) from None
     errors = done.stderr.decode(errors="replace")
     if done.returncode == 0:
-        return Profile.model_validate_json(done.stdout)
+        return done.stdout
     if done.returncode == REFUSED:
         raise FileProblem(done.stdout.decode())
     if done.returncode == OUT_OF_TIME:
@@ -29,7 +38,7 @@ def profile(path: Path, file_format: str) -> Profile:
     if done.returncode in {TOO_LARGE, KILLED, ABORTED} or "MemoryError" in errors:
         msg = f"Reading the file takes more than {MEBIBYTES} MiB of memory: write shorter values or smaller row groups."
         raise FileProblem(msg)
-    msg = f"The reader ended with {done.returncode}: {errors[-2000:]}"
+    msg = f"The {module} ended with {done.returncode}: {errors[-2000:]}"
     raise RuntimeError(msg)
 
 

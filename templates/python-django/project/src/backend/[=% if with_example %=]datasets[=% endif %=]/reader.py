@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 # Before polars starts them: each of its threads holds a part of the file.
@@ -39,7 +40,7 @@ def read(path: Path, file_format: str) -> Profile:
     try:
         return _read(path, file_format)
     except pl.exceptions.PolarsError as error:
-        raise _in_plain_words(error) from None
+        raise in_plain_words(error) from None
 
 
 def _read(path: Path, file_format: str) -> Profile:
@@ -47,11 +48,12 @@ def _read(path: Path, file_format: str) -> Profile:
     limits = Limits.of(len(opened.names))
     columns = [Facts(limits, known) for known in opened.known]
     first_rows: dict[int, list[str | None]] = {}
-    for first, part in opened.parts(list(range(len(columns)))):
+    for _, part in opened.parts(list(range(len(columns)))):
         for values in part:
             position = int(values.name)
-            if first == 0 and position < PREVIEW_COLUMNS:
-                first_rows[position] = _shown(values.head(PREVIEW_ROWS))
+            if position < PREVIEW_COLUMNS:
+                kept = first_rows.setdefault(position, [])
+                kept += _shown(values.head(PREVIEW_ROWS - len(kept)))
             columns[position].learn(values)
     rows = max(facts.rows for facts in columns)
     twice = [position for position, facts in enumerate(columns) if facts.is_read_twice]
@@ -108,7 +110,8 @@ def _correlations(measured: pl.DataFrame, named: dict[str, str], columns: list[F
     ]
 
 
-def _in_plain_words(error: pl.exceptions.PolarsError) -> FileProblem:
+def in_plain_words(error: pl.exceptions.PolarsError) -> FileProblem:
+    """Say what is wrong with a file."""
     if "could not parse" in str(error):  # all values are read as text, so there is only one way to fail
         return FileProblem("A value goes on behind its closing quotation mark: is a comma, semicolon or tab missing?")
     if isinstance(error, pl.exceptions.SchemaError) or "schema" in str(error).lower():
@@ -137,16 +140,21 @@ def _watch(most: int) -> None:
         time.sleep(0.02)
 
 
-def main() -> int:
-    """Write the profile, or why there is none."""
-    path, file_format, mebibytes, seconds = sys.argv[1:]
-    _limit(int(mebibytes), int(seconds))
+def within(mebibytes: int, seconds: int, work: Callable[[], str]) -> int:
+    """Do something in so much memory and time, and write what it gives, or why it gives nothing."""
+    _limit(mebibytes, seconds)
     try:
-        sys.stdout.buffer.write(read(Path(path), file_format).model_dump_json().encode())
+        sys.stdout.buffer.write(work().encode())
     except FileProblem as problem:
         sys.stdout.buffer.write(str(problem).encode(errors="replace"))
         return REFUSED
     return 0
+
+
+def main() -> int:
+    """Write the profile, or why there is none."""
+    path, file_format, mebibytes, seconds = sys.argv[1:]
+    return within(int(mebibytes), int(seconds), lambda: read(Path(path), file_format).model_dump_json())
 
 
 if __name__ == "__main__":

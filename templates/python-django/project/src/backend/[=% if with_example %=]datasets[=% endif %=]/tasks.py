@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.dispatch import receiver
@@ -16,10 +17,12 @@ from django_tasks.signals import task_finished
 from backend.audit.log import record
 from backend.audit.models import Action
 from backend.datasets.files import files
-from backend.datasets.models import FOLDER, UPLOADS_LAST, Dataset, Upload, stored_name
+from backend.datasets.models import COPIES_LAST, FOLDER, UPLOADS_LAST, Copy, Dataset, Upload, stored_name
 from backend.datasets.profile import FileProblem
+from backend.datasets.room import room
 from backend.tasks.attempts import WorkerDiedAgainError
 
+NO_COPY = "The copy could not be made; ask for it again, or tell an administrator."
 GAVE_UP = "The profile could not be made; ask for it again, or tell an administrator."
 KILLS = "Reading this file has ended the worker twice, most likely by the memory it takes; it is not tried again."
 
@@ -43,13 +46,63 @@ def profile_dataset(dataset_id: str) -> str:
     return str(dataset.status)
 
 
+class Made(File):  # type: ignore[type-arg] # Django's has a parameter for mypy alone
+    """A file that a folder takes over instead of copying it."""
+
+    def temporary_file_path(self) -> str:
+        """Tell where it lies."""
+        return str(self.name)
+
+
+@task(queue_name=settings.PROFILE_QUEUE, max_attempts=3, backoff_seconds=10, max_seconds=7200)
+def make_copy(dataset_id: str) -> str:
+    """Write a data set's file in the other format; one that cannot be written so is a result, as with profiles."""
+    from backend.datasets.profiler import rewrite  # noqa: PLC0415 - the server only enqueues, and needs no engine
+
+    copy = Copy.objects.filter(dataset_id=dataset_id).select_related("dataset__team").first()
+    if copy is None:
+        return "deleted"
+    target = Path(settings.FILE_UPLOAD_TEMP_DIR) / f"{uuid.uuid4().hex}.upload"
+    try:
+        with files().on_disk(str(copy.dataset.file.name)) as path:
+            rewrite(path, copy.dataset.format, target, settings.MAX_UPLOAD_BYTES)
+        return _keep(copy, target)
+    except FileProblem as problem:
+        copy.set_failed(str(problem))
+        return "failed"
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def _keep(copy: Copy, made: Path) -> str:
+    size = made.stat().st_size
+    # An attempt before this one may have ended in between.
+    default_storage.delete(copy.stored_name)
+    with made.open("rb") as content:
+        default_storage.save(copy.stored_name, Made(content, str(made)))
+    with transaction.atomic():
+        left = room(copy.dataset.team)
+        if size <= left and copy.set_ready(size):
+            return "ready"
+    default_storage.delete(copy.stored_name)
+    if size > left:
+        msg = f"The copy has {size} bytes, and the team has room for {left} more."
+        raise FileProblem(msg)
+    return "deleted"
+
+
 @receiver(task_finished)
 def give_up(task_result: TaskResult[Any], **_kwargs: Any) -> None:
     """Tell the owner when the last attempt has failed, too."""
-    if task_result.status == TaskResultStatus.FAILED and task_result.task.func is profile_dataset.func:
-        killed = any(error.exception_class_path.endswith(WorkerDiedAgainError.__name__) for error in task_result.errors)
+    if task_result.status != TaskResultStatus.FAILED:
+        return
+    killed = any(error.exception_class_path.endswith(WorkerDiedAgainError.__name__) for error in task_result.errors)
+    if task_result.task.func is profile_dataset.func:
         for dataset in Dataset.objects.filter(pk=task_result.args[0]):
             dataset.set_failed(KILLS if killed else GAVE_UP)
+    elif task_result.task.func is make_copy.func:
+        for copy in Copy.objects.filter(pk=task_result.args[0]):
+            copy.set_failed(KILLS if killed else NO_COPY)
 
 
 @task()
@@ -74,7 +127,12 @@ def _expire(pk: uuid.UUID) -> bool:
 
 @task()
 def remove_orphans() -> int:
-    """Delete the files of uploads that were never committed, and what uploads that were cut off have left."""
+    """Delete copies whose time is over, files that were never committed, and what uploads cut off have left."""
+    copies = list(Copy.objects.filter(asked_at__lt=timezone.now() - COPIES_LAST))
+    for copy in copies:
+        name = copy.stored_name  # of which the row's id is a part
+        copy.delete()
+        default_storage.delete(name)
     known = {str(pk) for model in (Dataset, Upload) for pk in model.objects.values_list("pk", flat=True)}
     names = _stored()
     orphans = [f"{FOLDER}/{name}" for name in names if Path(name).stem not in known and _is_ours(name)]
@@ -82,7 +140,7 @@ def remove_orphans() -> int:
     old = [name for name in orphans if default_storage.get_modified_time(name) < an_hour_ago]
     for name in old:
         default_storage.delete(name)
-    return len(old) + _remove_cut_off() + _remove_unfinished()
+    return len(copies) + len(old) + _remove_cut_off() + _remove_unfinished()
 
 
 def _stored() -> list[str]:

@@ -4,6 +4,7 @@ The address of a part is one of this server or, where files lie in a bucket, one
 """
 
 import uuid
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +18,10 @@ from ninja.responses import Status as Answer
 from backend.accounts.auth import current_user
 from backend.core.fields import Text
 from backend.core.problems import Refused, responses
-from backend.datasets.api import START, DatasetOut, check_room, check_start, format_of, keep, name_of
+from backend.datasets.api import START, DatasetOut, check_start, format_of, keep, name_of
 from backend.datasets.files import BrokeOffError, Folder, files
 from backend.datasets.models import UPLOADS_LAST, Dataset, Format, Upload, stored_name
+from backend.datasets.room import check_room
 from backend.teams.access import team_for
 from backend.teams.models import Role
 
@@ -81,7 +83,8 @@ def begin_upload(request: HttpRequest, new: UploadIn) -> object:
     if new.size > settings.MAX_UPLOAD_BYTES:
         raise Refused(413, f"The file is larger than {settings.MAX_UPLOAD_BYTES} bytes.")
     if same := _same(upload):
-        return Answer(200, _told(same))
+        with suppress(Upload.DoesNotExist):
+            return Answer(200, _told(same))
     upload.place = files().begin(stored_name(upload), upload.size)
     try:
         with transaction.atomic():
@@ -205,6 +208,10 @@ def _missing(upload: Upload) -> list[int]:
     # An attempt to finish it may have ended in between: its parts are forgotten, since they are a file.
     if not come and store.exists(name):
         return []
+    if come is None:
+        # Somebody has removed them, such as a rule of the bucket, which takes no part for them any more.
+        upload.delete()
+        raise Upload.DoesNotExist
     return [number for number in range(1, upload.parts + 1) if come.get(number) != upload.section(number)[1]]
 
 

@@ -3,6 +3,7 @@
 import json
 import threading
 import uuid
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,9 +12,10 @@ from urllib.request import Request
 import polars as pl
 import pytest
 
+from backend.accounts.models import ApiKey
 from backend.client import ApiError, Client
 from tests.datasets.bucket import Server
-from tests.processes.conftest import Deployment
+from tests.processes.conftest import ALIAS, Deployment
 
 FRUIT = pl.DataFrame({"name": ["Apple", "Pear", None], "price": [1.5, None, 4.5]})
 
@@ -36,6 +38,20 @@ def test_a_scientist_uploads_finds_and_loads_data(deployment: Deployment, tmp_pa
         assert newest.facts["file_name"] == file.name
         assert newest.to_polars()["price"].to_list() == [1.5, None]
         assert client.datasets(fruit.facts["id"]).to_polars().equals(FRUIT)
+
+        table = pl.read_parquet(newest.save(tmp_path / "prices.parquet", "parquet", 240))
+        assert table.rows() == [(date(2026, 1, 31), 1.5), (date(2026, 2, 1), None)]
+        # Whose key only reads has it while it is kept.
+        known = ApiKey.objects.using(ALIAS).filter(digest=ApiKey.hash(client.key))
+        known.update(read_only=True)
+        assert newest.save(tmp_path / "again.parquet", "parquet").read_bytes()[:4] == b"PAR1"
+        with pytest.raises(ApiError, match="403: This key only reads"):
+            fruit.save(tmp_path / "fruit.csv", "csv")
+        known.update(read_only=False)
+        assert newest.save(tmp_path / "prices.csv", "csv").read_bytes() == file.read_bytes()
+        assert fruit.save(tmp_path / "fruit.csv", "csv", 240).read_text() == "name,price\nApple,1.5\nPear,\n,4.5\n"
+        with pytest.raises(ValueError, match="csv or parquet, not as 'xlsx'"):
+            fruit.save(tmp_path / "fruit.xlsx", "xlsx")
 
         file.write_text('a\n"never closed\n')
         with pytest.raises(ValueError, match="never closed"):
@@ -139,6 +155,17 @@ def test_parts_go_to_a_bucket_that_is_never_told_the_key(
             assert not part.has_header("Authorization")
             assert not list((Path(deployment.environment["DATA_DIR"]) / "uploads").iterdir())
             fruit.delete()
+
+            send = Client._send  # noqa: SLF001 - nothing else lies between two parts
+
+            def removed_meanwhile(client: Client, part: dict[str, Any], content: BinaryIO) -> None:
+                monkeypatch.setattr(Client, "_send", send)
+                send(client, part, content)
+                buckets.remove_parts(known["name"])
+
+            monkeypatch.setattr(Client, "_send", removed_meanwhile)
+            again = Client(server.url, deployment.member_of("Others")).upload(FRUIT, name="begun anew").wait(240)
+            assert again.to_polars().equals(FRUIT)
     finally:
         buckets.stop()
 

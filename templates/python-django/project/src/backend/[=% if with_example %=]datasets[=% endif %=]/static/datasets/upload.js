@@ -13,6 +13,8 @@ let wake;
 
 class Broken extends Error {}
 class Refused extends Error {}
+// What had come of the file was removed meanwhile, such as by a rule of the bucket.
+class Gone extends Refused {}
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -36,6 +38,15 @@ cancel.addEventListener("click", () => {
 
 async function upload(file) {
   cancelled = false;
+  try {
+    return await sendAll(file);
+  } catch (error) {
+    if (!(error instanceof Gone)) throw error;
+    return sendAll(file);
+  }
+}
+
+async function sendAll(file) {
   let known = await patiently(() => ask("POST", form.dataset.upload, fieldsOf(file)));
   const path = `${form.dataset.upload}/${known.id}`;
   try {
@@ -117,7 +128,8 @@ function reasonOf(status, text) {
   if (status === 401) return new Refused("You are not signed in any more. Sign in in another tab, then send it again.");
   if (status === 413 && !answer.detail) return new Refused("The file is larger than the server takes.");
   const fields = (answer.errors ?? []).map(({ field, message }) => `${field}: ${message}`);
-  return new Refused([answer.detail ?? `The server answered with ${status}. Try again later.`, ...fields].join(" "));
+  const Reason = status === 404 ? Gone : Refused;
+  return new Reason([answer.detail ?? `The server answered with ${status}. Try again later.`, ...fields].join(" "));
 }
 
 function progress(loaded, total) {
