@@ -36,8 +36,9 @@ OPERATIONS: dict[str, Any] = {
 }
 # All that there are, but what measures time.
 CHECKS = [check for check in checks.CHECKS.get_all() if check.__name__ != "max_response_time"]
-# What a schema cannot say: that an expiry lies ahead, and that a key which only reads has no scope to write.
-REFUSES_MORE = {"POST /api/keys": [checks.positive_data_acceptance]}
+# What a schema cannot say: that an expiry lies ahead, that a key which only reads has no scope to write, and that no
+# file is empty.
+REFUSES_MORE = {label: [checks.positive_data_acceptance] for label in ("POST /api/keys", "POST /api/datasets")}
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
