@@ -6,10 +6,12 @@ it should be, or when the server that the template chose does not stop.
 """
 
 import argparse
+import asyncio
 import itertools
 import json
 import math
 import os
+import re
 import secrets
 import signal
 import socket
@@ -19,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -41,7 +43,9 @@ CONNECTIONS = 8
 ROWS, PAGE = 100, 20
 LIST = f"limit={PAGE}"
 TASKS = 2000
-CSV_MEGABYTES = 1000
+MEGABYTES = 1000
+WIDE_MEGABYTES, WIDE_COLUMNS = 200, 2000
+UPLOADS, UPLOAD_BYTES = 1000, 1_000_000
 PATIENCE = 60
 LOAD_DEADLINE = 120
 STOP_DEADLINE = 30
@@ -123,21 +127,30 @@ class Used:
 # --- Processes ---
 
 
-def tree_cpu(root: int) -> float:
-    """User plus system time of a process, of all below it, and of those of them that have ended."""
-    parents: dict[int, int] = {}
-    spent: dict[int, int] = {}
+def tree(root: int) -> dict[int, list[str]]:
+    """Give what the system knows of a process and of all below it: the fields of its `stat` behind the name."""
+    known: dict[int, list[str]] = {}
     for entry in Path("/proc").iterdir():
         with suppress(OSError, ValueError):
-            pid = int(entry.name)
-            fields = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-            parents[pid], spent[pid] = int(fields[1]), sum(map(int, fields[11:15]))
-    total, below = 0, [root]
+            known[int(entry.name)] = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    found, below = {}, [root]
     while below:
         pid = below.pop()
-        total += spent.get(pid, 0)
-        below += [child for child, parent in parents.items() if parent == pid]
-    return total / TICKS
+        if pid in known:
+            found[pid] = known[pid]
+        below += [child for child, fields in known.items() if int(fields[1]) == pid]
+    return found
+
+
+def tree_cpu(root: int) -> float:
+    """User plus system time of a process, of all below it, and of those of them that have ended."""
+    return sum(sum(map(int, fields[11:15])) for fields in tree(root).values()) / TICKS
+
+
+def tree_peak(root: int) -> float:
+    """The largest sizes of a process and of all below it, together, in MB; what they share counts for each."""
+    sizes = [(Path("/proc") / str(pid) / "status").read_text(encoding="utf-8") for pid in tree(root)]
+    return sum(int(re.findall(r"VmHWM:\s+(\d+)", size)[0]) for size in sizes) / 1024
 
 
 def group_lives(leader: int) -> bool:
@@ -221,12 +234,12 @@ def generate(folder: Path, database_url: str | None) -> Project:
     answers = {"stack": "python-django", "name": "bench"}
     copier.run_copy(str(ROOT), place, data=answers, vcs_ref="HEAD", defaults=True, quiet=True)
     outside = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
-    pinned = tomllib.loads((place / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    django = next(name for name in pinned if name.startswith("django=="))
+    install = ["uv", "pip", "install", "--quiet", "--python", ".venv"]
     for command in (
-        ["uv", "add", "--quiet", "--no-sync", "--constraints", "constraints.txt", django],
-        ["uv", "sync", "--quiet", "--no-dev", "--compile-bytecode"],
-        ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", ".venv", *EXTRAS],
+        ["uv", "venv", "--quiet", "--python", ">=3.11"],
+        [*install, "--compile-bytecode", "--require-hashes", "--requirements", "requirements.txt"],
+        [*install, "--no-deps", "--editable", "."],
+        [*install, "--compile-bytecode", *EXTRAS],
     ):
         subprocess.run(command, cwd=place, env=outside, check=True, timeout=600)
     environment = outside | {
@@ -460,20 +473,37 @@ def worker(project: Project) -> None:
 
 
 def table(project: Project) -> None:
-    """Compare the profile that the worker makes of a large file with the same facts from polars alone."""
-    megabytes = project.times(20, CSV_MEGABYTES)
-    path = Path(project.data("dataset", megabytes * 1_000_000))
+    """Profile a large CSV file."""
+    profile(project, "csv", MEGABYTES)
+
+
+def parquet(project: Project) -> None:
+    """Profile a large Parquet file, which holds some times the values of a CSV file of its size."""
+    profile(project, "parquet", MEGABYTES)
+
+
+def wide(project: Project) -> None:
+    """Profile a CSV file and a Parquet file of many columns."""
+    for file_format in ("csv", "parquet"):
+        profile(project, file_format, WIDE_MEGABYTES, WIDE_COLUMNS)
+
+
+def profile(project: Project, file_format: str, size: int, columns: int = 0) -> None:
+    """Compare the profile that the worker makes of a file with the same facts from polars alone."""
+    megabytes = project.times(20, size)
+    path = Path(project.data("dataset", megabytes * 1_000_000, file_format))
     path.parent.mkdir(parents=True, exist_ok=True)
-    project.run(str(SCRIPTS / "write_csv.py"), str(path), str(megabytes))
+    project.run(str(SCRIPTS / "write_table.py"), str(path), str(megabytes), str(columns))
     python, script = str(project.bin / "python"), str(SCRIPTS / "polars_profile.py")
     results = {"worker": used([python, "manage.py", "worker", "--once"], project)}
     known = json.loads(project.run(script, "streaming", str(path)))
     for engine in ("eager", "streaming"):
         results[f"polars, {engine}"] = used([python, script, engine, str(path)], project)
     check_facts(project.data("found"), known)
-    size, rows = path.stat().st_size, known["id"]["rows"]
+    size, rows = path.stat().st_size, next(iter(known.values()))["rows"]
     path.unlink()
-    title(f"Profile of a CSV file of {size / 1e6:.0f} MB, {rows} rows, {len(known)} columns (one run)")
+    name = {"csv": "CSV", "parquet": "Parquet"}[file_format]
+    title(f"Profile of a {name} file of {size / 1e6:.0f} MB, {rows} rows, {len(known)} columns (one run)")
     base = results["polars, eager"]
     for name, each in results.items():
         print(
@@ -496,11 +526,69 @@ def check_facts(found: Any, known: dict[str, dict[str, Any]]) -> None:  # noqa: 
             raise SystemExit(f"the worker and polars disagree about {column['name']}: {pairs}")
 
 
+# --- Many uploads at once ---
+
+
+def uploads(project: Project) -> None:
+    """Send files of a megabyte, all at once, to the server with the processes that it has by itself."""
+    count, name = project.times(20, UPLOADS), "many"
+    server = gunicorn(project, WEB_WORKERS="2")
+    row = b"Apple,1.5,true,2026-01-01\n"
+    content = b"name,price,sold,day\n" + row * (UPLOAD_BYTES // len(row))
+    fields = {
+        'name="team_id"': project.data("team"),
+        'name="name"': name,
+        'name="file"; filename="many.csv"': content.decode(),
+    }
+    disposition = "--x\r\nContent-Disposition: form-data; "
+    body = (
+        "".join(f"{disposition}{about}\r\n\r\n{value}\r\n" for about, value in fields.items()).encode() + b"--x--\r\n"
+    )
+    head = f"POST /api/datasets HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {project.key}\r\n"
+    head += f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    with running(server, project.key) as pid:
+        before, begin = tree_cpu(pid), time.perf_counter()
+        answers = asyncio.run(send_at_once(server.port, head.encode() + body, count))
+        wall, cpu, peak = time.perf_counter() - begin, tree_cpu(pid) - before, tree_peak(pid)
+    statuses = Counter(status for status, _ in answers)
+    if statuses != {HTTPStatus.ACCEPTED: count} or project.data("kept", name) != [count, count * len(content)]:
+        raise SystemExit(f"of {count} uploads at once: {dict(statuses)}, kept {project.data('kept', name)}")
+    took = sorted(seconds for _, seconds in answers)
+    title(f"{count} uploads of {len(content) / 1e6:.0f} MB at once, 2 processes with {THREADS} threads (one run)")
+    print(
+        f"all answered with 202 after {wall:.1f} s ({count * len(content) / wall / 1e6:.0f} MB/s), half of them within "
+        f"{took[count // 2]:.1f} s, {cpu / count * 1e3:.1f} ms CPU each, {peak:.0f} MB peak of all processes"
+    )
+
+
+async def send_at_once(port: int, request: bytes, count: int) -> list[tuple[int, float]]:
+    """Send a request over so many connections at once; gives the status of each answer and the seconds to it."""
+    begin = time.perf_counter()
+
+    async def send() -> tuple[int, float]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        status = int((await reader.readline()).split()[1])
+        writer.close()
+        return status, time.perf_counter() - begin
+
+    return await asyncio.wait_for(asyncio.gather(*(send() for _ in range(count))), LOAD_DEADLINE * 3)
+
+
 def title(text: str) -> None:
     print(f"\n{text}", flush=True)
 
 
-PARTS = {"http": http, "start": cold_start, "stop": stopping, "worker": worker, "table": table}
+PARTS = {
+    "http": http,
+    "start": cold_start,
+    "stop": stopping,
+    "worker": worker,
+    "table": table,
+    "parquet": parquet,
+    "wide": wide,
+    "uploads": uploads,
+}
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ import sys
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import django
 
@@ -52,14 +53,14 @@ def successful() -> int:
     return DBTaskResult.objects.successful().filter(task_path=nothing.module_path).count()
 
 
-def dataset(size: str) -> str:
+def dataset(size: str, file_format: str) -> str:
     """Make a data set and the task that profiles it; gives where its file belongs."""
     DBTaskResult.objects.all().delete()
     key = uuid.uuid4()
-    name = f"datasets/{key}.csv"
+    name = f"datasets/{key}.{file_format}"
     team = Team.objects.get()
     made = Dataset.objects.create(
-        pk=key, team=team, name="large", format="csv", file=name, file_name=name, size=int(size)
+        pk=key, team=team, name="large", format=file_format, file=name, file_name=name, size=int(size)
     )
     profile_dataset.enqueue(str(made.pk))
     return made.file.path
@@ -71,5 +72,16 @@ def found() -> object:
     return newest and (newest.profile or newest.problem)
 
 
-COMMANDS = {command.__name__: command for command in (fill, enqueue, successful, dataset, found)}
+def team() -> str:
+    """Give the team that owns the data sets."""
+    return str(Team.objects.get().pk)
+
+
+def kept(name: str) -> list[int]:
+    """Count the data sets of a name, and the bytes of their files."""
+    sizes = [Path(each.file.path).stat().st_size for each in Dataset.objects.filter(name=name)]
+    return [len(sizes), sum(sizes)]
+
+
+COMMANDS = {command.__name__: command for command in (fill, enqueue, successful, dataset, found, team, kept)}
 print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

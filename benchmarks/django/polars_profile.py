@@ -5,7 +5,7 @@ import sys
 
 import polars as pl
 
-BINS, TOP, MAX_DISTINCT = 20, 10, 1000
+BINS, TOP, MAX_DISTINCT, NARROW = 20, 10, 1000, 100
 
 
 def facts(table: pl.LazyFrame, schema: pl.Schema, engine: str) -> dict[str, dict[str, object]]:
@@ -38,15 +38,21 @@ def spreads(table: pl.LazyFrame, schema: pl.Schema, known: dict[str, dict[str, o
     pl.collect_all(tables, engine=engine)
 
 
+def scan(path: str) -> pl.LazyFrame:
+    return pl.scan_parquet(path) if path.endswith(".parquet") else pl.scan_csv(path, try_parse_dates=True)
+
+
 def main() -> None:
     engine, path = sys.argv[1:]
     if engine == "eager":
-        table, engine = pl.read_csv(path, try_parse_dates=True).lazy(), "in-memory"
+        table, engine = scan(path).collect().lazy(), "in-memory"
     else:
-        table = pl.scan_csv(path, try_parse_dates=True)
+        table = scan(path)
     schema = table.collect_schema()
     known = facts(table, schema, engine)
-    spreads(table, schema, known, engine)
+    # With thousands of columns, each of these would read the file once more.
+    if len(schema) <= NARROW:
+        spreads(table, schema, known, engine)
     print(json.dumps(known, default=str))
 
 

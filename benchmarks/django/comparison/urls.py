@@ -55,12 +55,13 @@ def plain_constant(_request: HttpRequest) -> JsonResponse:
 
 def plain_list(request: HttpRequest) -> JsonResponse:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    user = ApiKey.owner_of(secret) if scheme == "Bearer" else None
-    if user is None:
+    key = ApiKey.used(secret) if scheme == "Bearer" else None
+    if key is None:
         return JsonResponse({"detail": "Send a valid key."}, status=401)
     limit, offset = int(request.GET.get("limit", "50")), int(request.GET.get("offset", "0"))
-    datasets = Dataset.objects.visible_to(user).order_by("-created_at", "id").values(*FIELDS)
-    return JsonResponse({"items": list(datasets[offset : offset + limit]), "count": datasets.count()})
+    datasets = Dataset.objects.visible_to(key.user).order_by("-created_at", "id").values(*FIELDS)
+    items = [row | {"kept_until": None} for row in datasets[offset : offset + limit]]
+    return JsonResponse({"items": items, "count": datasets.count()})
 
 
 # --- django-ninja: the list is the project's own, at /api/datasets ---
@@ -87,10 +88,10 @@ class KeyAuthentication(BaseAuthentication):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
             return None
-        user = ApiKey.owner_of(secret)
-        if user is None:
+        key = ApiKey.used(secret)
+        if key is None:
             raise AuthenticationFailed
-        return user, None
+        return key.user, None
 
     def authenticate_header(self, _request: Request) -> str:
         return "Bearer"
@@ -114,7 +115,7 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
 
     class Meta:
         model = Dataset
-        fields = FIELDS
+        fields = (*FIELDS, "kept_until")
 
 
 class Pages(LimitOffsetPagination):
