@@ -98,7 +98,7 @@ def disk(projects: list[Path], request: pytest.FixtureRequest) -> Iterator[None]
     """Remove a file's projects after its last test, unless one has failed: with what they install they fill a disk."""
     yield
     while projects and not request.session.testsfailed:
-        shutil.rmtree(projects.pop())
+        shutil.rmtree(projects.pop(), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -177,6 +177,18 @@ def test_a_key_that_reads_changes_nothing(ada: User, team: Team) -> None:
     assert Team.objects.get().name == "Analysts"
 
 
+def test_a_key_whose_scope_is_no_more_is_shown_opens_nothing_and_is_deleted(ada: User) -> None:
+    browser = Client()
+    browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")
+    key, secret = ApiKey.issue(ada, "old", scopes=[])
+    ApiKey.objects.filter(pk=key.pk).update(scopes=["pumpkins:read"])
+    assert Api(secret)("GET", "/teams").status_code == 403
+    assert "pumpkins:read" in browser.get("/keys/").content.decode()
+    (shown,) = browser.get("/api/keys").json()["items"]
+    assert shown["scopes"] == ["pumpkins:read"]
+    assert browser.delete(f"/api/keys/{key.pk}").status_code == 204
+
+
 def test_a_key_opens_what_its_scopes_name(ada: User, team: Team) -> None:
     browser = Client()
     browser.force_login(ada, backend="allauth.account.auth_backends.AuthenticationBackend")

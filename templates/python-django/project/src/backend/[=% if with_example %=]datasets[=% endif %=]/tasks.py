@@ -17,7 +17,7 @@ from django_tasks.signals import task_finished
 from backend.audit.log import record
 from backend.audit.models import Action
 from backend.datasets.files import files
-from backend.datasets.models import COPIES_LAST, FOLDER, UPLOADS_LAST, Copy, Dataset, Upload, stored_name
+from backend.datasets.models import COPIES_LAST, FOLDER, UPLOADS_LAST, Copy, Dataset, Making, Upload, stored_name
 from backend.datasets.profile import FileProblem
 from backend.datasets.room import room
 from backend.tasks.attempts import WorkerDiedAgainError
@@ -62,6 +62,8 @@ def make_copy(dataset_id: str) -> str:
     copy = Copy.objects.filter(dataset_id=dataset_id).select_related("dataset__team").first()
     if copy is None:
         return "deleted"
+    if copy.status == Making.READY:  # the last attempt has died after it was done
+        return "ready"
     target = Path(settings.FILE_UPLOAD_TEMP_DIR) / f"{uuid.uuid4().hex}.upload"
     try:
         with files().on_disk(str(copy.dataset.file.name)) as path:
@@ -79,7 +81,9 @@ def _keep(copy: Copy, made: Path) -> str:
     # An attempt before this one may have ended in between.
     default_storage.delete(copy.stored_name)
     with made.open("rb") as content:
-        default_storage.save(copy.stored_name, Made(content, str(made)))
+        saved = default_storage.save(copy.stored_name, Made(content, str(made)))
+    if saved != copy.stored_name:  # somebody else has written the same meanwhile
+        default_storage.delete(saved)
     with transaction.atomic():
         left = room(copy.dataset.team)
         if size <= left and copy.set_ready(size):
@@ -130,9 +134,9 @@ def remove_orphans() -> int:
     """Delete copies whose time is over, files that were never committed, and what uploads cut off have left."""
     copies = list(Copy.objects.filter(asked_at__lt=timezone.now() - COPIES_LAST))
     for copy in copies:
-        name = copy.stored_name  # of which the row's id is a part
-        copy.delete()
-        default_storage.delete(name)
+        # The file first: without its row, nobody would know that it has to go.
+        default_storage.delete(copy.stored_name)
+        Copy.objects.filter(pk=copy.pk, asked_at=copy.asked_at).delete()
     known = {str(pk) for model in (Dataset, Upload) for pk in model.objects.values_list("pk", flat=True)}
     names = _stored()
     orphans = [f"{FOLDER}/{name}" for name in names if Path(name).stem not in known and _is_ours(name)]

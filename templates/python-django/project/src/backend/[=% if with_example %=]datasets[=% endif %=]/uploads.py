@@ -157,7 +157,8 @@ def _finished(upload: Upload) -> Dataset:
     if not store.exists(name):
         if _missing(upload):
             raise Refused(409, f"{len(_missing(upload))} parts are missing.")
-        store.finish(name, upload.place)
+        if not store.exists(name):  # somebody may just have finished it
+            store.finish(name, upload.place)
     source = store.section(name, 0, min(START, upload.size))
     start = source.read(START)
     source.close()

@@ -44,7 +44,8 @@ class Key(Schema):
     expires_at: datetime | None
     last_used_at: datetime | None
     read_only: Annotated[bool, BeforeValidator(bool)]  # nothing means no
-    scopes: list[Scope] | None = Field(description="null: everything that its owner may, or may read")
+    # Any text: a key of a release before this one may have a scope that is no more.
+    scopes: list[str] | None = Field(description="null: everything that its owner may, or may read")
 
 
 class NewKey(Schema):

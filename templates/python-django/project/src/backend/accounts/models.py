@@ -148,7 +148,9 @@ class ApiKey(models.Model):
         """What it may do, in words."""
         if self.scopes is None:
             return "read everything" if self.read_only else "everything"
-        return ", ".join(Scope(scope).label for scope in self.scopes)
+        # Of a release before this one it may have a scope that is no more, and opens nothing.
+        known = dict(Scope.choices)
+        return ", ".join(str(known.get(scope, scope)) for scope in self.scopes)
 
     @staticmethod
     def hash(secret: str) -> str:
