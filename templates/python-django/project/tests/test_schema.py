@@ -36,13 +36,12 @@ OPERATIONS: dict[str, Any] = {
 }
 # All that there are, but what measures time.
 CHECKS = [check for check in checks.CHECKS.get_all() if check.__name__ != "max_response_time"]
-# What a schema cannot say.
-REFUSES_MORE = {
-    # That an expiry lies ahead, and that a key which only reads has no scope to write.
-    "POST /api/keys": [checks.positive_data_acceptance],
-[=% if with_example %=]    # That no file is empty.
-    "POST /api/datasets": [checks.positive_data_acceptance],
-[=% endif %=]}
+# What a schema cannot say: that an expiry lies ahead, that a key which only reads has no scope to write, and that no
+# file in a form is empty.
+FORMS = [
+    label for label, found in OPERATIONS.items() if "multipart/form-data" in found.get_request_payload_content_types()
+]
+REFUSES_MORE = {label: [checks.positive_data_acceptance] for label in ("POST /api/keys", *FORMS)}
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
