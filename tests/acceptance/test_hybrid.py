@@ -432,7 +432,7 @@ def release_commit(template: Path, version: str) -> str:
     pytest.fail(f"{version} was never released")
 
 
-@pytest.mark.full
+@pytest.mark.release
 def test_jobs_and_streaming_pass_everything_too(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path
 ) -> None:
