@@ -212,7 +212,7 @@ def test_a_person_reads_whole_words_from_the_first_answer_to_the_last_line(tmp_p
         ("What is the project called?", "my-shop" + ENTER),
         ("What does it do, in one sentence?", "\x15A shop of the things that nobody else has to sell" + ENTER),
         ("Under which licence?", ENTER),
-        ("Include the example", "y"),
+        ("Should it begin with its example", "y"),
         ("Include the notebook, which explores the data sets with polars?", "y"),
         ("Shall it be created?", ENTER),
     ):

@@ -130,7 +130,9 @@ WAITS = {
 }
 
 
-@pytest.mark.parametrize("broken", BREAKS)
+@pytest.mark.parametrize(
+    "broken", [pytest.param(each, marks=pytest.mark.full) if each in WAITS else each for each in BREAKS]
+)
 def test_each_break_is_found_in_its_step(
     stackgen: Stackgen, shop: Path, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,15 +144,17 @@ def cases() -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def case(version: str, row: Mapping[str, object], others: pytest.MarkDecorator) -> object:
-    """Everybody runs the synthetic release with one set of answers a stack; `others` tells who runs more of its."""
+    """Everybody runs the synthetic release with one set of answers of a stack; `others` tells who runs more of its."""
     one = row == rows(str(row["stack"]))[0]
-    marks = others if version == LAST and not one else () if version == LAST else pytest.mark.full
+    for_all = () if row["stack"] == ONE_STACK else pytest.mark.full
+    marks = others if version == LAST and not one else for_all if version == LAST else pytest.mark.full
     return pytest.param(
         version, row, id="-".join([version, *(str(row[key]) for key in row if key != "name")]), marks=marks
     )
 
 
 ASKED = questions.read(ROOT)
+ONE_STACK = ASKED.stacks()[seed() % len(ASKED.stacks())]
 CHOSEN = releases.chosen()
 EVERY_ANSWER = [case(version, row, pytest.mark.full) for version, row in cases()]
 ONE_OF_TODAY = [case(version, row, pytest.mark.release) for version, row in cases()]
@@ -360,6 +362,7 @@ SWITCHES = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("said", [True, False])
 @pytest.mark.parametrize("version", ["0.3.0", "0.6.1"])
 def test_a_hybrid_project_that_was_asked_keeps_what_it_said_of_jobs_and_streams(
@@ -390,7 +393,13 @@ def test_jobs_and_streams_are_switched_on_and_off_by_an_update_without_a_trace(b
         assert (content(made.path) == before) is (not said)
 
 
-@pytest.mark.parametrize("more", [{}, {"jobs": True, "rpc": "connect"}], ids=["plain", "jobs"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({}, id="plain"),
+        pytest.param({"jobs": True, "rpc": "connect"}, id="jobs", marks=pytest.mark.full),
+    ],
+)
 def test_the_example_of_a_go_service_is_taken_out_by_an_update_and_brought_back(
     bundle: str, fresh: Fresh, tmp_path: Path, more: Mapping[str, object]
 ) -> None:
@@ -432,7 +441,13 @@ def test_a_go_service_keeps_what_its_owner_has_changed_of_the_example(
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"deploy": "kubernetes", "ci": "gitlab", "data_tools": False}], ids=["plain", "kubernetes"]
+    "more",
+    [
+        pytest.param({}, id="plain"),
+        pytest.param(
+            {"deploy": "kubernetes", "ci": "gitlab", "data_tools": False}, id="kubernetes", marks=pytest.mark.full
+        ),
+    ],
 )
 def test_the_example_of_a_django_project_is_taken_out_by_an_update_and_brought_back(
     bundle: str, fresh: Fresh, tmp_path: Path, more: Mapping[str, object]
@@ -481,7 +496,6 @@ OTHERWISE: Mapping[str, Mapping[str, object]] = {
     "python-django": {"data_tools": False},
     "hybrid-node-python-ml": {"ml_training": "torch"},
 }
-ONE_STACK = ASKED.stacks()[seed() % len(ASKED.stacks())]
 
 
 @pytest.mark.parametrize(
