@@ -9,6 +9,7 @@ import pytest
 import templating
 import terminals
 import yaml
+from sizes import seed
 from terminals import CLEAR, DOWN, ENTER, SUBMIT, Asked, Player, check_boxes, in_whole_words, pick, write
 
 from stackgen import questions
@@ -67,8 +68,11 @@ def rows(stack: str) -> Iterator[dict[str, object]]:
 
 
 def is_quick(stack: str, place: int) -> bool:
-    """Two projects of Go, which has the conditions, and one of each other stack."""
-    return place < (2 if stack == "go" else 1)
+    """A project of Go, which has the conditions, and one of another stack, by the run's seed."""
+    return place == 0 and stack in {"go", OTHERS[seed() % len(OTHERS)]}
+
+
+OTHERS = [stack for stack in OURS.stacks() if stack != "go"]
 
 
 WIDTHS = (40, 80, 160)

@@ -196,7 +196,7 @@ def test_in_40_columns_questions_and_options_are_whole_and_each_option_is_explai
     finish(child)
 
 
-@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("columns", [40, pytest.param(80, marks=pytest.mark.full)])
 def test_a_person_reads_whole_words_from_the_first_answer_to_the_last_line(tmp_path: Path, columns: int) -> None:
     given = ["--ai", "none", "--team", "mixed", "-d", "owner=y", "-d", "ci=none", "-d", "deploy=docker", "--no-git"]
     template = str(templating.questions_alone(tmp_path / "ours"))

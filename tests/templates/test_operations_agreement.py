@@ -50,6 +50,7 @@ def test_each_kind_of_address_has_its_port(tmp_path: Path) -> None:
     assert agreement.documented_ports([page]) == {465, 587, 4318, 6432}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("stack", ["python-django", "hybrid-node-python-ml"])
 def test_pipelines_test_the_python_that_the_images_have(
     projects_of: Callable[[str], list[Project]], stack: str
@@ -64,6 +65,7 @@ def test_pipelines_test_the_python_that_the_images_have(
 PINNING = (*DOCKERFILES, ".github/workflows/*.yml", ".gitlab-ci.yml", "Makefile", ".devcontainer/*.json")
 
 
+@pytest.mark.full
 @every_stack
 def test_renovate_finds_every_tool_that_is_pinned_and_looks_for_no_image_of_our_own(
     projects_of: Callable[[str], list[Project]], stack: str

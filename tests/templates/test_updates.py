@@ -384,6 +384,7 @@ def test_a_hybrid_project_that_was_asked_keeps_what_it_said_of_jobs_and_streams(
         assert f"#{variable}={str(said).lower()}\n" in documented
 
 
+@pytest.mark.full
 def test_jobs_and_streams_are_switched_on_and_off_by_an_update_without_a_trace(bundle: str, tmp_path: Path) -> None:
     made = make(bundle, NEXT, {"stack": "hybrid-node-python-ml", "name": NAME}, tmp_path / "made")
     before = content(made.path)
@@ -393,13 +394,8 @@ def test_jobs_and_streams_are_switched_on_and_off_by_an_update_without_a_trace(b
         assert (content(made.path) == before) is (not said)
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        pytest.param({}, id="plain"),
-        pytest.param({"jobs": True, "rpc": "connect"}, id="jobs", marks=pytest.mark.full),
-    ],
-)
+@pytest.mark.full
+@pytest.mark.parametrize("more", [{}, {"jobs": True, "rpc": "connect"}], ids=["plain", "jobs"])
 def test_the_example_of_a_go_service_is_taken_out_by_an_update_and_brought_back(
     bundle: str, fresh: Fresh, tmp_path: Path, more: Mapping[str, object]
 ) -> None:
@@ -440,14 +436,9 @@ def test_a_go_service_keeps_what_its_owner_has_changed_of_the_example(
     assert {name for name in today if after[name] != today[name]} == set()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
-    "more",
-    [
-        pytest.param({}, id="plain"),
-        pytest.param(
-            {"deploy": "kubernetes", "ci": "gitlab", "data_tools": False}, id="kubernetes", marks=pytest.mark.full
-        ),
-    ],
+    "more", [{}, {"deploy": "kubernetes", "ci": "gitlab", "data_tools": False}], ids=["plain", "kubernetes"]
 )
 def test_the_example_of_a_django_project_is_taken_out_by_an_update_and_brought_back(
     bundle: str, fresh: Fresh, tmp_path: Path, more: Mapping[str, object]
