@@ -16,10 +16,11 @@ from django.core.files.base import ContentFile
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from backend.accounts.models import ApiKey, User
 from backend.core.middleware import SecurityHeaders
-from backend.datasets import tasks
+from backend.datasets import tasks, uploads
 from backend.datasets.files import BrokeOffError, Folder, files
 from backend.datasets.models import UPLOADS_LAST, Dataset, Upload
 from backend.teams.models import Membership, Role, Team
@@ -103,6 +104,30 @@ def stored() -> list[str]:
 
 def numbers(upload: dict[str, Any]) -> list[int]:
     return [part["number"] for part in upload["missing"]]
+
+
+@pytest.mark.parametrize("moment", ["before its parts are made a file", "before it is kept"])
+def test_of_two_who_finish_an_upload_at_once_both_get_the_same_data_set(
+    place: str, api: Api, team: Team, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    upload = begin(api, team).json()
+    for part in upload["missing"]:
+        send(api, part)
+    path, answers = f"/uploads/{upload['id']}/finish", []
+    where, what = (files().__class__, "finish") if moment.endswith("file") else (uploads, "check_start")
+    go_on = getattr(where, what)
+
+    def other_first(*arguments: Any) -> Any:
+        monkeypatch.setattr(where, what, go_on)
+        answers.append(api("POST", path))
+        return go_on(*arguments)
+
+    monkeypatch.setattr(where, what, other_first)
+    answers.append(api("POST", path))
+    assert [answer.status_code for answer in answers] == [202, 202], (place, answers[-1].content)
+    assert answers[0].json() == answers[1].json()
+    assert (Upload.objects.count(), Dataset.objects.count(), len(stored())) == (0, 1, 1)
+    assert DBTaskResult.objects.count() == 1
 
 
 def test_an_upload_goes_on_where_it_broke_off(

@@ -145,12 +145,16 @@ class Bucket(Storage):
                 return None
 
     def finish(self, name: str, place: str) -> None:
-        """Make a file of the parts."""
+        """Make a file of the parts, unless somebody else has just done it."""
         with asking():
-            parts = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in self._parts(name, place)]
-            self.client.complete_multipart_upload(
-                Bucket=self.name, Key=name, UploadId=place, MultipartUpload={"Parts": parts}
-            )
+            try:
+                parts = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in self._parts(name, place)]
+                self.client.complete_multipart_upload(
+                    Bucket=self.name, Key=name, UploadId=place, MultipartUpload={"Parts": parts}
+                )
+            except self.client.exceptions.NoSuchUpload:
+                if not self.exists(name):
+                    raise
 
     def abandon(self, name: str, place: str) -> None:
         """Forget the parts; those of a file that has become one are forgotten already."""

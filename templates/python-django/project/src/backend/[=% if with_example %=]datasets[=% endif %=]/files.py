@@ -126,13 +126,17 @@ class Folder(FileSystemStorage):
         return {int(number): int(length) for number, length in found}
 
     def finish(self, name: str, place: str) -> None:
-        """Make a file of the parts."""
+        """Make a file of the parts, unless somebody else has just done it."""
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
         arrived = _arriving(place) / WHOLE
-        if self.file_permissions_mode is not None:
-            arrived.chmod(self.file_permissions_mode)
-        os.replace(arrived, target)  # noqa: PTH105 - so that a test can see that nothing is copied
+        try:
+            if self.file_permissions_mode is not None:
+                arrived.chmod(self.file_permissions_mode)
+            os.replace(arrived, target)  # noqa: PTH105 - so that a test can see that nothing is copied
+        except FileNotFoundError:
+            if not target.exists():
+                raise
         self.abandon(name, place)
 
     def abandon(self, _name: str, place: str) -> None:

@@ -155,10 +155,9 @@ def _finished(upload: Upload) -> Dataset:
     name, store = stored_name(upload), files()
     # The last attempt may have ended in between.
     if not store.exists(name):
-        if _missing(upload):
-            raise Refused(409, f"{len(_missing(upload))} parts are missing.")
-        if not store.exists(name):  # somebody may just have finished it
-            store.finish(name, upload.place)
+        if missing := _missing(upload):
+            raise Refused(409, f"{len(missing)} parts are missing.")
+        store.finish(name, upload.place)
     source = store.section(name, 0, min(START, upload.size))
     start = source.read(START)
     source.close()
