@@ -115,9 +115,23 @@ BREAKS = (
     Break(
         "an upload is finished while parts are missing",
         f"{SRC}/datasets/uploads.py",
-        "        if _missing(upload):",
-        "        if False:",
+        "        if missing := _missing(upload):",
+        "        if missing := []:",
         "datasets/test_uploads.py::test_an_upload_goes_on_where_it_broke_off",
+    ),
+    Break(
+        "who finishes an upload a moment later gets an error",
+        f"{SRC}/datasets/files.py",
+        "            if not target.exists():\n                raise\n",
+        "            raise\n",
+        "datasets/test_uploads.py::test_of_two_who_finish_an_upload_at_once_both_get_the_same_data_set",
+    ),
+    Break(
+        "a copy is forgotten before its file",
+        f"{SRC}/datasets/tasks.py",
+        "        default_storage.delete(copy.stored_name)\n        Copy.objects",
+        "        Copy.objects.filter(pk=copy.pk).delete()\n        default_storage.delete(copy.stored_name)\n        Copy.objects",
+        "datasets/test_copies.py::test_a_copy_whose_file_cannot_be_deleted_is_known_until_it_can",
     ),
     Break(
         "everybody goes on with an upload",

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from backend.audit.models import Action, Entry
 from backend.datasets import profiler, tasks
+from backend.datasets.files import FilesAwayError
 from backend.datasets.models import COPIES_LAST, Copy, Dataset
 from backend.datasets.profile import FileProblem, Kind
 from backend.datasets.reader import read
@@ -281,6 +282,22 @@ def test_a_copy_goes_after_a_day_and_with_its_data_set(
     with django_capture_on_commit_callbacks(execute=True):
         assert api("DELETE", f"/datasets/{dataset.pk}").status_code == 204
     assert (Copy.objects.count(), {original, copied} & set(names())) == (0, set())
+
+
+def test_a_copy_whose_file_cannot_be_deleted_is_known_until_it_can(
+    api: Api, dataset: Dataset, run_tasks: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_name: str) -> None:
+        raise FilesAwayError("no bucket")
+
+    api("POST", f"/datasets/{dataset.pk}/copy")
+    run_tasks()
+    Copy.objects.update(asked_at=timezone.now() - COPIES_LAST - timedelta(seconds=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(default_storage, "delete", away)
+        with pytest.raises(FilesAwayError):
+            tasks.remove_orphans.call()
+    assert (Copy.objects.count(), tasks.remove_orphans.call(), Copy.objects.count()) == (1, 1, 0)
 
 
 def test_a_copy_of_what_was_deleted_meanwhile_is_not_kept(
