@@ -130,7 +130,8 @@ BREAKS = (
         "a copy is forgotten before its file",
         f"{SRC}/datasets/tasks.py",
         "        default_storage.delete(copy.stored_name)\n        Copy.objects",
-        "        Copy.objects.filter(pk=copy.pk).delete()\n        default_storage.delete(copy.stored_name)\n        Copy.objects",
+        "        Copy.objects.filter(pk=copy.pk).delete()\n"
+        "        default_storage.delete(copy.stored_name)\n        Copy.objects",
         "datasets/test_copies.py::test_a_copy_whose_file_cannot_be_deleted_is_known_until_it_can",
     ),
     Break(
