@@ -130,6 +130,7 @@ def test_a_stack_is_made_by_answering_at_a_terminal(
     assert recorded(project) == answers == by_copier(ours, tmp_path / "copier", answers)
 
 
+@pytest.mark.full
 def test_questions_of_every_type_are_asked_at_a_terminal(tmp_path: Path) -> None:
     template = templating.every_kind(tmp_path / "template")
     wanted: dict[str, object] = {

@@ -91,7 +91,7 @@ def surroundings(project: Path, bin_: Path) -> Mapping[str, str]:
     }
 
 
-@pytest.mark.parametrize("host", ["github", "gitlab"])
+@pytest.mark.parametrize("host", ["github", pytest.param("gitlab", marks=pytest.mark.full)])
 def test_an_update_becomes_a_request_once_and_a_conflict_stands_in_it(project: Path, host: str) -> None:
     origin = project.parent / "origin.git"
     readme = project / "readme.txt"
