@@ -144,3 +144,15 @@ def test_whom_a_team_has_invited_may_sign_up(team: Team, settings: Any) -> None:
     token = {"X-Session-Token": signed_up(Client())}
     listed = Client().get("/api/invitations", headers=token).json()["items"]
     assert [item["id"] for item in listed] == [str(invitation.pk)]
+
+
+@pytest.mark.parametrize("sent", ["nonsense", [], {}, 7, {"email": None}], ids=str)
+def test_who_signs_up_without_an_address_is_refused_where_one_must_be_invited(
+    team: Team, settings: Any, sent: Any
+) -> None:
+    settings.ALLOW_SIGN_UP = "invited"
+    refused = post(Client(), SIGNUP.format("app"), sent)
+    assert refused.status_code in {400, 403}, refused.content
+    page = Client().post("/accounts/signup/", {"password1": PASSWORD})
+    assert (page.status_code, "email" in page.content.decode()) == (200, False)
+    assert list(User.objects.all()) == [team.memberships.get().user]

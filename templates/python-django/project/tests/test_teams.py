@@ -196,6 +196,19 @@ def test_what_is_no_address_cannot_be_invited(api: Api, team: Team) -> None:
         assert api("POST", f"/teams/{team.pk}/invitations", {"email": email}).status_code == 422
 
 
+@pytest.mark.parametrize(("frontend", "told"), [("https://app.example.com", " at https://app.example.com"), ("", "")])
+def test_the_mail_tells_where_an_invitation_is_accepted_by_whom_and_until_when(
+    api: Api, team: Team, run_tasks: Callable[[], int], settings: Any, frontend: str, told: str
+) -> None:
+    settings.FRONTEND = frontend
+    until = api("POST", f"/teams/{team.pk}/invitations", {"email": "eve@example.com"}).json()["expires_at"][:10]
+    run_tasks()
+    body = " ".join(str(mail.outbox[0].body).split())
+    assert ("https://" in body) is bool(frontend)
+    for part in ("ada@example.com", "Analysts", told, until):
+        assert part in body, body
+
+
 def test_the_name_of_a_team_is_no_header_of_the_mail(api: Api, team: Team, run_tasks: Callable[[], int]) -> None:
     Team.objects.update(name="Us\r\nBcc: everybody@example.com")
     api("POST", f"/teams/{team.pk}/invitations", {"email": "eve@example.com"})
