@@ -172,3 +172,9 @@ def test_an_address_that_a_header_only_claims_breaks_nothing(api: Api, settings:
 def test_every_action_has_words_and_what_has_none_is_shown_as_it_is() -> None:
     assert all(Entry(action=action).words == action.label for action in Action)
     assert Entry(action="shop.closed").words == "shop.closed"
+
+
+def test_an_entry_is_a_sentence() -> None:
+    by_ada = Entry(action="shop.closed", actor="ada@example.com", object_name="Ours")
+    assert str(by_ada) == "ada@example.com shop.closed Ours"
+    assert str(Entry(action="shop.closed", object_name="Ours")) == "somebody shop.closed Ours"

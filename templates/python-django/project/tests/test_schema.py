@@ -13,6 +13,7 @@ from schemathesis import checks
 from schemathesis.core.result import Ok
 
 from backend.accounts.models import User
+from backend.core.problems import _field
 from backend.teams.models import Team
 from backend.wsgi import application
 
@@ -74,3 +75,17 @@ def test_the_tests_leave_alone_the_database_that_they_are_told_of() -> None:
     with connection.cursor() as cursor:
         cursor.execute("select current_database()")
         assert cursor.fetchone()[0].startswith("test_")
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        (("body", "data", "teams", 0), "teams.0"),
+        (("body", "file"), "file"),
+        (("body",), "body"),
+        (("query", "price", "above"), "price.above"),
+        (("path", "team_id"), "team_id"),
+    ],
+)
+def test_a_field_is_named_as_clients_know_it(location: tuple[Any, ...], told: str) -> None:
+    assert _field(location) == told

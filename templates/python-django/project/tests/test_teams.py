@@ -196,16 +196,16 @@ def test_what_is_no_address_cannot_be_invited(api: Api, team: Team) -> None:
         assert api("POST", f"/teams/{team.pk}/invitations", {"email": email}).status_code == 422
 
 
-@pytest.mark.parametrize(("frontend", "told"), [("https://app.example.com", " at https://app.example.com"), ("", "")])
+@pytest.mark.parametrize("frontend", ["https://app.example.com", ""])
 def test_the_mail_tells_where_an_invitation_is_accepted_by_whom_and_until_when(
-    api: Api, team: Team, run_tasks: Callable[[], int], settings: Any, frontend: str, told: str
+    api: Api, team: Team, run_tasks: Callable[[], int], settings: Any, frontend: str
 ) -> None:
     settings.FRONTEND = frontend
     until = api("POST", f"/teams/{team.pk}/invitations", {"email": "eve@example.com"}).json()["expires_at"][:10]
     run_tasks()
     body = " ".join(str(mail.outbox[0].body).split())
-    assert ("https://" in body) is bool(frontend)
-    for part in ("ada@example.com", "Analysts", told, until):
+    assert (" at " in body) is bool(frontend)
+    for part in ("ada@example.com", "Analysts", frontend, until):
         assert part in body, body
 
 

@@ -60,5 +60,6 @@ def test_a_header_without_rows_is_a_frame_without_rows(tmp_path: Path) -> None:
 
 def test_a_parquet_file_keeps_its_types(tmp_path: Path) -> None:
     frame = pl.DataFrame({"number": [1, None], "names": [["a"], []], "day": [date(2026, 1, 31), None]})
-    frame.write_parquet(tmp_path / "data.parquet")
-    assert to_frame(tmp_path / "data.parquet", "parquet").equals(frame)
+    # A name that would be a pattern of names is one all the same.
+    frame.write_parquet(tmp_path / "data[1].parquet")
+    assert to_frame(tmp_path / "data[1].parquet", "parquet").equals(frame)

@@ -83,10 +83,11 @@ def test_a_file_is_uploaded_by_the_form_and_its_page_shows_what_is_in_it(
     assert arrived.redirect_chain[-1][0] == reverse("dataset", args=[Dataset.objects.get().pk])
     assert "data-live" in text(arrived)
     assert "No worker is running" in text(arrived)
+    assert "No worker is running" in text(browser.open("/datasets/"))
     run_tasks()
     ready = text(browser.open(arrived.redirect_chain[-1][0]))
     assert "data-live" not in ready
-    assert "No worker is running" not in ready
+    assert "No worker is running" not in ready + text(browser.open("/datasets/"))
     assert ready.count('role="img"') == 4
     assert ("<td>Apple</td>" in ready, '<td class="missing">missing</td>' in ready) == (True, True)
     assert f"/api/datasets/{Dataset.objects.get().pk}/file" in ready
