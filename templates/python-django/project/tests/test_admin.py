@@ -94,3 +94,12 @@ def test_a_person_is_added_without_a_user_name(staff: Client) -> None:
     added = staff.post("/admin/accounts/user/add/", form)
     assert added.status_code == 302, added.context["errors"]
     assert User.objects.get(email="new@example.com").check_password(PASSWORD)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("left", ["username", "password"])
+def test_half_of_what_signs_in_is_asked_for_again(settings: Any, left: str) -> None:
+    settings.OTHER_DOORS = False
+    sent = {"username": "ada@example.com", "password": PASSWORD}
+    answer = Client().post("/admin/login/", {**sent, left: ""})
+    assert (answer.status_code, "This field is required." in answer.content.decode()) == (200, True)
