@@ -16,6 +16,7 @@ from django.utils import timezone
 from backend.audit.models import Action, Entry
 from backend.datasets import profiler, tasks
 from backend.datasets.files import FilesAwayError
+from backend.datasets.frames import to_frame
 from backend.datasets.models import COPIES_LAST, Copy, Dataset
 from backend.datasets.profile import FileProblem, Kind
 from backend.datasets.reader import read
@@ -119,6 +120,20 @@ def test_a_table_in_parquet_becomes_the_same_table_in_csv(tmp_path: Path) -> Non
         "exact": [1.1, None, 2.2],
     }
     assert [text.count(value) for value in (',"a ""b""\nc",', ',"",', "whole,real")] == [2_000, 2_000, 1]
+
+
+def test_columns_that_are_not_read_at_once_stay_in_their_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, target = tmp_path / "data.csv", tmp_path / "copy.parquet"
+    table = pl.DataFrame({f"c{n}": [f"{row} of {n}" if n % 2 else row + n for row in range(500)] for n in range(7)})
+    table.write_csv(file)
+    monkeypatch.setattr("backend.datasets.engine.COLUMNS_AT_ONCE", 3)
+    monkeypatch.setattr("backend.datasets.csv_file.BLOCK", 5_000)
+    monkeypatch.setattr("backend.datasets.engine.BYTES_PER_COLUMN", 1)
+    rewrite(file, "csv", target, MOST)
+    assert pl.read_parquet(target).equals(table)
+    assert to_frame(file, "csv").equals(table)
 
 
 def test_what_csv_has_no_place_for_is_said(tmp_path: Path) -> None:

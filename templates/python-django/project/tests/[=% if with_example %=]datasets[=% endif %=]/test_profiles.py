@@ -292,6 +292,22 @@ def test_a_file_of_two_thousand_columns_is_profiled(tmp_path: Path) -> None:
     assert (found.rows, len(found.columns), found.columns[-1].maximum) == (2, 2_000, "1999")
 
 
+def test_columns_that_are_not_read_at_once_are_profiled_as_if_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ",".join(f"c{number}" for number in range(7))
+    rows = [",".join(str((row * 31 + n * 7) % 11) for n in range(7)) for row in range(2_000)]
+    text = "\n".join([names, *rows, "1,2", "text,,,,,,3"])  # one row is short
+    monkeypatch.setattr("backend.datasets.csv_file.BLOCK", 5_000)
+    monkeypatch.setattr("backend.datasets.engine.BYTES_PER_COLUMN", 1)
+    whole = of(tmp_path, text)
+    assert (whole.rows, whole.columns[6].missing, whole.columns[0].kind) == (2_002, 1, Kind.TEXT)
+    monkeypatch.setattr("backend.datasets.engine.COLUMNS_AT_ONCE", 3)
+    assert of(tmp_path, text) == whole
+    with pytest.raises(FileProblem, match="more values than"):
+        of(tmp_path, f"{names}\n1,2,3,4,5,6,7,8\n")
+
+
 def test_a_file_that_takes_too_much_memory_or_time_is_refused_and_the_worker_lives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,11 +327,12 @@ def test_a_file_that_takes_too_much_memory_or_time_is_refused_and_the_worker_liv
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a process to such a limit")
-@pytest.mark.parametrize(("shape", "mebibytes"), [("long", 310), ("wide", 24), ("many values", 24)])
+@pytest.mark.parametrize(("shape", "mebibytes"), [("long", 310), ("wide", 24), ("wider", 2), ("many values", 24)])
 def test_a_large_file_is_profiled_within_the_limit(tmp_path: Path, shape: str, mebibytes: int) -> None:
     rows = {
         "long": "".join(f"{number},{number % 7},{'x' * 1500}{number}\n" for number in range(2000)),
         "wide": "".join(",".join(str((row * 7919 + n) % 9973) for n in range(1000)) + "\n" for row in range(700)),
+        "wider": "".join(",".join(f"text {row * n:09} of it" for n in range(5000)) + "\n" for row in range(10)),
         "many values": "".join(f"{number * 48271 % 999983},{number * 69621 % 999979}\n" for number in range(250_000)),
     }[shape].encode()
     file = tmp_path / "large.csv"
@@ -332,7 +349,7 @@ def test_the_limit_limits_something(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file = tmp_path / "data.csv"
     file.write_bytes(b"a,b\n" + b"1,2\n" * 1_000_000)
     monkeypatch.setattr(profiler, "MEBIBYTES", 40)
-    with pytest.raises(FileProblem, match="more than 40 MiB of memory"):
+    with pytest.raises(FileProblem, match="more than 40 MiB of memory: write shorter values or fewer columns"):
         profiler.profile(file, "csv")
 
 

@@ -15,7 +15,9 @@ FIRST_ROWS = 1_000
 MOST_READS = 200
 MAX_ROWS = 250_000
 WIDE_BYTES = 8 * 1024 * 1024
-BYTES_PER_COLUMN = 64 * 1024
+BYTES_PER_COLUMN = 16 * 1024
+# Of a CSV file: each column of a part takes tens of kilobytes, however few its values are.
+COLUMNS_AT_ONCE = 250
 BATCH_BYTES = 8 * 1024 * 1024
 MAX_CELLS_PER_BYTE = 100
 ALWAYS_ALLOWED_CELLS = 10_000_000
@@ -33,22 +35,25 @@ class CsvTable:
         self.names = self.layout.names
         self.known: list[Form | None] = [None] * len(self.names)
 
-    def parts(self, _columns: list[int]) -> Iterator[Part]:
-        """Give the rows of one block after the other, with the columns named by their position."""
+    def parts(self, columns: list[int]) -> Iterator[Part]:
+        """Give the rows of one block after the other, some columns at a time, each named by its position."""
         # polars' own streams run ahead of the one who reads them, and end up holding the whole file.
         schema = {str(position): pl.String for position in range(len(self.names))}
-        row = 0
+        row = rows = 0
         for block in self._blocks():
-            part = pl.read_csv(
-                block,
-                schema=schema,
-                has_header=False,
-                separator=self.layout.delimiter,
-                raise_if_empty=False,
-                missing_columns="insert",  # polars allows every row to be short, but not the first of a block
-            )
-            yield row, part
-            row += len(part)
+            for start in range(0, len(columns), COLUMNS_AT_ONCE):
+                part = pl.read_csv(
+                    block,
+                    columns=columns[start : start + COLUMNS_AT_ONCE],
+                    schema=schema,
+                    has_header=False,
+                    separator=self.layout.delimiter,
+                    raise_if_empty=False,
+                    missing_columns="insert",  # polars allows every row to be short, but not the first of a block
+                )
+                yield row, part
+                rows = len(part)
+            row += rows
 
     def _blocks(self) -> Iterator[bytes]:
         """Join blocks of a wide table: each column costs something for every block, however few rows there are."""

@@ -18,10 +18,12 @@ def to_frame(path: Path, file_format: str) -> pl.DataFrame:
 
 
 def _columns(opened: CsvTable) -> Iterator[pl.Series]:
-    parts = [part for _, part in opened.parts([])]
-    for position, name in enumerate(opened.names):
-        texts = [part[str(position)] for part in parts]
-        yield understood(pl.concat(texts) if texts else pl.Series(dtype=pl.String)).alias(name)
+    texts: list[list[pl.Series]] = [[] for _ in opened.names]
+    for _, part in opened.parts(list(range(len(texts)))):
+        for values in part:
+            texts[int(values.name)].append(values)
+    for name, parts in zip(opened.names, texts, strict=True):
+        yield understood(pl.concat(parts) if parts else pl.Series(dtype=pl.String)).alias(name)
 
 
 def understood(text: pl.Series) -> pl.Series:

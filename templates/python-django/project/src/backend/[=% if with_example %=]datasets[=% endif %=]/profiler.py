@@ -22,8 +22,9 @@ def rewrite(path: Path, file_format: str, target: Path, most: int) -> None:
     _run("rewriter", path, file_format, target, most)
 
 
-def _run(module: str, *about: object) -> bytes:
-    command = [sys.executable, "-m", f"backend.datasets.{module}", *map(str, about), str(MEBIBYTES), str(SECONDS)]
+def _run(module: str, path: Path, file_format: str, *more: object) -> bytes:
+    about = (path, file_format, *more, MEBIBYTES, SECONDS)
+    command = [sys.executable, "-m", f"backend.datasets.{module}", *map(str, about)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 - no shell
     except subprocess.TimeoutExpired:
@@ -36,7 +37,8 @@ def _run(module: str, *about: object) -> bytes:
     if done.returncode == OUT_OF_TIME:
         raise FileProblem(_too_long())
     if done.returncode in {TOO_LARGE, KILLED, ABORTED} or "MemoryError" in errors:
-        msg = f"Reading the file takes more than {MEBIBYTES} MiB of memory: write shorter values or smaller row groups."
+        fewer = "smaller row groups" if file_format == "parquet" else "fewer columns"
+        msg = f"Reading the file takes more than {MEBIBYTES} MiB of memory: write shorter values or {fewer}."
         raise FileProblem(msg)
     msg = f"The {module} ended with {done.returncode}: {errors[-2000:]}"
     raise RuntimeError(msg)

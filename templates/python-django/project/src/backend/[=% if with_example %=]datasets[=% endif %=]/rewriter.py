@@ -7,6 +7,8 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 os.environ.setdefault("POLARS_MAX_THREADS", str(min(4, os.cpu_count() or 1)))
@@ -48,15 +50,20 @@ def _to_parquet(path: Path, target: Path) -> None:
     """Give each column the type that the profile tells of, for which all of the file is read before."""
     opened = CsvTable(path)
     columns = [Facts(Limits.of(len(opened.names))) for _ in opened.names]
-    for _, part in opened.parts([]):
-        for facts, values in zip(columns, part, strict=True):
-            facts.learn(values)
+    every = list(range(len(columns)))
+    for _, part in opened.parts(every):
+        for values in part:
+            columns[int(values.name)].learn(values)
     kinds = [_kind(facts) for facts in columns]
 
     def parts(*_asked: object) -> Iterator[pl.DataFrame]:
-        for _, part in opened.parts([]):
-            cells = zip(opened.names, part, columns, kinds, strict=True)
-            yield pl.DataFrame([_cells(text, facts, kind).alias(name) for name, text, facts, kind in cells])
+        for _, together in groupby(opened.parts(every), key=itemgetter(0)):
+            cells = [
+                _cells(text, columns[position], kinds[position]).alias(opened.names[position])
+                for _, part in together
+                for position, text in zip(map(int, part.columns), part, strict=True)
+            ]
+            yield pl.DataFrame(cells)
 
     table = register_io_source(parts, schema=dict(zip(opened.names, kinds, strict=True)))
     rows = max(facts.rows for facts in columns)
