@@ -23,6 +23,7 @@ SIZES = {"": (), "all": ("full",), "release": ("full", "release")}
 ENDS_WELL = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
 MARKERS = {"full": f"runs with {VARIABLE}=all", "release": f"runs with {VARIABLE}=release"}
 REPEATED = "repeated"
+LONGEST = 3600
 ENGINE, NO_ENGINE = "engine", "STACKGEN_WITHOUT_ENGINE"
 
 
@@ -47,6 +48,11 @@ def seed() -> int:
     return int(os.environ.setdefault(SEED, str(random.randrange(1_000_000))))
 
 
+def in_turn(place: int, of: int) -> pytest.MarkDecorator:
+    """Give the size of one of several long tests: a run of everything does the one that its seed chooses."""
+    return pytest.mark.full if seed() % of == place else pytest.mark.release
+
+
 def without_engine() -> str:
     """Tell why this machine is known to start no Docker engine, nothing where nobody has said so."""
     return os.environ.get(NO_ENGINE, "")
@@ -57,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: {meaning}")
     config.addinivalue_line("markers", f"{REPEATED}: runs without {VARIABLE}, with which another test does the same")
     config.addinivalue_line("markers", f"{ENGINE}: needs a Docker engine, which root starts")
+    config.addinivalue_line("markers", "timeout(seconds): how long a test may take, after pytest-timeout")
     size = os.environ.get(VARIABLE, "")
     if size not in SIZES:
         raise pytest.UsageError(f"{VARIABLE} is {size!r}; it may be {' or '.join(filter(None, SIZES))}, or not set")
@@ -89,6 +96,9 @@ class Size:
                 self.left_out[names[-1]] += 1
             else:
                 chosen.append(item)
+        if self.size == "release":  # whose tests are longer
+            for item in chosen:
+                item.add_marker(pytest.mark.timeout(LONGEST))
         chosen.sort(
             key=lambda item: LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else len(LONG_FILES)
         )

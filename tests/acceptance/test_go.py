@@ -20,7 +20,7 @@ import verifying
 import working_page
 from museum import repository_of_today
 from processes import Answer, closed_to_others, free_port
-from sizes import is_release, seed
+from sizes import in_turn, is_release, seed
 
 import hatch_build
 import stackgen.render
@@ -91,7 +91,10 @@ def generate(render: Callable[..., Path], sh: Sh, go: dict[str, str]) -> Callabl
     return make
 
 
-@pytest.fixture(params=by_everybody(SERVICE, BOTH, CLI, JOBS, BARE_ALL, BARE), ids=label)
+OTHERS = (pytest.param(each, marks=in_turn(place, 3)) for place, each in enumerate((CLI, JOBS, BARE_ALL)))
+
+
+@pytest.fixture(params=[*by_everybody(SERVICE, BOTH, BARE), *OTHERS], ids=label)
 def project(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
     return generate(request.param)
 

@@ -18,7 +18,7 @@ import verifying
 import working_page
 from breaks import Break, a_few, assert_all_have_a_place
 from museum import git, repository_of_today
-from sizes import seed
+from sizes import in_turn
 from storage import certificates, packed, storage
 from test_node_ts import Browser, sign_up
 
@@ -294,7 +294,7 @@ BREAKS = (
 )
 
 
-@pytest.mark.full
+@in_turn(0, 3)
 def test_a_break_in_the_service_turns_its_test_red(project: Path, environment: Environment) -> None:
     assert_all_have_a_place(BREAKS, project)
     for broken in BREAKS:
@@ -360,7 +360,7 @@ BREAKS_OF_ANSWERS = (
 )
 
 
-@pytest.mark.full
+@in_turn(1, 3)
 def test_a_break_in_answers_turns_its_test_red(scratch: Path, environment: Environment) -> None:
     assert_all_have_a_place(BREAKS_OF_ANSWERS, scratch)
     for broken in a_few(BREAKS_OF_ANSWERS):
@@ -379,7 +379,7 @@ export const notes = pgTable('notes', { body: text('body').notNull() });
 """
 
 
-@pytest.mark.full
+@in_turn(2, 3)
 def test_a_project_of_an_old_release_gets_jobs_and_switches_them_on(
     project: Path, environment: Environment, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
@@ -462,12 +462,8 @@ def test_what_the_template_derives_from_its_code_is_what_the_code_says(
     assert list(hybrid_contracts.outdated(project)) == []
 
 
-# Two longer ones, of which a run does one, by its seed.
-TORCH_OR_REGRESSION = seed() % 2 == 0
-
-
 # The tensor is the task of `test_jobs_and_streaming_pass_everything_too`.
-@(pytest.mark.release if TORCH_OR_REGRESSION else pytest.mark.full)
+@in_turn(0, 3)
 @pytest.mark.parametrize("task", ["regression", pytest.param("tensor", marks=pytest.mark.release)])
 def test_the_other_tasks_train_serve_and_agree_too(
     render: Callable[..., Path], project: Path, environment: Environment, tmp_path: Path, task: str
@@ -594,7 +590,7 @@ BREAKS_OF_SEARCH = (
 )
 
 
-@pytest.mark.full
+@in_turn(2, 3)
 def test_texts_are_trained_on_embedded_and_near_to_their_like(
     render: Callable[..., Path], environment: Environment, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
@@ -920,7 +916,7 @@ def predict(browser: Browser, organization: str) -> object:
 @pytest.mark.parametrize(
     "task",
     [
-        pytest.param("classification", marks=pytest.mark.full if TORCH_OR_REGRESSION else pytest.mark.release),
+        pytest.param("classification", marks=in_turn(1, 3)),
         pytest.param("text", marks=pytest.mark.release),
     ],
 )

@@ -146,6 +146,34 @@ def test_the_processes_of_a_run_share_a_seed_that_is_printed_and_can_be_given(
     assert len(seeds) == 2
 
 
+TURNS = """\
+import sizes
+
+@sizes.in_turn(0, 2)
+def test_even(): assert sizes.seed() % 2 == 0
+
+@sizes.in_turn(1, 2)
+def test_odd(): assert sizes.seed() % 2 == 1
+"""
+
+
+def test_of_long_tests_that_take_turns_the_seed_chooses_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in ("4", "5"):
+        monkeypatch.setenv("STACKGEN_SEED", number)
+        done = run(tmp_path, "all", "0", TURNS)
+        assert "1 passed" in done.stdout.splitlines()[-1]
+        assert "1 test left out; STACKGEN_TESTS=release" in done.stdout
+        assert "1 failed, 1 passed" in run(tmp_path, "release", "0", TURNS).stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("size", "limit"), [("all", "None"), ("release", "Mark(name='timeout', args=(3600,), kwargs={})")]
+)
+def test_what_precedes_a_release_may_take_longer(tmp_path: Path, size: str, limit: str) -> None:
+    content = "def test_limit(request): raise ValueError(request.node.get_closest_marker('timeout'))\n"
+    assert f"ValueError: {limit}" in run(tmp_path, size, "0", content).stdout
+
+
 def test_the_files_that_are_begun_first_are_there() -> None:
     assert set(LONG_FILES) <= {path.name for path in TESTS.glob("*/test_*.py")}
 
