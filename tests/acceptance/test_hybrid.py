@@ -160,7 +160,7 @@ def test_what_goes_with_a_change_works_and_changes_nothing_yet(project: Path, en
     assert processes.sh("git status --porcelain", project, environment).stdout == ""
 
 
-@pytest.mark.full
+@in_turn(0, 3)  # with those of node-ts and python-django
 def test_stackgen_verifies_it_with_both_halves(project: Path, environment: Environment) -> None:
     verifying.assert_proven(project, environment, "install", "tests")
 

@@ -21,7 +21,7 @@ import pytest
 import verifying
 import working_page
 from following import blocks
-from sizes import is_release, seed
+from sizes import in_turn, is_release, seed
 
 Environment = Mapping[str, str]
 # The machine may be busy with other things than the server.
@@ -123,7 +123,7 @@ def test_what_goes_with_a_change_works_and_changes_nothing_yet(project: Path, to
     assert processes.sh("git status --porcelain", project, tools).stdout == ""
 
 
-@pytest.mark.full
+@in_turn(1, 3)  # with those of the hybrid and python-django
 def test_stackgen_verifies_it_and_finds_what_is_broken(project: Path, tools: Environment) -> None:
     """Installation and tests are left out here: the fixture and other tests have been through them."""
     verifying.assert_proven(project, tools, "install", "tests")
@@ -358,9 +358,9 @@ def test_payments_live_events_and_files_work_as_their_pages_say(
 def test_the_suite_passes_on_postgresql_with_a_module_that_was_added(
     grown: tuple[Path, set[str], str], tools: Environment, postgres_url: str
 ) -> None:
-    # All of it on the embedded database in the first push; here half, by the run's seed, and the module that was added.
-    half = "npm test" if is_release() else f"npm test -- --shard={1 + seed() % 2}/2"
-    for command in (half, "npm test -- tasks"):
+    # All of it on the embedded database in the first push; here a third, by the run's seed, and what was added.
+    part = "npm test" if is_release() else f"npm test -- --shard={1 + seed() % 3}/3"
+    for command in (part, "npm test -- tasks"):
         ran = processes.sh(command, grown[0], {**tools, "TEST_DATABASE_URL": postgres_url})
         assert "skipped" not in ran.stdout
     assert "tasks.test.ts" in ran.stdout

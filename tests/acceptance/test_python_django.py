@@ -17,7 +17,7 @@ import pytest
 import verifying
 import working_page
 from museum import repository_of_today
-from sizes import is_release, seed
+from sizes import in_turn, is_release, seed
 
 import stackgen.render
 from stackgen import update
@@ -165,7 +165,7 @@ def test_every_check_of_the_project_passes(project: Path, environment: Environme
     assert "failed: lint, types" in spoiled.stdout
 
 
-@pytest.mark.full
+@in_turn(2, 3)  # with those of node-ts and the hybrid
 @pytest.mark.parametrize("made", ["newest"], indirect=True)
 def test_stackgen_verifies_it(project: Path, environment: Environment) -> None:
     verifying.assert_proven(project, environment, "install", "tests")
@@ -188,9 +188,9 @@ def test_its_tests_pass_on_sqlite(project: Path, environment: Environment) -> No
 @pytest.mark.full
 @pytest.mark.parametrize("made", ["oldest", pytest.param("newest", marks=pytest.mark.release)], indirect=True)
 def test_its_tests_pass_on_postgresql(project: Path, environment: Environment, postgres_url: str) -> None:
-    # All of it on SQLite in the first push; here every second file, by the run's seed.
+    # All of it on SQLite in the first push; here every third file, by the run's seed.
     files = sorted(path.relative_to(project).as_posix() for path in project.glob("tests/**/test_*.py"))
-    some = files if is_release() else files[seed() % 2 :: 2]
+    some = files if is_release() else files[seed() % 3 :: 3]
     ran = processes.sh(
         ["uv", "run", "pytest", "-q", *some], project, {**environment, "TEST_DATABASE_URL": postgres_url}
     )
@@ -273,7 +273,7 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(made: Project, tmp_path: P
     assert "ash mismatch" in refused.stdout
 
 
-@pytest.mark.full
+@in_turn(0, 2)
 def test_without_its_example_it_checks_tests_and_serves(render: Callable[..., Path], with_python: WithPython) -> None:
     environment = with_python(_newest())
     made = render("python-django", example=False)
@@ -284,7 +284,7 @@ def test_without_its_example_it_checks_tests_and_serves(render: Callable[..., Pa
     verifying.assert_proven(made, environment, "install")
 
 
-@pytest.mark.full
+@in_turn(1, 2)
 def test_the_example_is_taken_out_by_an_update_and_what_is_left_passes(tmp_path: Path, with_python: WithPython) -> None:
     environment = with_python(_newest())
     repository = repository_of_today(tmp_path / "repository")
