@@ -24,8 +24,12 @@ ELSEWHERE = {
     "git diff --exit-code": "looks at what `make generate` wrote",
     "make vuln": "asks a data base outside",
 }
-# The hybrid has its API's tests from node-ts, whose first push runs all of them: a third, by the run's seed, will do.
-PART = {("hybrid-node-python-ml", "npm test"): f"npm test -- --shard={1 + seed() % 3}/3"}
+# By the run's seed: half of node-ts's tests, whose other half runs on PostgreSQL (test_node_ts.py), and a third of the
+# hybrid's, which has them from there.
+PART = {
+    ("node-ts", "npm test"): f"npm test -- --shard={1 + seed() % 2}/2",
+    ("hybrid-node-python-ml", "npm test"): f"npm test -- --shard={1 + seed() % 3}/3",
+}
 # Stacks whose tests of what must pass (AGENTS.md) are `repeated`, since it is run here.
 BORN_GREEN = ("node-ts", "hybrid-node-python-ml")
 # What a job installs into its container, and these tests not into the machine that they run on.

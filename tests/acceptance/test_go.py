@@ -131,12 +131,12 @@ def test_stackgen_verifies_it(answers: Answers, generate: Callable[[Answers], Pa
     verifying.assert_proven(generate(answers), go, "tests")
 
 
-@pytest.mark.full
+@in_turn(0, 2)
 def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[str, str]) -> None:
     sh("make lint", project, go)  # the linter is compiled first
 
 
-@pytest.mark.full
+@in_turn(0, 2)
 def test_the_linter_waits_for_another_one(
     generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], tmp_path: Path
 ) -> None:
@@ -152,7 +152,7 @@ def test_the_linter_waits_for_another_one(
             assert waiting.wait(1800) == 0
 
 
-@pytest.mark.full
+@in_turn(1, 2)
 @pytest.mark.parametrize("answers", [BOTH, JOBS, BARE_ALL], ids=label)
 def test_generated_files_are_what_their_generators_write(
     answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str]
@@ -557,7 +557,7 @@ def test_a_tool_calls_itself_no_backend(generate: Callable[[Answers], Path], sh:
     assert found.stdout == ""
 
 
-@pytest.mark.full
+@in_turn(0, 2)
 @pytest.mark.parametrize("answers", [pytest.param(BOTH, marks=pytest.mark.release), JOBS], ids=label)
 def test_both_engines_pass_the_same_suite(
     answers: Answers, generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
@@ -579,7 +579,7 @@ def test_both_engines_pass_the_same_suite(
     assert "--- SKIP" not in killed.stdout
 
 
-@pytest.mark.full
+@in_turn(1, 2)
 def test_without_the_example_both_engines_pass_the_same_suite(
     generate: Callable[[Answers], Path], sh: Sh, go: dict[str, str], postgres_url: str
 ) -> None:

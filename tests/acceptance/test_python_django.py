@@ -273,7 +273,7 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(made: Project, tmp_path: P
     assert "ash mismatch" in refused.stdout
 
 
-@in_turn(0, 2)
+@in_turn(0, 3)
 def test_without_its_example_it_checks_tests_and_serves(render: Callable[..., Path], with_python: WithPython) -> None:
     environment = with_python(_newest())
     made = render("python-django", example=False)
@@ -284,7 +284,7 @@ def test_without_its_example_it_checks_tests_and_serves(render: Callable[..., Pa
     verifying.assert_proven(made, environment, "install")
 
 
-@in_turn(1, 2)
+@in_turn(1, 3)
 def test_the_example_is_taken_out_by_an_update_and_what_is_left_passes(tmp_path: Path, with_python: WithPython) -> None:
     environment = with_python(_newest())
     repository = repository_of_today(tmp_path / "repository")
@@ -307,7 +307,7 @@ def test_the_example_is_taken_out_by_an_update_and_what_is_left_passes(tmp_path:
     processes.sh(f"uv run pytest -q{some}", made.path, environment)
 
 
-@pytest.mark.full
+@in_turn(2, 3)
 def test_without_data_tools_it_is_complete(render: Callable[..., Path], with_python: WithPython) -> None:
     environment = with_python(_newest())
     made = render("python-django", data_tools=False, ci="gitlab")
