@@ -29,6 +29,7 @@ ENGINE, NO_ENGINE = "engine", "STACKGEN_WITHOUT_ENGINE"
 
 # Long files first, so that none of them is left for one process when the other has nothing more to do.
 LONG_FILES = (
+    "test_first_push.py",
     "test_hybrid.py",
     "test_go.py",
     "test_updates.py",
