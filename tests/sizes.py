@@ -44,6 +44,11 @@ def is_release() -> bool:
     return os.environ.get(VARIABLE) == "release"
 
 
+def is_everybodys() -> bool:
+    """Tell whether this run is of the smallest size."""
+    return not os.environ.get(VARIABLE)
+
+
 def seed() -> int:
     """Give the number that this run's choices follow from; the processes of one run share it."""
     return int(os.environ.setdefault(SEED, str(random.randrange(1_000_000))))

@@ -20,7 +20,7 @@ import verifying
 import working_page
 from museum import repository_of_today
 from processes import Answer, closed_to_others, free_port
-from sizes import in_turn, is_release, seed
+from sizes import in_turn, is_everybodys, is_release, seed
 
 import hatch_build
 import stackgen.render
@@ -117,8 +117,11 @@ def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh
     assert sh("gofmt -l .", project, go).stdout == ""
     modules, *others = working_page.commands(project, working_page.PASS)
     sh(modules, project, go)  # looks at what the tests of its modules need, too
+    # The tests of half of its packages, by the run's seed: all of them are too long for everybody.
+    some = f"go test $(go list ./... | awk 'NR % 2 == {seed() % 2}')" if is_everybodys() else "make test"
+    assert "make test" in others
     for command in others:
-        sh(command, project, offline)
+        sh(some if command == "make test" else command, project, offline)
     if (project / "api").exists():
         for command in working_page.commands(project, working_page.CHANGE):
             sh(command, project, offline)

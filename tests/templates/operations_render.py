@@ -10,7 +10,7 @@ from typing import Any
 
 import copier
 import yaml
-from sizes import is_release
+from sizes import is_everybodys, is_release
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
@@ -72,8 +72,13 @@ def render(template: Path, path: Path, **answers: object) -> Path:
 
 
 def rows() -> list[tuple[str, ...]]:
-    """Give sets of the answers that shape operational files: every pair of values meets, or all before a release."""
+    """Give sets of the answers that shape operational files: every pair of values meets, or all before a release.
+
+    Everybody has each value once.
+    """
     deploy, ci, license_ = (choices(factor) for factor in FACTORS)
+    if is_everybodys():
+        return list(zip(cycle(reversed(deploy)), ci, license_, strict=False))
     if is_release():
         return list(product(deploy, ci, license_))
     # There are two ways to deploy and three values of the others: going on by one each time, all pairs meet.
