@@ -36,11 +36,12 @@ def some_files(parts: int) -> str:
 
 # What is run in place of a job's commands, but before a release.
 SHORTER: dict[tuple[str, str], dict[str, str]] = {
-    ("node-ts", "test"): {"npm test": shards("test", 2)},
-    ("node-ts", "test-postgres"): {"npm test": shards("test-postgres", 2)},
-    ("hybrid-node-python-ml", "test"): {"npm test": shards("test", 5)},
-    ("hybrid-node-python-ml", "test-postgres"): {"npm test": shards("test-postgres", 5)},
-    ("python-django", "test-postgres"): {"uv run pytest": some_files(3)},
+    ("node-ts", "test"): {"npm test": shards("test", 3)},
+    ("node-ts", "test-postgres"): {"npm test": shards("test-postgres", 3)},
+    ("hybrid-node-python-ml", "test"): {"npm test": shards("test", 8)},
+    ("hybrid-node-python-ml", "test-postgres"): {"npm test": shards("test-postgres", 8)},
+    ("python-django", "test"): {"uv run pytest --cov": some_files(2)},
+    ("python-django", "test-postgres"): {"uv run pytest": some_files(4)},
     ("go", "check"): LINTER,
 }
 

@@ -91,10 +91,11 @@ def generate(render: Callable[..., Path], sh: Sh, go: dict[str, str]) -> Callabl
     return make
 
 
-OTHERS = (pytest.param(each, marks=in_turn(place, 3)) for place, each in enumerate((CLI, JOBS, BARE_ALL)))
+OTHERS = [pytest.param(each, marks=in_turn(place, 3)) for place, each in enumerate((CLI, JOBS, BARE_ALL))]
+PROJECTS = [*by_everybody(SERVICE, BOTH, BARE), *OTHERS]
 
 
-@pytest.fixture(params=[*by_everybody(SERVICE, BOTH, BARE), *OTHERS], ids=label)
+@pytest.fixture(params=PROJECTS, ids=label)
 def project(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) -> Path:
     return generate(request.param)
 
@@ -112,6 +113,12 @@ def tool(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) ->
     return generate(request.param)
 
 
+@pytest.mark.parametrize(
+    "project",
+    [pytest.param(SERVICE, marks=pytest.mark.repeated), *PROJECTS[1:]],  # in test_first_push.py
+    indirect=True,
+    ids=label,
+)
 def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh: Sh, go: dict[str, str]) -> None:
     offline = go | {"GOPROXY": "off", "GOFLAGS": "-mod=readonly"}
     assert sh("gofmt -l .", project, go).stdout == ""

@@ -299,7 +299,7 @@ BREAKS = (
 @in_turn(0, 3)
 def test_a_break_in_the_service_turns_its_test_red(project: Path, environment: Environment) -> None:
     assert_all_have_a_place(BREAKS, project)
-    for broken in BREAKS:
+    for broken in a_few(BREAKS):
         command = [".venv/bin/python", "-m", "pytest", "-q", "-x", f"tests/{broken.test}"]
         with broken.within(project):
             ran = processes.sh(command, project / "services/ml", environment, check=False)
@@ -610,6 +610,8 @@ def test_texts_are_trained_on_embedded_and_near_to_their_like(
         refused = processes.http("POST", f"{url}/v1/embeddings", {"model": "text-embedding", "input": "a " * 257})
         assert (refused.status, refused.json["detail"]) == (422, "Text 0 has 257 words: 256 is the most")
         fuzz(other, url, environment, "--include-path /v1/embeddings")
+    if not is_release() and seed() // 3 % 2:  # by turns in runs of everything
+        return
     processes.sh("npm run test:e2e -- chaos search", other, environment)
     with backups.own_server(with_pgvector=True) as server:
         on_postgresql = environment | {"TEST_DATABASE_URL": f"postgresql://postgres@{server}/postgres"}

@@ -153,6 +153,11 @@ def _upload(url: str, team: str, secret: str) -> None:
     assert processes.http("GET", url + style[1]).headers["cache-control"].endswith("immutable")
 
 
+@pytest.mark.parametrize(
+    "made",
+    ["oldest", pytest.param("newest", marks=pytest.mark.repeated)],  # in test_first_push.py
+    indirect=True,
+)
 def test_every_check_of_the_project_passes(project: Path, environment: Environment) -> None:
     checks, _ = working_page.commands(project, working_page.PASS)
     for command in (checks, *working_page.commands(project, working_page.CHANGE)):
