@@ -18,7 +18,7 @@ import verifying
 import working_page
 from breaks import Break, a_few, assert_all_have_a_place
 from museum import git, repository_of_today
-from sizes import in_turn, seed
+from sizes import in_turn, is_release, seed
 from storage import certificates, packed, storage
 from test_node_ts import Browser, sign_up
 
