@@ -43,6 +43,7 @@ SHORTER: dict[tuple[str, str], dict[str, str]] = {
     ("python-django", "test"): {"uv run pytest --cov": some_files(2)},
     ("python-django", "test-postgres"): {"uv run pytest": some_files(4)},
     ("go", "check"): LINTER,
+    ("go", "test-postgres"): {"make race": "CGO_ENABLED=1 go test -race ./internal/store ./internal/app"},
 }
 
 
