@@ -283,6 +283,7 @@ def test_its_data_survives_a_restart(project: Path, environment: dict[str, str])
         assert len(browser("GET", projects).json["items"]) == 1
 
 
+@pytest.mark.full
 def test_sigterm_lets_a_running_request_finish(project: Path, environment: dict[str, str]) -> None:
     body = json.dumps({"name": "Ada", "email": "ada@example.com", "password": "correct horse battery"}).encode()
     head = (
@@ -330,6 +331,7 @@ def test_the_readme_can_be_followed_line_by_line(project: Path, environment: dic
         running.stop(group=True)
 
 
+@pytest.mark.full
 def test_payments_live_events_and_files_work_as_their_pages_say(
     project: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -15,9 +15,7 @@ from stackgen.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 NOW, NEXT = "89.0.0", "90.0.0"
-STACKS = [
-    pytest.param(stack, marks=() if stack == "node-ts" else pytest.mark.full) for stack in questions.read(ROOT).stacks()
-]
+STACKS = questions.read(ROOT).stacks()
 
 
 def release(repository: Repository) -> None:
@@ -41,6 +39,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(repository.pack(workshop / "packed") / "templates.bundle")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("by", [1, 3])
 @pytest.mark.parametrize("stack", STACKS)
 def test_pins_that_both_have_moved_are_no_conflict(bundle: str, tmp_path: Path, stack: str, by: int) -> None:
