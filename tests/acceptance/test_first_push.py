@@ -4,6 +4,7 @@ With `STACKGEN_TESTS=all` these are all jobs of each stack on GitHub, of the lon
 that have other commands; before a release everything of both.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -91,7 +92,9 @@ def test_every_job_passes(clone: Clone, machine: Environment, tmp_path: Path, st
     for name in names:
         if not is_release() and (stack, name) in SHORTER:
             pipelines.shorten(project, ci, name, SHORTER[stack, name])
-        pipelines.RUN[ci](project, tmp_path, name, machine)
+        said = pipelines.RUN[ci](project, tmp_path, name, machine)
+        # Tests of PostgreSQL are skipped where a job does not bring them one.
+        assert name != "test-postgres" or not re.search(r"\b\d+ skipped\b", said), said[-4000:]
     if stack == "go":
         for folder in (project, project / "tools"):
             verified = processes.sh("go mod download && go mod verify", folder, machine).stdout
