@@ -47,6 +47,7 @@ NAMES = {
     "golang": "golang",
     "gcr.io/distroless/static-debian13": "static",
     "postgres": "postgres",
+    "pgvector/pgvector": "postgres",  # the same server, which has that extension
 }
 START_SECONDS = 120
 # The only two commands of `docker` that a project's documents and pipelines have, but to publish.
