@@ -41,12 +41,12 @@ def some_files(parts: int) -> str:
 
 # What is run in place of a job's commands, but before a release.
 SHORTER: dict[tuple[str, str], dict[str, str]] = {
-    ("node-ts", "test"): {"npm test": shards("test", 3)},
-    ("node-ts", "test-postgres"): {"npm test": shards("test-postgres", 3)},
-    ("hybrid-node-python-ml", "test"): {"npm test": f"{shards('test', 2, OWN)} && {shards('test', 12)}"},
-    ("hybrid-node-python-ml", "test-postgres"): {"npm test": shards("test-postgres", 2, OWN)},
-    ("python-django", "test"): {"uv run pytest --cov": some_files(2)},
-    ("python-django", "test-postgres"): {"uv run pytest": some_files(4)},
+    ("node-ts", "test"): {"npm test": shards("test", 4)},
+    ("node-ts", "test-postgres"): {"npm test": shards("test-postgres", 4)},
+    ("hybrid-node-python-ml", "test"): {"npm test": f"{shards('test', 3, OWN)} && {shards('test', 12)}"},
+    ("hybrid-node-python-ml", "test-postgres"): {"npm test": shards("test-postgres", 3, OWN)},
+    ("python-django", "test"): {"uv run pytest --cov": some_files(3)},
+    ("python-django", "test-postgres"): {"uv run pytest": some_files(6)},
     ("go", "check"): LINTER,
     ("go", "test-postgres"): {"make race": "CGO_ENABLED=1 go test -race ./internal/store ./internal/app"},
 }

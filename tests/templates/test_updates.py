@@ -24,7 +24,7 @@ import releases
 import yaml
 from museum import ROOT, Repository, git, repository_of_today
 from releases import released, stacks_of
-from sizes import is_release, seed
+from sizes import in_turn, is_release, seed
 
 import hatch_build
 from stackgen import project, questions, render, update
@@ -362,8 +362,7 @@ SWITCHES = {
 }
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize("said", [pytest.param(said, marks=in_turn(said, 2)) for said in (False, True)])
 @pytest.mark.parametrize("version", ["0.3.0", "0.6.1"])
 def test_a_hybrid_project_that_was_asked_keeps_what_it_said_of_jobs_and_streams(
     bundle: str, tmp_path: Path, version: str, said: bool
@@ -394,8 +393,13 @@ def test_jobs_and_streams_are_switched_on_and_off_by_an_update_without_a_trace(b
         assert (content(made.path) == before) is (not said)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("more", [{}, {"jobs": True, "rpc": "connect"}], ids=["plain", "jobs"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({}, id="plain", marks=in_turn(0, 2)),
+        pytest.param({"jobs": True, "rpc": "connect"}, id="jobs", marks=in_turn(1, 2)),
+    ],
+)
 def test_the_example_of_a_go_service_is_taken_out_by_an_update_and_brought_back(
     bundle: str, fresh: Fresh, tmp_path: Path, more: Mapping[str, object]
 ) -> None:
@@ -436,9 +440,14 @@ def test_a_go_service_keeps_what_its_owner_has_changed_of_the_example(
     assert {name for name in today if after[name] != today[name]} == set()
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(
-    "more", [{}, {"deploy": "kubernetes", "ci": "gitlab", "data_tools": False}], ids=["plain", "kubernetes"]
+    "more",
+    [
+        pytest.param({}, id="plain", marks=in_turn(1, 2)),
+        pytest.param(
+            {"deploy": "kubernetes", "ci": "gitlab", "data_tools": False}, id="kubernetes", marks=in_turn(0, 2)
+        ),
+    ],
 )
 def test_the_example_of_a_django_project_is_taken_out_by_an_update_and_brought_back(
     bundle: str, fresh: Fresh, tmp_path: Path, more: Mapping[str, object]
