@@ -146,7 +146,8 @@ def test_stackgen_verifies_it(answers: Answers, generate: Callable[[Answers], Pa
     verifying.assert_proven(generate(answers), go, "tests")
 
 
-@in_turn(2, 3)  # what is compiled for it takes as long as the larger of the other kinds, of which the turns are, too
+# By the turns of OTHERS: a run that has JOBS, the largest kind, compiles neither the linter nor the generators.
+@in_turn(2, 3)
 def test_the_linter_that_it_pins_finds_nothing(project: Path, sh: Sh, go: dict[str, str]) -> None:
     sh("make lint", project, go)  # the linter is compiled first
 

@@ -18,6 +18,7 @@ import engine as engines
 import pipelines
 import processes
 import pytest
+from sizes import in_turn
 from storage import packed, storage
 from test_python_django_readme import READY, WAIT, Browser
 
@@ -252,7 +253,11 @@ OTHER_ANSWERS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("stack", "ci", "answers"),
     [
-        *(pytest.param(stack, ci, {}, id=f"{stack}-{ci}") for stack in STACKS for ci in pipelines.IMAGE),
+        *(pytest.param(stack, "github", {}, id=f"{stack}-github") for stack in STACKS),
+        *(
+            pytest.param(stack, "gitlab", {}, id=f"{stack}-gitlab", marks=in_turn(place, len(STACKS)))
+            for place, stack in enumerate(STACKS)
+        ),
         *(
             pytest.param(
                 stack,
