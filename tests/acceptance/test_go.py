@@ -114,7 +114,7 @@ def tool(request: pytest.FixtureRequest, generate: Callable[[Answers], Path]) ->
 
 
 def shorter(command: str) -> str:
-    """Give what everybody runs in place of a command that takes minutes: tests of half of the packages, by the seed."""
+    """Give a part of a command that takes minutes: the tests of half of the packages, by the seed."""
     if command == "make check":  # without vet, which reads every package of every module
         return "make leftovers && go mod tidy -diff && go mod verify"
     return f"go test $(go list ./... | awk 'NR % 2 == {seed() % 2}')" if command == "make test" else command
@@ -126,13 +126,17 @@ def shorter(command: str) -> str:
     indirect=True,
     ids=label,
 )
-def test_it_builds_and_passes_its_own_checks_without_a_network(project: Path, sh: Sh, go: dict[str, str]) -> None:
+def test_it_builds_and_passes_its_own_checks_without_a_network(
+    request: pytest.FixtureRequest, project: Path, sh: Sh, go: dict[str, str]
+) -> None:
+    is_larger = request.node.callspec.params["project"] in (JOBS, BARE_ALL)
+    is_shorter = is_everybodys() or (is_larger and not is_release())
     offline = go | {"GOPROXY": "off", "GOFLAGS": "-mod=readonly"}
     assert sh("gofmt -l .", project, go).stdout == ""
     modules, *others = working_page.commands(project, working_page.PASS)
     # Looks at what the tests of its modules need, too.
-    sh(shorter(modules) if is_everybodys() else modules, project, go)
-    for command in (shorter(each) for each in others) if is_everybodys() else others:
+    sh(shorter(modules) if is_shorter else modules, project, go)
+    for command in (shorter(each) for each in others) if is_shorter else others:
         sh(command, project, offline)
     if (project / "api").exists():
         for command in working_page.commands(project, working_page.CHANGE):
